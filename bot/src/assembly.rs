@@ -1,0 +1,134 @@
+//! Puts a bot together from what the operator wrote, reporting every mistake in it at once.
+
+use crate::builtin::{self, Builtin};
+use crate::gate::consent::AskFirst;
+use crate::gate::people::People;
+use crate::gate::{Bot, Plugged};
+use crate::jobs::Schedule;
+use commands::clock::Clock;
+use commands::cx::{Ports, World};
+use commands::plugin::Setup;
+use commands::policy::{Pattern, Policy, Rule};
+use commands::ports::{Files, Http, Launcher, Processes, Wire};
+use commands::redact::Redactor;
+use commands::registry::Registry;
+use commands::spec::PluginSpec;
+use commands::store::Store;
+use commands::vocabulary::Vocabulary;
+use config::{Config, Problem, Problems};
+use std::sync::Arc;
+
+/// The platforms whose names may stand in a person's section.
+pub const PLATFORMS: [&str; 1] = [crate::gate::people::CONSOLE];
+
+/// A bot that has been read from a config and checked, but touches nothing yet.
+pub struct Plan {
+    registry: Registry,
+    plugins: Vec<Plugged>,
+    builtin: Arc<Builtin>,
+    policy: Policy,
+    people: People,
+    vocabulary: Vocabulary,
+    redactor: Redactor,
+    /// When the daily backup is made.
+    pub backup: Option<Schedule>,
+}
+
+/// The world that a bot is put into.
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Clock,
+    /// Where it keeps what it knows.
+    pub store: Arc<dyn Store>,
+    /// HTTP.
+    pub wire: Arc<dyn Wire>,
+    /// Programs.
+    pub launcher: Arc<dyn Launcher>,
+    /// Kept logs.
+    pub files: Arc<dyn Files>,
+}
+
+/// Reads all of `config`, as the plugins of `all` understand it. What is wrong goes to `problems`; a plan that has any is
+/// not to be carried out.
+pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Problems) -> Plan {
+    let builtin = Arc::new(Builtin::default());
+    let mut plugins = vec![Plugged { spec: &builtin::SPEC, plugin: builtin.clone() }];
+    for spec in all.iter().filter(|spec| config.has(spec.name)) {
+        let mut setup = Setup { name: spec.name, config, problems: problems.clone() };
+        plugins.push(Plugged { spec, plugin: (spec.start)(&mut setup) });
+    }
+    let names: Vec<_> = all.iter().map(|spec| spec.name).collect();
+    config.unclaimed(&names, problems);
+    config.check_platforms(&PLATFORMS, problems);
+    let registry = Registry::new(plugins.iter().flat_map(|plugged| plugged.spec.commands));
+    let backup = Schedule::parse(&config.backup.at, config.zone);
+    if let Err(what) = &backup {
+        let instead = "write for example `at = \"30 3 * * *\"`".to_owned();
+        problems.push(Problem { place: config.backup.place.clone(), what: what.clone(), instead });
+    }
+    Plan {
+        policy: policy(config, &registry, problems),
+        people: People::new(config),
+        vocabulary: Vocabulary {
+            services: config.services.keys().cloned().collect(),
+            environments: config.environments.clone(),
+            people: config.people.keys().cloned().collect(),
+            zone: config.zone,
+        },
+        redactor: Redactor::new(config.secrets.clone()),
+        backup: backup.ok(),
+        registry,
+        plugins,
+        builtin,
+    }
+}
+
+fn policy(config: &Config, registry: &Registry, problems: &Problems) -> Policy {
+    let rule = |rule: &config::Rule| {
+        let pattern = Pattern::parse(&rule.line, registry).map_err(|what| {
+            let instead = "`deckhand commands` lists all commands and their arguments".to_owned();
+            problems.push(Problem { place: rule.place.clone(), what, instead });
+        });
+        Some(Rule {
+            source: format!("rule at line {}", rule.place.line),
+            allow: rule.allow,
+            pattern: pattern.ok()?,
+            to: rule.to.clone(),
+            channels: rule.channels.clone(),
+            during: rule.during.clone(),
+            confirm: rule.confirm,
+            lender: None,
+            until: None,
+        })
+    };
+    Policy {
+        rules: config.policy.iter().filter_map(rule).collect(),
+        people: config.people.iter().map(|(name, person)| (name.clone(), person.roles.clone())).collect(),
+        zone: config.zone,
+    }
+}
+
+impl Plan {
+    /// The commands that there would be.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Puts the bot into the world.
+    pub fn build(self, surroundings: Surroundings) -> Arc<Bot> {
+        let Surroundings { clock, store, wire, launcher, files } = surroundings;
+        let ports = Ports {
+            clock,
+            store: store.clone(),
+            http: Http::new(wire),
+            processes: Processes::new(launcher),
+            files,
+            vocabulary: Arc::new(self.vocabulary),
+        };
+        let consent = Arc::new(AskFirst { store: store.clone() });
+        let world = World { ports, store, redactor: self.redactor, consent };
+        let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, world);
+        self.builtin.attach(&bot);
+        bot
+    }
+}

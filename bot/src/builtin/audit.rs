@@ -1,0 +1,129 @@
+//! `/audit` and `/changes`: the ledger, read.
+
+use chrono::{DateTime, Utc};
+use commands::cx::Cx;
+use commands::ledger::{Entry, Phase, Query};
+use commands::reply::{Button, Reply, Tone};
+use commands::stop::Result;
+use commands::text;
+use std::collections::HashSet;
+
+/// How many acts a page shows: as many as a phone does without much scrolling.
+const PAGE: usize = 10;
+
+#[derive(serde::Deserialize)]
+struct AuditArgs {
+    service: Option<String>,
+    env: Option<String>,
+    person: Option<String>,
+    verb: Option<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    before: Option<u64>,
+}
+
+pub(super) async fn audit(cx: &Cx) -> Result<Reply> {
+    let AuditArgs { service, env: environment, person, verb, since, until, before } = cx.args()?;
+    let query = Query { service, environment, person, verb, since, until, before };
+    let (acts, more) = acts(cx, query, PAGE).await?;
+    if acts.is_empty() {
+        return Ok(Reply::say("Nothing on the ledger fits. `/audit` alone shows the newest entries."));
+    }
+    let zone = cx.ports().vocabulary.zone;
+    let today = cx.now().with_timezone(&zone).date_naive();
+    let row = |entry: &Entry| {
+        let at = entry.draft.at.with_timezone(&zone);
+        let day = if at.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+        let place = entry.draft.environment.as_deref().unwrap_or("–");
+        let undo = entry.draft.undo.as_deref().map_or_else(|| "–".to_owned(), |line| format!("/{line}"));
+        let what = format!("{} {}", entry.draft.verb, text::plain(&entry.draft.object));
+        let why = if entry.draft.why.is_empty() { "–".to_owned() } else { text::plain(&entry.draft.why) };
+        [
+            format!("#{}", entry.act()),
+            at.format(day).to_string(),
+            text::plain(&entry.draft.who),
+            what,
+            place.to_owned(),
+            entry.draft.phase.word().to_owned(),
+            why,
+            undo,
+        ]
+    };
+    let rows: Vec<_> = acts.iter().map(row).collect();
+    let says = format!("{}, newest first, times in {zone}.", text::plural(rows.len(), "act"));
+    let head = ["#", "When", "Who", "What", "Where", "How", "Why", "Undo"];
+    let reply = Reply::card(Tone::Plain, "Ledger", says).table(head, rows);
+    Ok(match (more, acts.last(), cx.invocation()) {
+        (true, Some(last), Some(said)) => {
+            let mut next = said.clone();
+            let before = i64::try_from(last.seq).unwrap_or(i64::MAX);
+            next.args.set(next.command, "before", commands::value::Value::Integer(before));
+            reply.button(Button::new("Older", next.line()))
+        }
+        _ => reply,
+    })
+}
+
+#[derive(serde::Deserialize)]
+struct ChangesArgs {
+    since: DateTime<Utc>,
+    service: Option<String>,
+    env: Option<String>,
+}
+
+pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
+    let ChangesArgs { since, service, env: environment } = cx.args()?;
+    let query = Query { service, environment, since: Some(since), ..Query::default() };
+    let (acts, more) = acts(cx, query, PAGE).await?;
+    let zone = cx.ports().vocabulary.zone;
+    let from = since.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z");
+    if acts.is_empty() {
+        return Ok(Reply::say(format!("Nothing has changed since {from}.")));
+    }
+    let count = if more { format!("More than {PAGE} changes") } else { text::plural(acts.len(), "change") };
+    let mut reply = Reply::card(Tone::Plain, format!("{count} since {from}"), "Newest first.");
+    let mut seen = HashSet::new();
+    for entry in &acts {
+        let draft = &entry.draft;
+        let how = match draft.phase {
+            Phase::Did => String::new(),
+            Phase::Doing => " (under way)".to_owned(),
+            Phase::Failed => " (failed)".to_owned(),
+        };
+        let place = draft.environment.as_deref().map(|env| format!(" in `{env}`")).unwrap_or_default();
+        let what = format!("{} {}{place}{how}", draft.verb, text::code(&draft.object));
+        let who = text::plain(&draft.who);
+        reply = reply.field(format!("#{} {who}, {}", entry.act(), text::ago(draft.at, cx.now())), what);
+        // Only the newest change of a thing can be taken back by its own undo line: an older one has been overtaken.
+        let newest = seen.insert((&draft.service, &draft.environment));
+        if let (true, Some(undo), Some(state)) = (newest, &draft.undo, &draft.state) {
+            let version = cx.store().get(state).await?.map_or(0, |record| record.version);
+            reply = reply.button(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version));
+        }
+    }
+    if more {
+        let all = format!("The rest: `/audit since:{}`.", since.with_timezone(&zone).format("%H:%M"));
+        reply.text = format!("{} {all}", reply.text);
+    }
+    Ok(reply)
+}
+
+/// The newest entry of each act that fits, at most `limit`, and whether there are more.
+async fn acts(cx: &Cx, mut query: Query, limit: usize) -> anyhow::Result<(Vec<Entry>, bool)> {
+    let mut acts: Vec<Entry> = Vec::new();
+    loop {
+        // An act is at most two entries.
+        let page = query.run(cx.store(), 2 * limit + 2).await?;
+        let Some(last) = page.last() else { return Ok((acts, false)) };
+        query.before = Some(last.seq);
+        for entry in page {
+            if acts.iter().any(|other| other.act() == entry.act()) {
+                continue;
+            }
+            if acts.len() == limit {
+                return Ok((acts, true));
+            }
+            acts.push(entry);
+        }
+    }
+}

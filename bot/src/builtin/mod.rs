@@ -1,0 +1,201 @@
+//! Deckhand's own commands: what explains it, and what reads the one ledger.
+
+mod audit;
+mod grant;
+mod help;
+pub mod why;
+
+use crate::gate::Bot;
+use async_trait::async_trait;
+use commands::cx::{Cx, Who};
+use commands::plugin::Plugin;
+use commands::reply::Reply;
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::stop::{Result, Stop};
+use commands::text;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The command that says yes to a question. The gate turns it into the line that waited for it.
+pub const CONFIRM: &str = "confirm";
+
+const PAGE: ArgSpec = ArgSpec::optional("page", Kind::Integer(1, 1_000), "Which page");
+
+/// What Deckhand itself can be asked, whatever plugins are on.
+pub static SPEC: PluginSpec = PluginSpec {
+    name: "deckhand",
+    about: "What explains Deckhand, and what reads the one ledger under everything.",
+    commands: &[
+        CommandSpec {
+            name: "help",
+            about: "Show what you can say, or how to say one command",
+            args: &[ArgSpec::optional("command", Kind::Command, "The command to explain"), PAGE],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["help", "help deploy ship", "help page:2"],
+        },
+        CommandSpec {
+            name: "whoami",
+            about: "Show who Deckhand takes you for, and your roles",
+            args: &[],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["whoami"],
+        },
+        CommandSpec {
+            name: "why",
+            about: "Show what each rule says to a line, or to the last thing you were refused",
+            args: &[
+                ArgSpec::optional("line", Kind::Text, "The line to try; nothing is done"),
+                ArgSpec::optional("person", Kind::Person, "As whom to try it; yourself if left out"),
+            ],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["why", "why line:\"deploy ship hello production v2\"", "why line:\"audit\" person:dan"],
+        },
+        CommandSpec {
+            name: "audit",
+            about: "Show the ledger: who changed what, when, why, and how to undo it",
+            args: &[
+                ArgSpec::optional("service", Kind::Service, "Only this service"),
+                ArgSpec::optional("env", Kind::Environment, "Only this environment"),
+                ArgSpec::optional("person", Kind::Person, "Only what this person did"),
+                ArgSpec::optional("verb", Kind::Text, "Only this verb (deploy.ship), or a whole plugin's (deploy)"),
+                ArgSpec::optional("since", Kind::Time, "Only from this moment on"),
+                ArgSpec::optional("until", Kind::Time, "Only before this moment"),
+                ArgSpec::optional("before", Kind::Integer(1, i64::MAX), "Only before this entry: the next page"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["audit", "audit hello production", "audit person:ana since:yesterday", "audit verb:deploy"],
+        },
+        CommandSpec {
+            name: "changes",
+            about: "Show what has changed since a moment, newest first, each with its way back",
+            args: &[
+                ArgSpec::required("since", Kind::Time, "From this moment on"),
+                ArgSpec::optional("service", Kind::Service, "Only this service"),
+                ArgSpec::optional("env", Kind::Environment, "Only this environment"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["changes since:14:00", "changes 2h", "changes since:yesterday env:production"],
+        },
+        CommandSpec {
+            name: "grant",
+            about: "Lend someone a right of yours for a while",
+            args: &[
+                ArgSpec::required("person", Kind::Person, "To whom"),
+                ArgSpec::required("may", Kind::Text, "What they may do, as in a rule: deploy ship env=staging"),
+                ArgSpec::required("for", Kind::Duration, "For how long, at most 7 days"),
+                ArgSpec::required("because", Kind::Text, "Why"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["grant person:dan may:\"deploy ship env=staging\" for:2h because:\"ana is on a train\""],
+        },
+        CommandSpec {
+            name: "revoke",
+            about: "End a grant before its time",
+            args: &[ArgSpec::required("grant", Kind::Integer(1, i64::MAX), "The grant's number")],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["revoke 41"],
+        },
+        CommandSpec {
+            name: CONFIRM,
+            about: "Say yes to a question that was put to you",
+            args: &[ArgSpec::required("question", Kind::Text, "The question's name")],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: true,
+            examples: &["confirm 3fa2"],
+        },
+        CommandSpec {
+            name: "decline",
+            about: "Say no to a question that was put to you",
+            args: &[ArgSpec::required("question", Kind::Text, "The question's name")],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: true,
+            examples: &["decline 3fa2"],
+        },
+    ],
+    start: |_| Arc::new(Builtin::default()),
+};
+
+/// The handler of the built-in commands. It looks at the bot itself, which is made after it.
+#[derive(Default)]
+pub struct Builtin(OnceLock<Weak<Bot>>);
+
+impl Builtin {
+    /// Makes it look at this bot.
+    pub fn attach(&self, bot: &Arc<Bot>) {
+        // A second call would name the same bot.
+        let _ = self.0.set(Arc::downgrade(bot));
+    }
+
+    fn bot(&self) -> Result<Arc<Bot>> {
+        let bot = self.0.get().and_then(Weak::upgrade);
+        bot.ok_or_else(|| Stop::refuse("Deckhand is still starting. Say it again in a moment."))
+    }
+}
+
+#[async_trait]
+impl Plugin for Builtin {
+    async fn run(&self, cx: &Cx) -> Result<Reply> {
+        let bot = self.bot()?;
+        match cx.command() {
+            "help" => help::help(&bot, cx),
+            "whoami" => Ok(whoami(&cx.call().who)),
+            "why" => why::why(&bot, cx),
+            "audit" => audit::audit(cx).await,
+            "changes" => audit::changes(cx).await,
+            "grant" => grant::grant(&bot, cx).await,
+            "revoke" => grant::revoke(&bot, cx).await,
+            "decline" => decline(&bot, cx).await,
+            _ => Nobody.run(cx).await,
+        }
+    }
+}
+
+/// The handler of a command that nobody handles: a mistake of ours, and told as one.
+pub struct Nobody;
+
+#[async_trait]
+impl Plugin for Nobody {
+    async fn run(&self, cx: &Cx) -> Result<Reply> {
+        Err(anyhow::anyhow!("`/{}` is declared, but nothing carries it out", cx.command()).into())
+    }
+}
+
+fn whoami(who: &Who) -> Reply {
+    let name = text::code(&who.name);
+    if !who.known {
+        return Reply::say(format!(
+            "Deckhand does not know you: you are {name}. The operator adds you under `people` in the config."
+        ))
+        .only_you();
+    }
+    let roles = match &who.roles[..] {
+        [] => "no roles".to_owned(),
+        roles => format!("the roles {}", roles.iter().map(|role| text::code(role)).collect::<Vec<_>>().join(", ")),
+    };
+    Reply::say(format!("You are {name}, with {roles}. `/help` shows what you can say.")).only_you()
+}
+
+async fn decline(bot: &Bot, cx: &Cx) -> Result<Reply> {
+    #[derive(serde::Deserialize)]
+    struct Declined {
+        question: String,
+    }
+    let Declined { question } = cx.args()?;
+    let question = crate::gate::consent::take(&bot.world.store, &question, &cx.call().who, cx.now()).await?;
+    Ok(Reply::say(format!("Nothing was done: {}", question.says)))
+}

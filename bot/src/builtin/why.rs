@@ -1,0 +1,72 @@
+//! `/why`: the trace of the last refusal, or of a line.
+
+use crate::gate::{Bot, Refused};
+use commands::cx::{Cx, Who};
+use commands::parse;
+use commands::policy::Step;
+use commands::reply::{Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::text;
+
+#[derive(serde::Deserialize)]
+struct WhyArgs {
+    line: Option<String>,
+    person: Option<String>,
+}
+
+/// What somebody is told whom policy refuses.
+pub fn refusal(who: &Who, refused: &Refused) -> String {
+    let line = text::code(&format!("/{}", refused.line));
+    let name = text::plain(&who.name);
+    let known = if who.known { "" } else { "Deckhand does not know you, and " };
+    format!("{known}{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
+}
+
+fn whom(who_may: &[String]) -> String {
+    match who_may {
+        [] => "No rule allows it to anyone, here and now.".to_owned(),
+        some => format!("It is allowed to {}: ask one of them, or for a `/grant`.", text::list(some)),
+    }
+}
+
+pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
+    let WhyArgs { line, person } = cx.args()?;
+    let Some(line) = line else {
+        let Some(refused) = bot.last_refusal(cx.who()) else {
+            return Ok(Reply::say(
+                "You were refused nothing since Deckhand was started. To try a line without doing anything, say `/why line:\"…\"`.",
+            )
+            .only_you());
+        };
+        let title = format!("Why not {}", text::code(&format!("/{}", refused.line)));
+        return Ok(trace(Tone::Bad, title, whom(&refused.who_may), refused.trace).only_you());
+    };
+    let ports = cx.ports();
+    let invocation = parse::parse(&line, &bot.registry, &ports.vocabulary, cx.now()).map_err(|mistake| Stop::refuse(mistake.what))?;
+    let who = match person {
+        Some(name) if name != cx.who() => bot.people.named(&name),
+        _ => cx.call().who.clone(),
+    };
+    let question = bot.question(&who, invocation.command, &invocation.args, &cx.call().place.channel);
+    let decision = bot.decide(&question);
+    let line = text::code(&format!("/{}", invocation.line()));
+    let name = text::plain(&who.name);
+    let (tone, says) = match (decision.allowed, decision.confirm) {
+        (true, false) => (Tone::Good, format!("{name} may say {line}, here and now.")),
+        (true, true) => (Tone::Good, format!("{name} may say {line}, here and now, and is asked for a yes.")),
+        (false, _) => (Tone::Bad, format!("{name} may not say {line}. {}", whom(&bot.policy.who_may(&question)))),
+    };
+    Ok(trace(tone, "What the rules say".to_owned(), says, decision.trace).only_you())
+}
+
+fn trace(tone: Tone, title: String, says: String, steps: Vec<Step>) -> Reply {
+    let reply = Reply::card(tone, title, says);
+    if steps.is_empty() {
+        return reply.field("Rules", "None is about this command; what no rule allows is denied.");
+    }
+    let row = |step: Step| {
+        let mark = if step.applied { "→" } else { "–" };
+        [format!("{mark} {}", step.said), step.rule, step.source]
+    };
+    reply.table(["It", "Rule", "Where"], steps.into_iter().map(row).collect())
+}

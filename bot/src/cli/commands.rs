@@ -1,0 +1,42 @@
+//! `deckhand commands`: the table, as people and programs read it.
+
+use super::Placed;
+use crate::builtin;
+use anyhow::Result;
+use commands::registry::Registry;
+use commands::views;
+
+/// Print every command there is.
+#[derive(clap::Args)]
+pub struct Commands {
+    /// As the console's page reads it
+    #[arg(long, conflicts_with_all = ["discord", "manual"])]
+    json: bool,
+    /// As Discord registers it
+    #[arg(long)]
+    discord: bool,
+    /// As the pages of the manual, into this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "discord")]
+    manual: Option<std::path::PathBuf>,
+}
+
+pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
+    let config = place.config().map(|(config, _)| config);
+    let on = |name: &str| config.as_ref().is_none_or(|config| config.has(name));
+    let specs: Vec<_> = std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied().filter(|spec| on(spec.name))).collect();
+    let registry = Registry::new(specs.iter().flat_map(|spec| spec.commands));
+    let all: Vec<_> = registry.iter().collect();
+    if let Some(folder) = &wanted.manual {
+        std::fs::create_dir_all(folder)?;
+        for spec in specs {
+            std::fs::write(folder.join(format!("{}.md", spec.name)), views::manual::page(spec))?;
+        }
+    } else if wanted.discord {
+        println!("{}", serde_json::to_string_pretty(&views::discord::registration(&registry))?);
+    } else if wanted.json {
+        println!("{}", serde_json::to_string_pretty(&views::console::commands(&all))?);
+    } else {
+        all.iter().for_each(|command| println!("/{}\n    {}", views::help::usage(command), command.about));
+    }
+    Ok(0)
+}

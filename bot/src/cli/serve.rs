@@ -1,0 +1,215 @@
+//! `deckhand serve`: the bot itself, from its config to its last word.
+
+use super::client::Door;
+use super::{Placed, door_file, store_folder};
+use crate::assembly::{self, Plan, Surroundings};
+use crate::demo::{self, Demo};
+use crate::gate::Bot;
+use crate::gate::people::CONSOLE;
+use crate::jobs::{self, Schedule};
+use crate::outbox;
+use crate::platforms::Platform;
+use crate::platforms::console::messages::Messages;
+use crate::platforms::console::session::Doors;
+use crate::platforms::console::{Board, Console, Settings, router};
+use crate::settle::{self, Platforms};
+use crate::store::SledStore;
+use crate::upkeep;
+use crate::world::{Folder, Internet, Programs};
+use anyhow::{Context, Result, anyhow, bail};
+use commands::clock::Clock;
+use config::Config;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How often the clock is set by the machine's: it may have slept, or been corrected.
+const SET_CLOCK: Duration = Duration::from_secs(30);
+
+pub(super) async fn serve(place: &Placed) -> Result<u8> {
+    log();
+    let (found, demo) = match place.file() {
+        Some(file) => (config::load(&file, &super::environment), None),
+        None => {
+            let data = place.data(None)?;
+            make_private(&data)?;
+            let demo = Demo::make(&data)?;
+            let file = demo.config(demo_address()?)?;
+            (config::load(&file, &super::environment), Some(demo))
+        }
+    };
+    let (config, problems) = found;
+    let plan = assembly::plan(&config, plugins::ALL, &problems);
+    if !problems.is_empty() {
+        super::print_problems(&problems);
+        return Ok(2);
+    }
+    let data = place.data(Some(&config))?;
+    make_private(&data)?;
+    let clock = Clock::at(chrono::Utc::now());
+    let store = SledStore::open(&store_folder(&data), clock.clone()).map_err(|error| anyhow!("{error}"))?;
+    let store = Arc::new(store);
+    let listener = listen(config.console.listen).await?;
+    let running = start(&config, plan, &data, clock, store.clone(), listener, demo.as_ref()).await?;
+    stop_signal().await?;
+    eprintln!("Deckhand is stopping.");
+    running.stop().await;
+    store.close();
+    Ok(0)
+}
+
+/// A bot at work, and what ends with it.
+struct Running {
+    bot: Arc<Bot>,
+    services: CancellationToken,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Running {
+    /// Lets what is under way come to its end, then everything that stood around it.
+    async fn stop(mut self) {
+        self.bot.stop().await;
+        self.services.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn start(
+    config: &Config,
+    mut plan: Plan,
+    data: &Path,
+    clock: Clock,
+    store: Arc<SledStore>,
+    listener: TcpListener,
+    demo: Option<&Demo>,
+) -> Result<Running> {
+    let files = Arc::new(Folder::new(&data.join("files"))?);
+    let backup = plan.backup.take().context("the backup's schedule was not read")?;
+    let bot = plan.build(Surroundings {
+        clock: clock.clone(),
+        store: store.clone(),
+        wire: Arc::new(Internet::new()?),
+        launcher: Arc::new(Programs::new(files.clone())),
+        files: files.clone(),
+    });
+    bot.reload_grants().await?;
+    let messages = Arc::new(Messages::new(store.clone(), clock.clone()));
+    let board: Arc<dyn Platform> = Arc::new(Board(messages.clone()));
+    let platforms = Platforms::from([(CONSOLE, board.clone())]);
+    let open = settle::settle(&bot, &platforms).await?;
+    messages.settle(&open).await?;
+    let doors = Doors::new(store.clone())?;
+    let address = listener.local_addr()?;
+    write_door(&door_file(data), &Door { address: address.to_string(), token: doors.token().to_owned() })?;
+    let settings = Settings {
+        listen: address,
+        people: config.console.speak_as.clone(),
+        channels: config.channels.clone(),
+        demo: demo.map(Demo::sites),
+        links: demo.map_or_else(Vec::new, |_| demo::ENVIRONMENTS.map(str::to_owned).to_vec()),
+    };
+    let console = Console::new(bot.clone(), messages, doors, files, settings);
+    let services = CancellationToken::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(keep_time(clock.clone(), services.clone()));
+    tasks.spawn(outbox::deliver(board, store.clone(), services.clone()));
+    let every = |line: &str| Schedule::parse(line, config.zone).map_err(|error| anyhow!("{error}"));
+    let jobs = vec![
+        upkeep::backup(&bot, backup, data.join("backups"), config.backup.keep),
+        upkeep::reminders(&bot, every("* * * * *")?),
+        upkeep::cleaning(&bot, every("17 4 * * *")?),
+    ];
+    let holder = format!("pid {}", std::process::id());
+    tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
+    let link = console.first_link()?;
+    tasks.spawn(serve_http(listener, console, services.clone()));
+    greet(&link, demo.is_some());
+    Ok(Running { bot, services, tasks })
+}
+
+async fn serve_http(listener: TcpListener, console: Arc<Console>, services: CancellationToken) {
+    let served = axum::serve(listener, router(console)).with_graceful_shutdown(services.clone().cancelled_owned());
+    // A browser that keeps its line open does not keep Deckhand from stopping.
+    let late = async {
+        services.cancelled().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        ended = served => if let Err(error) = ended { tracing::error!("the console has ended: {error}") },
+        () = late => {}
+    }
+}
+
+async fn keep_time(clock: Clock, services: CancellationToken) {
+    let mut tick = tokio::time::interval(SET_CLOCK);
+    while services.run_until_cancelled(tick.tick()).await.is_some() {
+        clock.set(chrono::Utc::now());
+    }
+}
+
+fn greet(link: &str, demo: bool) {
+    println!("Deckhand is here. Open this link once to sign in:\n\n    {link}\n");
+    if demo {
+        println!("This is the demo. Say `/deploy ship service:hello env:staging ref:v2`, and watch. Ctrl-C stops it.");
+    }
+    // Whoever waits for the link may be reading from a pipe.
+    let _ = std::io::stdout().flush();
+}
+
+/// Makes a folder that only its owner can look into, where it is not there yet.
+fn make_private(folder: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("the data directory {} can not be made: name another with `data` in the config or DECKHAND_DATA", folder.display()))
+}
+
+/// Where the demo listens: `DECKHAND_LISTEN`, else the usual place.
+fn demo_address() -> Result<SocketAddr> {
+    let usual = "127.0.0.1:7878";
+    let wanted = std::env::var("DECKHAND_LISTEN").unwrap_or_else(|_| usual.to_owned());
+    wanted.parse().with_context(|| format!("DECKHAND_LISTEN is `{wanted}`; write an address and a port, as in `{usual}`"))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
+            "another program listens on {address} already (another Deckhand?). Stop it, or write another `listen` under `[console]` (for the demo: set DECKHAND_LISTEN)"
+        ),
+        Err(error) => bail!("the console can not listen on {address}: {error}. Write another `listen` under `[console]`"),
+    }
+}
+
+/// Writes the command line's way in, readable by the owner alone. A file that is there keeps its rights when it is
+/// opened, so it has to be a new one.
+fn write_door(file: &Path, door: &Door) -> Result<()> {
+    let beside = file.with_extension("new");
+    let _ = std::fs::remove_file(&beside);
+    let open = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+    let text = serde_json::to_vec(door)?;
+    let written = open.and_then(|mut new| new.write_all(&text)).and_then(|()| std::fs::rename(&beside, file));
+    written.with_context(|| format!("the way in for the command line can not be written to {}", file.display()))
+}
+
+async fn stop_signal() -> Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The log goes to standard error; `RUST_LOG` says how much of it.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bot=info"));
+    let ansi = std::io::stderr().is_terminal();
+    // A second call would find the first one's log in place.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+}

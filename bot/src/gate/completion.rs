@@ -1,0 +1,52 @@
+//! Completion: what can be typed next, from live data, and only what the asker may say.
+
+use super::Bot;
+use commands::complete::{self, Choice, Completion, Slot, Spot};
+use commands::cx::Who;
+use commands::policy::Question;
+use commands::spec::{CommandSpec, Kind};
+use commands::value::Value;
+use std::time::Duration;
+
+/// Live values that take longer than this are left out: completion is for fingers.
+const LIMIT: Duration = Duration::from_secs(3);
+
+impl Bot {
+    /// What `who` can type next at `cursor`, in characters, of `line`.
+    pub async fn complete(&self, line: &str, cursor: usize, who: &Who, channel: &str) -> Completion {
+        let ports = &self.world.ports;
+        let spot = complete::spot(line, cursor, &self.registry, &ports.vocabulary, ports.clock.now());
+        let choices = match spot.kind() {
+            None => Vec::new(),
+            Some(Kind::Command) => {
+                let reachable = self.reachable(who, channel).into_iter();
+                reachable.map(|command| Choice::new(command.name, command.about)).collect()
+            }
+            Some(kind) => self.values(kind, &spot, who, channel).await,
+        };
+        let reachable = spot.command.is_none_or(|command| self.may(who, command, &spot, None, channel));
+        if reachable { spot.complete(&choices) } else { Completion::default() }
+    }
+
+    /// The values that may stand at the spot, less those that would make the line one that `who` may not say.
+    async fn values(&self, kind: Kind, spot: &Spot, who: &Who, channel: &str) -> Vec<Choice> {
+        let ports = &self.world.ports;
+        let (Some(command), Some(arg)) = (spot.command, spot.arg()) else { return Vec::new() };
+        let mut choices = complete::choices(kind, &self.registry, &ports.vocabulary);
+        if matches!(spot.slot, Slot::Named(_) | Slot::Free(_)) {
+            let live = self.plugin(command).complete(arg, &spot.given, ports);
+            choices.extend(tokio::time::timeout(LIMIT, live).await.unwrap_or_default());
+        }
+        choices.retain(|choice| self.may(who, command, spot, Some((arg.name, &choice.value)), channel));
+        choices
+    }
+
+    /// Whether the line at the spot, with this value in it, may still become one that `who` may say.
+    fn may(&self, who: &Who, command: &'static CommandSpec, spot: &Spot, value: Option<(&str, &str)>, channel: &str) -> bool {
+        let mut args = spot.given.clone();
+        if let Some((name, value)) = value {
+            args.set(command, name, Value::Text(value.to_owned()));
+        }
+        self.decide(&Question { unfinished: true, ..self.question(who, command, &args, channel) }).allowed
+    }
+}

@@ -1,0 +1,430 @@
+//! The gate: the whole life of a call, from a line said in chat to the last reply.
+
+pub mod buttons;
+pub mod completion;
+pub mod consent;
+pub mod grants;
+pub mod lanes;
+pub mod people;
+
+use crate::builtin;
+use anyhow::Context;
+use buttons::Dresser;
+use commands::args::Args;
+use commands::cx::{Agreed, Call, Cx, Who, World};
+use commands::ledger::{Entry, Place};
+use commands::parse::{self, Invocation};
+use commands::plugin::{Guarded, Plugin};
+use commands::policy::{Decision, Policy, Question, Step};
+use commands::registry::Registry;
+use commands::reply::{Outcome, Reply, State, Tone};
+use commands::spec::{CommandSpec, Effect, PluginSpec};
+use commands::stop::{Result, Stop};
+use commands::store::Batch;
+use commands::text;
+use futures::FutureExt;
+use lanes::Lanes;
+use people::{People, Speaker};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How many calls of one person in one channel may wait.
+const PERSON_BOUND: usize = 8;
+
+/// How many changes of one service in one environment may wait.
+const TARGET_BOUND: usize = 16;
+
+/// A plugin at work.
+pub struct Plugged {
+    /// What it declares.
+    pub spec: &'static PluginSpec,
+    /// What it does.
+    pub plugin: Arc<dyn Plugin>,
+}
+
+/// Deckhand at work: it takes what is said on any platform, and answers.
+pub struct Bot {
+    /// Every command there is.
+    pub registry: Registry,
+    /// The plugins that are on; Deckhand's own commands come first.
+    pub plugins: Vec<Plugged>,
+    /// Who may do what.
+    pub policy: Policy,
+    /// Who is who.
+    pub people: People,
+    /// What stands behind every call.
+    pub world: Arc<World>,
+    grants: RwLock<Vec<commands::policy::Rule>>,
+    refused: Mutex<HashMap<String, Refused>>,
+    persons: Lanes<(String, Place)>,
+    targets: Lanes<(String, String)>,
+    stopping: CancellationToken,
+    calls: TaskTracker,
+}
+
+/// Something said.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// What.
+    pub said: Said,
+    /// By whom.
+    pub speaker: Speaker,
+    /// Where, and which message answers.
+    pub place: Place,
+}
+
+/// What somebody said.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// A line.
+    Line(String),
+    /// A press of the button of this name.
+    Press(String),
+}
+
+/// The last thing that policy refused somebody.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The line.
+    pub line: String,
+    /// What each rule said.
+    pub trace: Vec<Step>,
+    /// To whom it is allowed.
+    pub who_may: Vec<String>,
+}
+
+/// The replies to one call, each in place of the one before. The call goes on when nobody listens.
+pub type Replies = mpsc::UnboundedReceiver<Reply>;
+
+/// A call that has been understood.
+struct Understood {
+    invocation: Invocation,
+    agreed: Option<Agreed>,
+    pressed: Option<(String, commands::table::Versioned<buttons::Drawn>)>,
+}
+
+impl Bot {
+    /// Puts a bot together; [`Bot::start`] wakes it.
+    pub fn new(registry: Registry, plugins: Vec<Plugged>, policy: Policy, people: People, world: World) -> Arc<Bot> {
+        Arc::new(Bot {
+            registry,
+            plugins,
+            policy,
+            people,
+            world: Arc::new(world),
+            grants: RwLock::default(),
+            refused: Mutex::default(),
+            persons: Lanes::new(PERSON_BOUND),
+            targets: Lanes::new(TARGET_BOUND),
+            stopping: CancellationToken::new(),
+            calls: TaskTracker::new(),
+        })
+    }
+
+    /// Takes a call, and answers it.
+    pub fn ask(self: &Arc<Bot>, ask: Ask) -> Replies {
+        let (said, replies) = mpsc::unbounded_channel();
+        let bot = self.clone();
+        self.calls.spawn(async move {
+            let (inner, mut progress) = mpsc::unbounded_channel();
+            let mut dresser = Dresser::default();
+            let work = AssertUnwindSafe(bot.answer(&ask, inner)).catch_unwind();
+            tokio::pin!(work);
+            let last = loop {
+                tokio::select! {
+                    biased;
+                    Some(reply) = progress.recv() => bot.send(reply, &mut dresser, &said).await,
+                    done = &mut work => break done,
+                }
+            };
+            while let Ok(reply) = progress.try_recv() {
+                bot.send(reply, &mut dresser, &said).await;
+            }
+            bot.send(last.unwrap_or_else(|_| panicked()), &mut dresser, &said).await;
+        });
+        replies
+    }
+
+    /// Takes a call, and waits for its last reply.
+    pub async fn answer_to(self: &Arc<Bot>, ask: Ask) -> Reply {
+        let mut replies = self.ask(ask);
+        let mut last = Reply::default();
+        while let Some(reply) = replies.recv().await {
+            last = reply;
+        }
+        last
+    }
+
+    /// Cancelled when Deckhand is about to stop.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Lets no new call in, tells those under way to come to an end, and waits for them.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.calls.close();
+        self.calls.wait().await;
+    }
+
+    /// Hides what is secret, gives buttons their names, and lets the reply out.
+    async fn send(&self, mut reply: Reply, dresser: &mut Dresser, to: &mpsc::UnboundedSender<Reply>) {
+        self.clean(&mut reply);
+        if let Err(error) = self.dress(&mut reply, dresser).await {
+            tracing::error!("buttons can not be kept: {error:#}");
+            reply.buttons.clear();
+        }
+        // The platform may have gone; the work is done all the same.
+        let _ = to.send(reply);
+    }
+
+    async fn dress(&self, reply: &mut Reply, dresser: &mut Dresser) -> anyhow::Result<()> {
+        let mut batch = Batch::default();
+        dresser.dress(reply, &mut batch, self.world.ports.clock.now())?;
+        if !batch.writes.is_empty() {
+            self.world.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the secrets out of a reply.
+    pub(crate) fn clean(&self, reply: &mut Reply) {
+        redact(reply, |text| self.world.redactor.redact(text).into_owned());
+    }
+
+    /// Lets `work` go on until it has ended, even when Deckhand is to stop.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.calls.spawn(work);
+    }
+
+    /// A place in the queue of what an open act changes.
+    pub(crate) fn join(&self, doing: &Entry) -> Option<lanes::Place<(String, String)>> {
+        let target = (doing.draft.service.clone()?, doing.draft.environment.clone()?);
+        self.targets.join(target, &doing.draft.who).ok()
+    }
+
+    /// The plugin whose acts have this verb.
+    pub(crate) fn plugin_of(&self, verb: &str) -> Arc<dyn Plugin> {
+        let name = verb.split('.').next().unwrap_or_default();
+        let plugged = self.plugins.iter().find(|plugged| plugged.spec.name == name).or(self.plugins.first());
+        plugged.map_or_else(|| Arc::new(builtin::Nobody) as Arc<dyn Plugin>, |plugged| plugged.plugin.clone())
+    }
+
+    async fn answer(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Reply {
+        match self.carry_out(ask, progress).await {
+            Ok(reply) => Reply { state: State::Final, ..reply },
+            Err(stop) => {
+                if let Stop::Broken(error) = &stop {
+                    tracing::error!(who = ask.speaker.id, channel = ask.place.channel, "{error:?}");
+                }
+                stop.into_reply()
+            }
+        }
+    }
+
+    async fn carry_out(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Result<Reply> {
+        if self.stopping.is_cancelled() {
+            return Err(Stop::refuse("Deckhand is stopping, so this was not done. Say it again once it is back."));
+        }
+        let who = self.people.who(&ask.speaker);
+        let turn = self.persons.join((who.name.clone(), Place { message: String::new(), ..ask.place.clone() }), &who.name);
+        let turn = turn.map_err(|lanes::Full(waiting)| {
+            Stop::refuse(format!("{waiting} of your commands are waiting in this channel, so this one was not taken. Say it again when they are done."))
+        })?;
+        turn.turn(|_| {}).await;
+        let understood = self.understand(&ask.said, &who).await?;
+        let decision = self.permit(&understood.invocation, &who, &ask.place.channel)?;
+        let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm: decision.confirm };
+        let invocation = understood.invocation;
+        let cx = Cx::new(self.world.clone(), call, Some(invocation.clone()), progress, self.stopping.clone());
+        if let Some((id, button)) = understood.pressed
+            && invocation.command.effect != Effect::Reads
+            && !buttons::press(&self.world.store, &id, &button, cx.who(), cx.now()).await?
+        {
+            return Err(Stop::refuse("Somebody pressed this button a moment before you. Nothing was done twice."));
+        }
+        let place = match (invocation.service(), invocation.environment()) {
+            (Some(service), Some(environment)) if serial(invocation.command) => {
+                let place = self.queue(service, environment, &cx)?;
+                drop(turn);
+                place.turn(|ahead| cx.progress(waiting(ahead, service, environment))).await;
+                Some(place)
+            }
+            _ => None,
+        };
+        let warnings = self.guards(&cx).await?;
+        let reply = self.plugin(invocation.command).run(&cx).await;
+        drop(place);
+        Ok(warned(reply?, &warnings))
+    }
+
+    fn queue(&self, service: &str, environment: &str, cx: &Cx) -> Result<lanes::Place<(String, String)>> {
+        self.targets.join((service.to_owned(), environment.to_owned()), cx.who()).map_err(|lanes::Full(waiting)| {
+            Stop::refuse(format!(
+                "{waiting} changes of `{service}` in `{environment}` are waiting, so this one was not taken. Say it again later."
+            ))
+        })
+    }
+
+    /// Finds out what is meant: a press says its button's line, and a yes says the line that waited for it.
+    async fn understand(&self, said: &Said, who: &Who) -> Result<Understood> {
+        let (line, pressed) = match said {
+            Said::Line(line) => (line.clone(), None),
+            Said::Press(id) => {
+                let button = self.pressed(id).await?;
+                (button.value.line.clone(), Some((id.clone(), button)))
+            }
+        };
+        let invocation = self.parse(&line)?;
+        if invocation.command.name != builtin::CONFIRM {
+            return Ok(Understood { invocation, agreed: None, pressed });
+        }
+        let id = invocation.args.get("question").map(ToString::to_string).unwrap_or_default();
+        let now = self.world.ports.clock.now();
+        let question = consent::take(&self.world.store, &id, who, now).await?;
+        let agreed = Some(Agreed { digest: question.digest, facts: question.facts });
+        Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
+    }
+
+    async fn pressed(&self, id: &str) -> Result<commands::table::Versioned<buttons::Drawn>> {
+        let store = &*self.world.ports.store;
+        let Some(button) = buttons::find(store, id).await? else {
+            return Err(Stop::refuse("This button is no longer known. Say the command instead; `/help` lists them."));
+        };
+        if let Some((by, at)) = &button.value.pressed {
+            let ago = text::ago(*at, self.world.ports.clock.now());
+            let by = text::plain(by);
+            return Err(Stop::refuse(format!("{by} pressed this button {ago}. Nothing was done again.")));
+        }
+        if !buttons::current(store, &button.value).await? {
+            let line = text::code(&format!("/{}", button.value.line));
+            return Err(Stop::refuse(format!(
+                "Things have changed since this button was drawn, so nothing was done. Look at how they stand now, and say {line} if you still mean it."
+            )));
+        }
+        Ok(button)
+    }
+
+    fn parse(&self, line: &str) -> Result<Invocation> {
+        let ports = &self.world.ports;
+        parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now()).map_err(|mistake| Stop::refuse(mistake.what))
+    }
+
+    /// Asks the policy, and remembers its reasons when it refuses.
+    fn permit(&self, invocation: &Invocation, who: &Who, channel: &str) -> Result<Decision> {
+        let question = self.question(who, invocation.command, &invocation.args, channel);
+        let decision = self.decide(&question);
+        if decision.allowed {
+            return Ok(decision);
+        }
+        let refused = Refused {
+            line: invocation.line(),
+            trace: decision.trace,
+            who_may: self.policy.who_may(&question),
+        };
+        let text = builtin::why::refusal(who, &refused);
+        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
+        Err(Stop::refuse(text))
+    }
+
+    /// The question whether `who` may say this command with these arguments, here and now.
+    pub fn question<'a>(&self, who: &'a Who, command: &'a CommandSpec, args: &'a Args, channel: &'a str) -> Question<'a> {
+        Question { who, command, args, unfinished: false, channel, now: self.world.ports.clock.now() }
+    }
+
+    /// The policy's answer, grants included.
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        self.policy.decide(question, &self.grants.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// The commands that `who` may say in this channel with some arguments or other.
+    pub fn reachable(&self, who: &Who, channel: &str) -> Vec<&'static CommandSpec> {
+        let none = Args::default();
+        let may = |command: &&'static CommandSpec| {
+            self.decide(&Question { unfinished: true, ..self.question(who, command, &none, channel) }).allowed
+        };
+        self.registry.iter().filter(may).collect()
+    }
+
+    /// What policy last refused this person, since Deckhand was started.
+    pub fn last_refusal(&self, who: &str) -> Option<Refused> {
+        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(who).cloned()
+    }
+
+    /// Reads the grants anew from the store.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub async fn reload_grants(&self) -> anyhow::Result<()> {
+        let rules = grants::rules(&*self.world.ports.store, &self.registry).await?;
+        *self.grants.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = rules;
+        Ok(())
+    }
+
+    async fn guards(&self, cx: &Cx) -> Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        if cx.invocation().is_none_or(|invocation| invocation.command.effect == Effect::Reads) {
+            return Ok(warnings);
+        }
+        for Plugged { spec, plugin } in &self.plugins {
+            let said = plugin.guard(cx).await;
+            match said.with_context(|| format!("`{}` can not say whether this may be done now, so it was not", spec.name))? {
+                Guarded::Allow => {}
+                Guarded::Warn(reason) => warnings.push(reason),
+                Guarded::Deny(reason) => return Err(Stop::refuse(reason)),
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// The plugin that declares this command.
+    pub fn plugin(&self, command: &CommandSpec) -> &dyn Plugin {
+        let declares = |plugged: &&Plugged| plugged.spec.commands.iter().any(|other| other.name == command.name);
+        // The registry is made of the plugins' commands: whatever can be parsed is declared by one.
+        let plugged = self.plugins.iter().find(declares).or(self.plugins.first());
+        plugged.map_or(&builtin::Nobody, |plugged| &*plugged.plugin)
+    }
+}
+
+/// Whether calls of this command wait for other changes of the same service and environment.
+fn serial(command: &CommandSpec) -> bool {
+    command.effect != Effect::Reads && !command.urgent
+}
+
+fn waiting(ahead: usize, service: &str, environment: &str) -> Reply {
+    let place = match ahead {
+        1 => "next".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        more => format!("number {more}"),
+    };
+    let text = format!("Another change of `{service}` in `{environment}` is under way. You are {place} in line.");
+    Reply::card(Tone::Working, "Waiting", text)
+}
+
+fn warned(mut reply: Reply, warnings: &[String]) -> Reply {
+    for warning in warnings {
+        reply.text = format!("{}\nMind: {warning}", reply.text);
+    }
+    reply
+}
+
+fn panicked() -> Reply {
+    let text = "Deckhand made a mistake of its own while doing this; the log has it. Whether something was changed stands on the ledger: `/audit`.";
+    Reply::card(Tone::Bad, "This did not work", text).outcome(Outcome::Broken)
+}
+
+fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
+    let Reply { text, card, fields, table, output, buttons, .. } = reply;
+    let fields = fields.iter_mut().flat_map(|field| [&mut field.name, &mut field.value]);
+    let cells = table.iter_mut().flat_map(|table| table.rows.iter_mut().flatten());
+    let title = card.iter_mut().map(|card| &mut card.title);
+    let labels = buttons.iter_mut().map(|button| &mut button.label);
+    for place in [text, output].into_iter().chain(fields).chain(cells).chain(title).chain(labels) {
+        *place = hide(place);
+    }
+}

@@ -1,0 +1,192 @@
+//! The durable outbox: messages that nobody waits for, delivered in order and once, whenever their platform is there.
+//!
+//! A message lies at `outbox/<platform>/<id>`, staged in the same batch as the change that it tells of, until the
+//! platform has it. One that may have been posted just before a crash is posted again under the same key, which the
+//! platform knows.
+
+use crate::platforms::{Platform, PostError};
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use commands::ledger::Place;
+use commands::reply::Reply;
+use commands::store::{Batch, CommitError, Record, Store};
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The shape of a record, for those who come after.
+const SCHEMA: u32 = 1;
+
+/// How many messages are read at a time.
+const PAGE: usize = 32;
+
+/// The first and the longest pause between two tries, in milliseconds; each is halved at most, by chance.
+const FIRST_PAUSE: u64 = 2_000;
+const LONGEST_PAUSE: u64 = 60_000;
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// Sorts after those of all messages before it.
+    pub id: String,
+    /// The platform's name.
+    pub platform: String,
+    /// What is to be said, and where.
+    pub what: What,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+}
+
+/// What is to be said, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// A new message.
+    Post {
+        /// The channel, by the platform's id of it.
+        channel: String,
+        /// The message. Its buttons have been given their ids: what they were drawn from is not kept here.
+        reply: Reply,
+    },
+    /// Another text for a message that stands.
+    Edit {
+        /// The message.
+        place: Place,
+        /// What it says from now on.
+        reply: Reply,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    schema: u32,
+    #[serde(flatten)]
+    message: T,
+}
+
+impl Outgoing {
+    /// A new message for `channel`, written `now`.
+    pub fn post(now: DateTime<Utc>, platform: impl Into<String>, channel: impl Into<String>, reply: Reply) -> Outgoing {
+        let what = What::Post { channel: channel.into(), reply };
+        Outgoing { id: next_id(now), platform: platform.into(), what, at: now }
+    }
+
+    /// Another text for the message at `place`, written `now`.
+    pub fn edit(now: DateTime<Utc>, place: Place, reply: Reply) -> Outgoing {
+        Outgoing { id: next_id(now), platform: place.platform.clone(), what: What::Edit { place, reply }, at: now }
+    }
+}
+
+/// Microseconds since 1970 in hexadecimal digits; where that would not be more than the last one, the next number.
+pub fn next_id(now: DateTime<Utc>) -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = u64::try_from(now.timestamp_micros()).unwrap_or(0);
+    let next = |last: u64| now.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    format!("{:016x}", next(last.unwrap_or_else(|last| last)))
+}
+
+/// Puts `message` into the outbox when `batch` is committed. Should there be one with its id already, which only a
+/// clock that was set back can bring about, the batch does not go through.
+///
+/// # Errors
+/// When it can not be written as JSON.
+pub fn stage(batch: &mut Batch, message: &Outgoing) -> anyhow::Result<()> {
+    let key = format!("{}{}", prefix(&message.platform), message.id);
+    let record = serde_json::to_vec(&Envelope { schema: SCHEMA, message })?;
+    batch.expect(&key, 0).put(key, record);
+    Ok(())
+}
+
+fn prefix(platform: &str) -> String {
+    format!("outbox/{platform}/")
+}
+
+/// Delivers what is staged for `platform`, in order, until `shutdown`.
+pub async fn deliver(platform: Arc<dyn Platform>, store: Arc<dyn Store>, shutdown: CancellationToken) {
+    // Wherever this stops, the record is still there or the message has been delivered.
+    shutdown.run_until_cancelled_owned(deliver_all(&*platform, &*store)).await;
+}
+
+async fn deliver_all(platform: &dyn Platform, store: &dyn Store) {
+    let prefix = prefix(platform.name());
+    let mut watch = store.watch(&prefix);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Whatever was announced until now is in the page that comes next.
+        while watch.next().now_or_never().flatten().is_some() {}
+        match deliver_page(platform, store, &prefix, &mut pause).await {
+            Ok(0) => {
+                if watch.next().await.is_none() {
+                    return; // The store has closed: the bot is going down.
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let wait = with_jitter(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                tracing::warn!(platform = platform.name(), "will deliver messages in {wait:?}: {error:#}");
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// Delivers the oldest messages, one after the other, and returns how many they were.
+async fn deliver_page(
+    platform: &dyn Platform,
+    store: &dyn Store,
+    prefix: &str,
+    pause: &mut u64,
+) -> anyhow::Result<usize> {
+    let page = store.scan(prefix, None, PAGE).await.context("the outbox can not be read")?;
+    let count = page.len();
+    for (key, record) in page {
+        match send(platform, &record).await {
+            Ok(()) => *pause = FIRST_PAUSE,
+            Err(PostError::Away(error)) => return Err(error),
+            Err(PostError::Refused(error)) => {
+                tracing::error!(platform = platform.name(), key, "a message is dropped: {error:#}");
+            }
+        }
+        remove(store, key, record.version).await?;
+    }
+    Ok(count)
+}
+
+async fn send(platform: &dyn Platform, record: &Record) -> Result<(), PostError> {
+    let envelope = serde_json::from_slice::<Envelope<Outgoing>>(&record.value);
+    let Outgoing { id, what, .. } = match envelope.context("it can not be read") {
+        Ok(Envelope { schema: SCHEMA, message }) => message,
+        Ok(Envelope { schema, .. }) => {
+            let error = anyhow::anyhow!("another version of Deckhand wrote it (schema {schema})");
+            return Err(PostError::Refused(error));
+        }
+        Err(error) => return Err(PostError::Refused(error)),
+    };
+    match what {
+        What::Post { channel, reply } => platform.post(&channel, &reply, &id).await.map(drop),
+        What::Edit { place, reply } => platform.edit(&place, &reply).await,
+    }
+}
+
+async fn remove(store: &dyn Store, key: String, version: u64) -> anyhow::Result<()> {
+    let mut batch = Batch::default();
+    batch.expect(&key, version).delete(key);
+    match store.commit(batch).await {
+        Ok(_) => Ok(()),
+        // Another replica has delivered it as well, under the same key, and was first to say so.
+        Err(CommitError::Conflict { .. }) => Ok(()),
+        Err(CommitError::Broken(error)) => Err(error.context("a delivered message can not be taken off the outbox")),
+    }
+}
+
+/// Between the half and the whole of `pause` milliseconds: not all of those who wait come back at once.
+fn with_jitter(pause: u64) -> Duration {
+    let half = pause / 2;
+    let chance = getrandom::u64().map_or(half, |chance| chance % (half + 1));
+    Duration::from_millis(half + chance)
+}

@@ -1,0 +1,354 @@
+//! The console's HTTP: the page, and the local API that the page and the command line share.
+
+use super::messages::Message;
+use super::page::{self, ASSETS};
+use super::{Console, Unheard, session};
+use crate::gate::Said;
+use axum::body::Body;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use commands::ledger;
+use commands::ports::Files;
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use serde_json::json;
+use std::convert::Infallible;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tower_http::services::ServeDir;
+
+/// The longest request body, in bytes.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// The most of a log that is shown at once, in bytes.
+const LONGEST_LOG: usize = 8 * 1024 * 1024;
+
+type Shared = State<Arc<Console>>;
+
+/// Everything that the console serves.
+pub fn router(console: Arc<Console>) -> Router {
+    let api = Router::new()
+        .route("/api/session", get(about))
+        .route("/api/channels/{channel}/messages", get(messages))
+        .route("/api/events", get(events))
+        .route("/api/ask", post(ask))
+        .route("/api/press", post(press))
+        .route("/api/say", post(say))
+        .route("/api/complete", post(complete))
+        .route("/api/commands", get(commands))
+        .route("/api/link", post(link))
+        .route("/api/backup", post(backup))
+        .route("/api/ledger/verify", post(verify))
+        .route("/api/ledger/export", post(export))
+        .route("/files/{name}", get(file))
+        .route_layer(middleware::from_fn_with_state(console.clone(), signed_in));
+    let mut router = Router::new().merge(api).route("/signin", get(sign_in));
+    for (path, kind, content) in ASSETS {
+        router = router.route(path, get(move || asset(kind, content)));
+    }
+    router = match &console.settings.demo {
+        Some(folder) => demo(router, folder, &console.settings.links),
+        None => router,
+    };
+    router
+        .fallback(|| async { failed(StatusCode::NOT_FOUND, "There is nothing here. The console is at `/`.") })
+        .layer(axum::extract::DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn_with_state(console.clone(), guarded))
+        .with_state(console)
+}
+
+/// The demo's sites, one an environment, each as its `current` release has it.
+fn demo(mut router: Router<Arc<Console>>, folder: &FilePath, environments: &[String]) -> Router<Arc<Console>> {
+    for name in environments {
+        let site = ServeDir::new(folder.join(name).join("current"));
+        let site = tower::ServiceBuilder::new()
+            .layer(middleware::map_response(async |mut response: Response<_>| {
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response
+            }))
+            .service(site);
+        router = router.nest_service(&format!("/demo/{name}"), site);
+    }
+    router
+}
+
+/// Lets nothing in that another page caused, or that took a foreign name for us (DNS rebinding); and tells the browser
+/// what the page may do.
+async fn guarded(State(console): Shared, request: Request, next: Next) -> Response {
+    if let Some(refusal) = refusal(&console, request.method(), request.headers()) {
+        return refusal;
+    }
+    let framed = request.uri().path().starts_with("/demo/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if !framed {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request is not let in, if so.
+fn refusal(console: &Console, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    let own = |host: &str| own_host(&console, host);
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if !text(header::HOST).is_some_and(own) {
+        return Some(failed(StatusCode::MISDIRECTED_REQUEST, "Deckhand's console is not known by this name. Use the address that it printed at its start."));
+    }
+    let origin = text(header::ORIGIN).map(|origin| origin.strip_prefix("http://").is_some_and(own));
+    let site = text(HeaderName::from_static("sec-fetch-site"));
+    let navigates = *method == Method::GET && text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
+    if origin == Some(false) || (matches!(site, Some("cross-site" | "same-site")) && !navigates) {
+        return Some(failed(StatusCode::FORBIDDEN, "Another site asked for this, so it was not done."));
+    }
+    None
+}
+
+/// Whether `host` (of a request's `Host` or `Origin`) is a name of the address that we listen on.
+fn own_host(console: &Console, host: &str) -> bool {
+    let listen = console.settings.listen;
+    let name = host.strip_suffix(&format!(":{}", listen.port())).or((listen.port() == 80).then_some(host));
+    let local = listen.ip().is_loopback() || listen.ip().is_unspecified();
+    name.is_some_and(|name| name == listen.ip().to_string() || (local && ["localhost", "127.0.0.1", "[::1]"].contains(&name)))
+}
+
+/// Lets in who has a cookie, or the command line's token.
+async fn signed_in(State(console): Shared, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if bearer.is_some_and(|token| console.doors.is_token(token)) {
+        return next.run(request).await;
+    }
+    let now = console.bot.world.ports.clock.now();
+    match cookie(headers) {
+        Some(cookie) => match console.doors.is_session(cookie, now).await {
+            Ok(true) => return next.run(request).await,
+            Ok(false) => {}
+            Err(error) => return Unheard::Broken(error).into_response(),
+        },
+        None => {}
+    }
+    failed(StatusCode::UNAUTHORIZED, "You are not signed in. Say `deckhand link` in a terminal, and open the address that it prints.")
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split("; ")).filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(name, value)| (name == session::COOKIE).then_some(value))
+}
+
+#[derive(Deserialize)]
+struct SignIn {
+    word: String,
+}
+
+async fn sign_in(State(console): Shared, Query(SignIn { word }): Query<SignIn>) -> Response {
+    let now = console.bot.world.ports.clock.now();
+    match console.doors.sign_in(&word, now).await {
+        Ok(Some(cookie)) => {
+            let headers = [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, session::set_cookie(&cookie))];
+            (StatusCode::SEE_OTHER, headers).into_response()
+        }
+        // The page itself says how to get another link.
+        Ok(None) => (StatusCode::SEE_OTHER, [(header::LOCATION, "/")]).into_response(),
+        Err(error) => Unheard::Broken(error).into_response(),
+    }
+}
+
+async fn asset(kind: &'static str, content: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind)], content).into_response()
+}
+
+#[derive(Deserialize)]
+struct As {
+    r#as: Option<String>,
+}
+
+async fn about(State(console): Shared) -> Response {
+    let settings = &console.settings;
+    let people: Vec<_> = settings.people.iter().map(|name| console.bot.people.named(name)).collect();
+    let people: Vec<_> = people.iter().map(|who| json!({"name": who.name, "roles": who.roles})).collect();
+    let demo = settings.demo.is_some();
+    let links: Vec<_> = settings.links.iter().map(|name| json!({"title": name, "url": format!("/demo/{name}/")})).collect();
+    Json(json!({
+        "person": settings.people.first(),
+        "people": people,
+        "demo": demo,
+        "channels": settings.channels,
+        "links": if demo { links } else { Vec::new() },
+        "version": env!("CARGO_PKG_VERSION"),
+        "build": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}
+
+#[derive(Deserialize)]
+struct Pages {
+    before: Option<String>,
+    limit: Option<usize>,
+    r#as: Option<String>,
+}
+
+async fn messages(State(console): Shared, Path(channel): Path<String>, Query(pages): Query<Pages>) -> Result<Response, Unheard> {
+    console.check_channel(&channel).await?;
+    let who = console.person(pages.r#as.as_deref())?;
+    let limit = pages.limit.unwrap_or(50).clamp(1, 200);
+    let page = console.messages.page(&channel, pages.before.as_deref(), limit, &who.name).await?;
+    Ok(Json(json!({ "messages": page })).into_response())
+}
+
+async fn events(State(console): Shared, Query(As { r#as }): Query<As>) -> Result<Response, Unheard> {
+    let who = console.person(r#as.as_deref())?;
+    let stopping = console.bot.stopping().clone();
+    let news = follow(console.messages.subscribe(), who.name).take_until(stopping.cancelled_owned());
+    Ok(Sse::new(news).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// What `person` may see of the news. One who falls too far behind is cut off, comes back, and starts from a fresh page.
+fn follow(news: broadcast::Receiver<Message>, person: String) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold((news, person), |(mut news, person)| async move {
+        loop {
+            let message = news.recv().await.ok()?;
+            if message.visible_to(&person) {
+                let event = Event::default().event("message").json_data(&message).ok()?;
+                return Some((Ok(event), (news, person)));
+            }
+        }
+    })
+}
+
+#[derive(Deserialize)]
+struct Line {
+    line: String,
+    channel: Option<String>,
+    r#as: Option<String>,
+}
+
+impl Line {
+    fn channel<'a>(&'a self, console: &'a Console) -> &'a str {
+        self.channel.as_deref().or(console.settings.channels.first().map(String::as_str)).unwrap_or_default()
+    }
+}
+
+async fn ask(State(console): Shared, Json(line): Json<Line>) -> Result<Response, Unheard> {
+    let who = console.person(line.r#as.as_deref())?;
+    console.hear(Said::Line(line.line.clone()), &who, line.channel(&console)).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+#[derive(Deserialize)]
+struct Press {
+    id: String,
+    channel: String,
+    r#as: Option<String>,
+}
+
+async fn press(State(console): Shared, Json(press): Json<Press>) -> Result<Response, Unheard> {
+    let who = console.person(press.r#as.as_deref())?;
+    console.hear(Said::Press(press.id), &who, &press.channel).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+/// As `ask`, but the replies are the answer, one JSON a line. What is said on a command line is always a command.
+async fn say(State(console): Shared, Json(line): Json<Line>) -> Result<Response, Unheard> {
+    let who = console.person(line.r#as.as_deref())?;
+    let said = Said::Line(format!("/{}", line.line.trim_start().trim_start_matches('/')));
+    let replies = console.hear(said, &who, line.channel(&console)).await?;
+    let lines = stream::unfold(replies, |mut replies| async {
+        let reply = replies.recv().await?;
+        let line = serde_json::to_string(&reply).map(|json| Bytes::from(json + "\n"));
+        Some((line, replies))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Unfinished {
+    line: String,
+    cursor: usize,
+    channel: String,
+    r#as: Option<String>,
+}
+
+async fn complete(State(console): Shared, Json(typed): Json<Unfinished>) -> Result<Response, Unheard> {
+    let who = console.person(typed.r#as.as_deref())?;
+    Ok(Json(console.bot.complete(&typed.line, typed.cursor, &who, &typed.channel).await).into_response())
+}
+
+async fn commands(State(console): Shared, Query(As { r#as }): Query<As>) -> Result<Response, Unheard> {
+    let who = console.person(r#as.as_deref())?;
+    let channel = console.settings.channels.first().cloned().unwrap_or_default();
+    let reachable = console.bot.reachable(&who, &channel);
+    Ok(Json(commands::views::console::commands(&reachable)).into_response())
+}
+
+async fn link(State(console): Shared) -> Result<Response, Unheard> {
+    let now = console.bot.world.ports.clock.now();
+    let word = console.doors.link(Some(now))?;
+    Ok(Json(json!({ "link": format!("http://{}/signin?word={word}", console.settings.listen) })).into_response())
+}
+
+#[derive(Deserialize)]
+struct Backup {
+    file: std::path::PathBuf,
+}
+
+/// Only the command line asks for this: it and we run on the same machine, for the same operator.
+async fn backup(State(console): Shared, Json(Backup { file }): Json<Backup>) -> Result<Response, Unheard> {
+    let world = &console.bot.world;
+    let report = crate::store::backup::backup(&*world.store, world.ports.clock.now(), &file).await?;
+    Ok(Json(json!({ "lines": report.lines, "revision": report.revision })).into_response())
+}
+
+async fn verify(State(console): Shared) -> Result<Response, Unheard> {
+    Ok(Json(ledger::verify(&*console.bot.world.ports.store).await?).into_response())
+}
+
+async fn export(State(console): Shared) -> Response {
+    let pages = stream::unfold((console, None::<String>), |(console, after)| async move {
+        let page = ledger::export(&*console.bot.world.ports.store, after.as_deref()).await;
+        let text = page.map(|lines| (lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>(), lines.last().map(|(key, _)| key.clone())));
+        match text {
+            Ok((_, None)) => None,
+            Ok((text, last)) => Some((Ok(Bytes::from(text)), (console, last))),
+            Err(error) => Some((Err(std::io::Error::other(error)), (console, None))),
+        }
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response()
+}
+
+async fn file(State(console): Shared, Path(name): Path<String>) -> Response {
+    match console.files.tail(&name, LONGEST_LOG).await {
+        Ok(Some(text)) => {
+            let text = console.bot.world.redactor.redact(&text).into_owned();
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+        }
+        Ok(None) => failed(StatusCode::NOT_FOUND, "There is no such file: it was never kept, or it has been cleaned up."),
+        Err(error) => failed(StatusCode::BAD_REQUEST, &format!("{error:#}")),
+    }
+}
+
+fn failed(status: StatusCode, what: &str) -> Response {
+    (status, Json(json!({ "error": what }))).into_response()
+}
+
+impl IntoResponse for Unheard {
+    fn into_response(self) -> Response {
+        match self {
+            Unheard::Mistake(what) => failed(StatusCode::BAD_REQUEST, &what),
+            Unheard::Broken(error) => {
+                tracing::error!("{error:?}");
+                failed(StatusCode::INTERNAL_SERVER_ERROR, &format!("This did not work, and nothing was done: {error:#}."))
+            }
+        }
+    }
+}

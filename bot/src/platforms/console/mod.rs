@@ -1,0 +1,181 @@
+//! The console: a page and a terminal client on one local API, with the same commands, policy and ledger as any chat.
+
+mod http;
+pub mod messages;
+mod page;
+pub mod session;
+
+pub use http::router;
+
+use super::{Platform, PostError};
+use crate::gate::people::{CONSOLE, Speaker};
+use crate::gate::{Ask, Bot, Said};
+use crate::world::Folder;
+use anyhow::anyhow;
+use async_trait::async_trait;
+use commands::cx::Who;
+use commands::ledger::Place;
+use commands::parse;
+use commands::reply::{Reply, State};
+use messages::{Message, Messages};
+use session::Doors;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// The console at work.
+pub struct Console {
+    bot: Arc<Bot>,
+    messages: Arc<Messages>,
+    doors: Doors,
+    files: Arc<Folder>,
+    settings: Settings,
+}
+
+/// What the console is made with.
+pub struct Settings {
+    /// Where it listens: the only names that a browser may know it by are this address's.
+    pub listen: SocketAddr,
+    /// The people that it may speak as; the first is the one it begins with.
+    pub people: Vec<String>,
+    /// Its channels.
+    pub channels: Vec<String>,
+    /// The demo's folder of environments, which are served as pages.
+    pub demo: Option<PathBuf>,
+    /// The environments that the demo serves.
+    pub links: Vec<String>,
+}
+
+/// Why the console did not take what was said.
+#[derive(Debug)]
+pub enum Unheard {
+    /// The asker can mend it.
+    Mistake(String),
+    /// Something does not work.
+    Broken(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Unheard {
+    fn from(error: anyhow::Error) -> Unheard {
+        Unheard::Broken(error)
+    }
+}
+
+impl Console {
+    /// A console in front of this bot.
+    pub fn new(bot: Arc<Bot>, messages: Arc<Messages>, doors: Doors, files: Arc<Folder>, settings: Settings) -> Arc<Console> {
+        Arc::new(Console { bot, messages, doors, files, settings })
+    }
+
+    /// The address that signs a browser in, once.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn first_link(&self) -> anyhow::Result<String> {
+        Ok(format!("http://{}/signin?word={}", self.settings.listen, self.doors.link(None)?))
+    }
+
+    /// Who speaks as `name`; the first of the console's people without one.
+    fn person(&self, name: Option<&str>) -> Result<Who, Unheard> {
+        let people = &self.settings.people;
+        let Some(name) = name.or(people.first().map(String::as_str)) else {
+            return Err(Unheard::Mistake("The config names no people, so nobody can speak here. Add one under `[people.NAME]`.".to_owned()));
+        };
+        if !people.iter().any(|person| person == name) {
+            let name = commands::text::code(name);
+            return Err(Unheard::Mistake(format!("Nobody speaks as {name} here. Write one of {}.", commands::text::list(people))));
+        }
+        Ok(self.bot.people.named(name))
+    }
+
+    /// Whether there is such a channel, or such a thread in one.
+    async fn check_channel(&self, channel: &str) -> Result<(), Unheard> {
+        let exists = match channel.split_once('/') {
+            Some((parent, root)) => self.is_channel(parent) && self.messages.get(parent, root).await?.is_some(),
+            None => self.is_channel(channel),
+        };
+        if exists {
+            return Ok(());
+        }
+        let wrong = commands::text::code(channel);
+        Err(Unheard::Mistake(format!("There is no channel {wrong}. Write one of {}.", commands::text::list(&self.settings.channels))))
+    }
+
+    fn is_channel(&self, name: &str) -> bool {
+        self.settings.channels.iter().any(|channel| channel == name)
+    }
+
+    /// Takes what somebody says in a channel, shows it there, and shows the answers as they come; they are handed back
+    /// too. What is no command is answered by nobody.
+    async fn hear(&self, said: Said, who: &Who, channel: &str) -> Result<mpsc::UnboundedReceiver<Reply>, Unheard> {
+        self.check_channel(channel).await?;
+        let mut line = self.messages.draft(channel, &who.name);
+        line.text = Some(match &said {
+            Said::Line(text) => self.bot.world.redactor.redact(text).into_owned(),
+            Said::Press(id) => self.pressed(id).await?,
+        });
+        self.messages.keep(&line).await?;
+        let (sender, replies) = mpsc::unbounded_channel();
+        if let Said::Line(text) = &said
+            && parse::command_in(text).is_none()
+        {
+            return Ok(replies);
+        }
+        let mut answer = self.messages.draft(channel, "deckhand");
+        answer.answers = Some(line.id);
+        let speaker = Speaker { platform: CONSOLE.to_owned(), id: who.name.clone() };
+        let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: answer.id.clone() };
+        let mut answers = self.bot.ask(Ask { said, speaker, place });
+        let (messages, asker) = (self.messages.clone(), who.name.clone());
+        tokio::spawn(async move {
+            while let Some(reply) = answers.recv().await {
+                if let Err(error) = messages.show(&mut answer, reply.clone(), &asker).await {
+                    tracing::error!("a message can not be kept: {error:#}");
+                }
+                // The asker may have gone; the channel still shows it.
+                let _ = sender.send(reply);
+            }
+        });
+        Ok(replies)
+    }
+
+    /// What a press says.
+    async fn pressed(&self, id: &str) -> anyhow::Result<String> {
+        let button = crate::gate::buttons::find(&*self.bot.world.ports.store, id).await?;
+        Ok(button.map_or_else(|| "(pressed a button)".to_owned(), |button| format!("/{}", button.value.line)))
+    }
+}
+
+/// The console's messages as a platform: what Deckhand says there without being asked.
+pub struct Board(pub Arc<Messages>);
+
+#[async_trait]
+impl Platform for Board {
+    fn name(&self) -> &'static str {
+        CONSOLE
+    }
+
+    async fn post(&self, channel: &str, reply: &Reply, once: &str) -> Result<String, PostError> {
+        if self.0.get(channel, once).await.map_err(PostError::Away)?.is_some() {
+            return Ok(once.to_owned());
+        }
+        let mut message = self.0.draft(channel, "deckhand");
+        once.clone_into(&mut message.id);
+        message.reply = Some(Reply { state: State::Final, ..reply.clone() });
+        self.0.keep(&message).await.map_err(PostError::Away)?;
+        Ok(message.id)
+    }
+
+    async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
+        let message = self.0.get(&place.channel, &place.message).await.map_err(PostError::Away)?;
+        let Some(message) = message else {
+            return Err(PostError::Refused(anyhow!("there is no message {} in {}", place.message, place.channel)));
+        };
+        self.0.keep(&Message { reply: Some(reply.clone()), edited: true, ..message }).await.map_err(PostError::Away)
+    }
+
+    async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
+        Ok(format!("{}/{}", place.channel, place.message))
+    }
+}

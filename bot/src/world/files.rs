@@ -1,0 +1,71 @@
+//! Kept files: the logs of programs, in one folder of the data directory.
+
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use commands::ports::Files;
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+/// A folder of files with plain names.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// This folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When it can not be made.
+    pub fn new(path: &Path) -> Result<Folder> {
+        std::fs::create_dir_all(path).with_context(|| format!("the folder {} can not be made", path.display()))?;
+        Ok(Folder(path.to_owned()))
+    }
+
+    /// Where a file of this name lies.
+    ///
+    /// # Errors
+    /// When the name is not plain: it could lead out of the folder.
+    pub fn path(&self, name: &str) -> Result<PathBuf> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if name.is_empty() || name.len() > 200 || name.starts_with('.') || !name.bytes().all(plain) {
+            bail!("{name:?} is not the name of a kept file");
+        }
+        Ok(self.0.join(name))
+    }
+}
+
+#[async_trait]
+impl Files for Folder {
+    async fn tail(&self, name: &str, limit: usize) -> Result<Option<String>> {
+        let mut file = match tokio::fs::File::open(self.path(name)?).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let length = file.metadata().await?.len();
+        let skipped = length.saturating_sub(limit as u64);
+        file.seek(SeekFrom::Start(skipped)).await?;
+        let mut bytes = Vec::new();
+        file.take(limit as u64).read_to_end(&mut bytes).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        let whole = if skipped == 0 { &*text } else { text.split_once('\n').map_or(&*text, |(_, rest)| rest) };
+        Ok(Some(whole.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_do_not_lead_out_and_tails_begin_with_a_line() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder::new(&home.path().join("kept")).unwrap();
+        for name in ["", "..", "../secret", "a/b", ".hidden", "a\0b", "/etc/passwd"] {
+            assert!(folder.path(name).is_err(), "{name:?}");
+        }
+        std::fs::write(folder.path("a.log").unwrap(), "first\nsecond\nthird\n").unwrap();
+        assert_eq!(folder.tail("a.log", 100).await.unwrap().unwrap(), "first\nsecond\nthird\n");
+        assert_eq!(folder.tail("a.log", 10).await.unwrap().unwrap(), "third\n");
+        assert_eq!(folder.tail("b.log", 10).await.unwrap(), None);
+    }
+}

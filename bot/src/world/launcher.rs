@@ -1,0 +1,307 @@
+//! Programs: each from an argument vector, in a process group of its own, with an environment of its own.
+
+use super::Folder;
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use commands::ports::{Exit, Group, Launcher, Output, Program, Running};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::io::SeekFrom;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// What a program may see of Deckhand's own environment: what it needs to find things, and nothing that is secret.
+const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSH_AUTH_SOCK"];
+
+/// The most that is kept of a reading program's standard output and standard error, in bytes.
+const OUTPUT: (u64, u64) = (1024 * 1024, 64 * 1024);
+
+/// How often a log is looked at for new lines.
+const TAIL: Duration = Duration::from_millis(100);
+
+/// The longest line that is handed on, in characters.
+const LINE: usize = 4_000;
+
+/// Starts real programs, with their logs in this folder.
+pub struct Programs {
+    logs: Arc<Folder>,
+}
+
+impl Programs {
+    /// Programs whose logs lie in `logs`.
+    pub fn new(logs: Arc<Folder>) -> Programs {
+        Programs { logs }
+    }
+}
+
+fn command(program: &Program) -> Result<Command> {
+    let (name, arguments) = program.argv.split_first().context("a program without a name can not be started")?;
+    // A program in a relative path is meant from the folder where it runs, whatever Deckhand's own is.
+    let local = name.contains('/') && !name.starts_with('/');
+    let path = if local { program.folder.join(name) } else { PathBuf::from(name) };
+    let mut command = Command::new(path);
+    command.args(arguments).current_dir(&program.folder).env_clear().stdin(Stdio::null()).process_group(0);
+    command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(&program.environment);
+    Ok(command)
+}
+
+fn start(mut command: Command, program: &Program) -> Result<(Child, Group)> {
+    let child = command.spawn().with_context(|| format!("`{}` can not be started", program.argv[0]))?;
+    let id = child.id().context("the program ended before it had a number")?;
+    Ok((child, Group { id, started: started(id).unwrap_or(0) }))
+}
+
+#[async_trait]
+impl Launcher for Programs {
+    async fn read(&self, program: Program) -> Result<Output> {
+        let mut command = command(&program)?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let (mut child, group) = start(command, &program)?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let all = async { tokio::join!(some(stdout, OUTPUT.0), some(stderr, OUTPUT.1), child.wait()) };
+        match tokio::time::timeout(program.limit, all).await {
+            Ok((stdout, stderr, status)) => Ok(Output { exit: exit(status?), stdout, stderr }),
+            Err(_) => {
+                signal(&group, Signal::KILL);
+                Ok(Output { exit: Exit::TimedOut, stdout: String::new(), stderr: String::new() })
+            }
+        }
+    }
+
+    async fn spawn(&self, program: Program, log: &str, grace: Duration, cancel: CancellationToken) -> Result<Running> {
+        let log = self.logs.path(log)?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+        let file = file.with_context(|| format!("the log {} can not be opened", log.display()))?;
+        // What an earlier program of the same deploy wrote is not told again.
+        let from = file.metadata()?.len();
+        let mut command = command(&program)?;
+        command.stdout(file.try_clone()?).stderr(file);
+        let (child, group) = start(command, &program)?;
+        let (lines, told) = mpsc::channel(256);
+        let (ended, exit) = oneshot::channel();
+        let tail = CancellationToken::new();
+        let following = tokio::spawn(follow(log, from, lines, tail.clone()));
+        let watched = group.clone();
+        tokio::spawn(async move {
+            let exit = watch(child, &watched, program.limit, grace, cancel).await;
+            tail.cancel();
+            // The last lines come before the end.
+            let _ = following.await;
+            let _ = ended.send(exit);
+        });
+        Ok(Running { group, lines: told, exit })
+    }
+
+    fn alive(&self, group: &Group) -> bool {
+        let same = started(group.id).is_none_or(|started| started == group.started || group.started == 0);
+        same && pid(group).is_some_and(|pid| test_kill_process_group(pid).is_ok())
+    }
+
+    async fn end(&self, group: &Group, grace: Duration) {
+        signal(group, Signal::TERM);
+        let gone = async {
+            while self.alive(group) {
+                tokio::time::sleep(TAIL).await;
+            }
+        };
+        if tokio::time::timeout(grace, gone).await.is_err() {
+            signal(group, Signal::KILL);
+        }
+    }
+}
+
+/// Waits for the program; at its limit, or when cancelled, ends its whole group.
+async fn watch(mut child: Child, group: &Group, limit: Duration, grace: Duration, cancel: CancellationToken) -> Exit {
+    let why = tokio::select! {
+        status = child.wait() => return status.map_or(Exit::Status(-1), exit),
+        () = tokio::time::sleep(limit) => Exit::TimedOut,
+        () = cancel.cancelled() => Exit::Cancelled,
+    };
+    signal(group, Signal::TERM);
+    // Its children may outlive the leader, so the group is what is waited for.
+    let gone = async {
+        let _ = child.wait().await;
+        while pid(group).is_some_and(|pid| test_kill_process_group(pid).is_ok()) {
+            tokio::time::sleep(TAIL).await;
+        }
+    };
+    if tokio::time::timeout(grace, gone).await.is_err() {
+        signal(group, Signal::KILL);
+        let _ = child.wait().await;
+    }
+    why
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Status(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Status(-1),
+    }
+}
+
+fn pid(group: &Group) -> Option<Pid> {
+    i32::try_from(group.id).ok().and_then(Pid::from_raw)
+}
+
+fn signal(group: &Group, signal: Signal) {
+    if let Some(pid) = pid(group) {
+        // Gone already is what was wanted.
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+/// When the process was started, in clock ticks since boot: the 22nd field of proc(5)'s `stat`. The second field, the
+/// program's name in parentheses, may itself hold spaces and parentheses.
+fn started(id: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+async fn some(from: Option<impl AsyncRead + Unpin>, limit: u64) -> String {
+    let Some(mut from) = from else { return String::new() };
+    let mut bytes = Vec::new();
+    // A broken pipe ends the output as its end does.
+    let _ = (&mut from).take(limit).read_to_end(&mut bytes).await;
+    let _ = tokio::io::copy(&mut from, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Hands on what is written to `log` from the byte `at` on, line by line, until `done` and the end is reached.
+async fn follow(log: PathBuf, at: u64, lines: mpsc::Sender<String>, done: CancellationToken) -> Result<()> {
+    let mut file = open_at(&log, at).await?;
+    let mut rest = Vec::new();
+    loop {
+        let last = done.is_cancelled();
+        let mut chunk = Vec::with_capacity(64 * 1024);
+        while file.read_buf(&mut chunk).await? > 0 {
+            rest.append(&mut chunk);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                hand_on(&lines, &line);
+            }
+            // A line without end is cut rather than collected.
+            if rest.len() > 4 * LINE {
+                hand_on(&lines, &std::mem::take(&mut rest));
+            }
+        }
+        if last {
+            if !rest.is_empty() {
+                hand_on(&lines, &rest);
+            }
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TAIL) => {}
+            () = done.cancelled() => {}
+        }
+    }
+}
+
+async fn open_at(log: &Path, at: u64) -> Result<tokio::fs::File> {
+    let mut file = tokio::fs::File::open(log).await?;
+    file.seek(SeekFrom::Start(at)).await?;
+    Ok(file)
+}
+
+fn hand_on(lines: &mpsc::Sender<String>, line: &[u8]) {
+    let line: String = String::from_utf8_lossy(line).trim_end().chars().take(LINE).collect();
+    // Nobody keeps up with a flood of lines on a phone: what does not fit is in the log.
+    let _ = lines.try_send(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn sh(script: &str) -> Program {
+        Program {
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            folder: PathBuf::from("/"),
+            environment: BTreeMap::from([("SHIPPED".to_owned(), "yes".to_owned())]),
+            limit: Duration::from_secs(20),
+        }
+    }
+
+    fn programs() -> (tempfile::TempDir, Programs) {
+        let home = tempfile::tempdir().unwrap();
+        let logs = Arc::new(Folder::new(home.path()).unwrap());
+        (home, Programs::new(logs))
+    }
+
+    #[tokio::test]
+    async fn a_program_sees_what_it_is_given_and_no_secrets() {
+        let (_home, programs) = programs();
+        let output = programs.read(sh("echo $SHIPPED; echo oh >&2; env | grep -c CARGO; exit 3")).await.unwrap();
+        assert_eq!((output.exit, &*output.stdout, &*output.stderr), (Exit::Status(3), "yes\n0\n", "oh\n"));
+    }
+
+    #[tokio::test]
+    async fn lines_are_told_in_order_and_kept_and_only_from_this_program() {
+        let (home, programs) = programs();
+        std::fs::write(home.path().join("a.log"), "from before\n").unwrap();
+        let running = programs.spawn(sh("echo one; echo two >&2; printf three"), "a.log", TAIL, CancellationToken::new()).await;
+        let mut running = running.unwrap();
+        let mut lines = Vec::new();
+        while let Some(line) = running.lines.recv().await {
+            lines.push(line);
+        }
+        assert_eq!(lines, ["one", "two", "three"]);
+        assert_eq!(running.exit.await.unwrap(), Exit::Status(0));
+        assert_eq!(std::fs::read_to_string(home.path().join("a.log")).unwrap(), "from before\none\ntwo\nthree");
+    }
+
+    #[tokio::test]
+    async fn a_cancel_ends_the_whole_group_even_one_that_does_not_listen() {
+        let (_home, programs) = programs();
+        for script in ["sleep 60 & sleep 60", "trap '' TERM; sleep 60 & while :; do sleep 1; done"] {
+            let cancel = CancellationToken::new();
+            let running = programs.spawn(sh(script), "a.log", Duration::from_millis(300), cancel.clone()).await.unwrap();
+            assert!(programs.alive(&running.group));
+            cancel.cancel();
+            assert_eq!(running.exit.await.unwrap(), Exit::Cancelled, "{script}");
+            // The last of the group may still wait to be reaped by the system.
+            for _ in 0..50 {
+                if !programs.alive(&running.group) {
+                    break;
+                }
+                tokio::time::sleep(TAIL).await;
+            }
+            assert!(!programs.alive(&running.group), "{script}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_ended() {
+        let (_home, programs) = programs();
+        let slow = Program { limit: Duration::from_millis(100), ..sh("sleep 60") };
+        assert_eq!(programs.read(slow.clone()).await.unwrap().exit, Exit::TimedOut);
+        let running = programs.spawn(slow, "a.log", TAIL, CancellationToken::new()).await.unwrap();
+        assert_eq!(running.exit.await.unwrap(), Exit::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_told_by_name() {
+        let (_home, programs) = programs();
+        let none = Program { argv: vec!["no-such-program".to_owned()], ..sh("") };
+        let error = programs.read(none).await.unwrap_err();
+        assert!(format!("{error:#}").starts_with("`no-such-program` can not be started: "), "{error:#}");
+    }
+
+    #[test]
+    fn another_process_with_the_same_number_is_not_the_same() {
+        let (_home, programs) = programs();
+        let own = std::process::id();
+        let Some(started) = started(own) else { return };
+        let leads = Group { id: own, started: started + 1 };
+        assert!(!programs.alive(&leads));
+    }
+}

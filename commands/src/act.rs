@@ -1,0 +1,210 @@
+//! The only way to change anything: an act stands on the ledger before it is done, and again when it has ended.
+
+use crate::cx::Cx;
+use crate::ledger::{Draft, Entry, Phase};
+use crate::stop::{Result, Stop};
+use crate::store::{Batch, CommitError, Store};
+use anyhow::Context;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What is about to be changed. Everything in it is part of its digest: a yes to one act is no yes to another.
+#[derive(Debug, Clone, Default)]
+pub struct Act {
+    /// What is done: `deploy.ship`.
+    pub verb: &'static str,
+    /// To what: `hello v2 (3f2c1ab)`.
+    pub object: String,
+    /// The service it concerns.
+    pub service: Option<String>,
+    /// The environment it concerns.
+    pub environment: Option<String>,
+    /// What a person who is asked for a yes is told: a sentence each.
+    pub says: String,
+    /// What exactly is agreed to: the resolved commit, the parameters.
+    pub facts: Vec<(&'static str, String)>,
+    /// The line that undoes it, where that is known beforehand.
+    pub undo: Option<String>,
+    /// The key of the record that shows how the changed thing stands.
+    pub state: Option<String>,
+    /// Why, in the asker's words.
+    pub why: String,
+}
+
+impl Act {
+    /// SHA-256 over what would be done. Why it is done, and how it would be undone, may change without voiding a yes.
+    pub fn digest(&self) -> String {
+        let parts = serde_json::json!([self.verb, self.object, self.service, self.environment, self.facts]);
+        format!("{:x}", Sha256::digest(parts.to_string()))
+    }
+}
+
+/// The proof that an act stands on the ledger as *doing*. Whatever changes the world asks for one, and it can be had
+/// nowhere but in [`Cx::act`] and [`Cx::resume`].
+///
+/// Changes of Deckhand's own state are staged on it, and are committed in one batch with the end of the act.
+#[derive(Clone)]
+pub struct Permit(Arc<Inner>);
+
+struct Inner {
+    entry: Entry,
+    store: Arc<dyn Store>,
+    staged: Mutex<Staged>,
+}
+
+#[derive(Default)]
+struct Staged {
+    batch: Batch,
+    note: String,
+    undo: Option<String>,
+    failed: bool,
+}
+
+impl Permit {
+    /// The number of the act on the ledger: it names whatever the act makes.
+    pub fn act(&self) -> u64 {
+        self.0.entry.seq
+    }
+
+    /// The *doing* that it stands on.
+    pub fn entry(&self) -> &Entry {
+        &self.0.entry
+    }
+
+    /// Writes `value` at `key` when the act ends.
+    pub fn put(&self, key: impl Into<String>, value: impl Into<Bytes>) {
+        self.staged().batch.put(key, value);
+    }
+
+    /// Removes `key` when the act ends.
+    pub fn delete(&self, key: impl Into<String>) {
+        self.staged().batch.delete(key);
+    }
+
+    /// Asks that `key` still have this version when the staged changes are committed; 0 means no such key.
+    pub fn expect(&self, key: impl Into<String>, version: u64) {
+        self.staged().batch.expect(key, version);
+    }
+
+    /// Says in a sentence what came of it, for the ledger.
+    pub fn note(&self, note: impl Into<String>) {
+        self.staged().note = note.into();
+    }
+
+    /// Gives the line that undoes it, once that is known; nothing where there is nothing to go back to.
+    pub fn undo(&self, line: Option<String>) {
+        self.staged().undo = line;
+    }
+
+    /// Ends the act as *failed*, with this note, although what is staged is to be kept.
+    pub fn failed(&self, note: impl Into<String>) {
+        let mut staged = self.staged();
+        staged.failed = true;
+        staged.note = note.into();
+    }
+
+    /// Commits what is staged so far, before the act has ended: what is needed to find it again after a crash.
+    ///
+    /// # Errors
+    /// When a condition does not hold any more, or the store can not write.
+    pub async fn save(&self) -> Result<()> {
+        let batch = std::mem::take(&mut self.staged().batch);
+        self.0.store.commit(batch).await.map_err(anyhow::Error::from)?;
+        Ok(())
+    }
+
+    fn staged(&self) -> MutexGuard<'_, Staged> {
+        self.0.staged.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Cx {
+    /// Does `act`: asks for a yes where one is needed, writes *doing*, runs `change`, and commits what it staged
+    /// together with *did* or *failed*. What is not written is not done.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] when a yes is missing or the change refuses; then nothing that it staged is kept.
+    /// [`Stop::Broken`] when the ledger can not be written, or the change breaks.
+    pub async fn act<T>(&self, act: Act, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+        self.consent(&act).await?;
+        let world = self.world();
+        let mut doing = Draft {
+            at: self.now(),
+            phase: Phase::Doing,
+            of: None,
+            verb: act.verb.to_owned(),
+            who: self.call().who.name.clone(),
+            place: self.call().place.clone(),
+            digest: act.digest(),
+            facts: act.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect(),
+            object: act.object,
+            service: act.service,
+            environment: act.environment,
+            why: act.why,
+            note: String::new(),
+            undo: act.undo,
+            state: act.state,
+        };
+        world.redact(&mut doing);
+        let mut batch = Batch::default();
+        batch.enter(doing);
+        let written = world.store.commit(batch).await.map_err(anyhow::Error::from);
+        let mut commit = written.context("The ledger can not be written, so nothing was done")?;
+        let entry = commit.entries.pop().context("the store wrote no entry")?;
+        self.end(entry, change).await
+    }
+
+    /// Goes on with an act that an earlier run of Deckhand left as *doing*.
+    ///
+    /// # Errors
+    /// As [`Cx::act`].
+    pub async fn resume<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+        self.end(doing, change).await
+    }
+
+    async fn end<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+        let world = self.world();
+        let permit = Permit(Arc::new(Inner {
+            staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
+            store: world.store.clone(),
+            entry: doing,
+        }));
+        let result = change(&permit).await;
+        if let Err(Stop::Left(_)) = &result {
+            return result;
+        }
+        let Staged { mut batch, note, undo, failed } = std::mem::take(&mut *permit.staged());
+        let mut end = Draft { of: Some(permit.act()), at: self.now(), note, undo, ..permit.entry().draft.clone() };
+        end.phase = if failed || result.is_err() { Phase::Failed } else { Phase::Did };
+        if let Err(stop) = &result {
+            batch = Batch::default();
+            end.note = stop.to_string();
+        }
+        if end.phase == Phase::Failed {
+            end.undo = None;
+        }
+        world.redact(&mut end);
+        match world.store.commit(with(batch, end.clone())).await {
+            Ok(_) => result,
+            Err(CommitError::Conflict { key, .. }) if result.is_ok() => {
+                // Somebody else changed the same thing first: that is the end of this act, and it is told.
+                end.phase = Phase::Failed;
+                end.undo = None;
+                end.note = format!("{key} was changed by someone else at the same moment");
+                world.store.commit(with(Batch::default(), end)).await.map_err(anyhow::Error::from)?;
+                Err(Stop::refuse("Somebody else changed the same thing at the same moment, so this was not done. Look at how it stands now, and say it again if it is still wanted."))
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                let act = permit.act();
+                Err(error.context(format!("Act #{act} has ended, but the ledger could not be written")).into())
+            }
+        }
+    }
+}
+
+fn with(mut batch: Batch, entry: Draft) -> Batch {
+    batch.enter(entry);
+    batch
+}

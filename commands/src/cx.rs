@@ -1,0 +1,195 @@
+//! What a plugin is handed with each call: who says what and where, and the ways to the world.
+
+use crate::act::Act;
+use crate::clock::Clock;
+use crate::ledger::{Draft, Place};
+use crate::parse::Invocation;
+use crate::ports::{Files, Http, Processes};
+use crate::redact::Redactor;
+use crate::reply::{Reply, State};
+use crate::stop::Result;
+use crate::store::{Read, Store};
+use crate::vocabulary::Vocabulary;
+use anyhow::Context;
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// One call of a command, or one piece of work that nobody asked for. Cheap to clone.
+#[derive(Clone)]
+pub struct Cx(Arc<Inner>);
+
+struct Inner {
+    call: Call,
+    invocation: Option<Invocation>,
+    world: Arc<World>,
+    replies: mpsc::UnboundedSender<Reply>,
+    stopping: CancellationToken,
+}
+
+/// Who calls, and where.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who.
+    pub who: Who,
+    /// The channel, and the message that answers.
+    pub place: Place,
+    /// What they have said yes to.
+    pub agreed: Option<Agreed>,
+    /// Whether policy wants a yes, whatever the command's own effect.
+    pub confirm: bool,
+}
+
+/// An act that somebody has said yes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The act's digest.
+    pub digest: String,
+    /// Its facts, to tell what has changed since.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A person as policy sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Their name in the config; for somebody it does not know, the platform's name and id (`console:frank`).
+    pub name: String,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// Whether the config knows them.
+    pub known: bool,
+}
+
+impl Who {
+    /// Deckhand itself, for work that nobody asked for.
+    pub fn deckhand() -> Who {
+        Who { name: "deckhand".to_owned(), roles: Vec::new(), known: true }
+    }
+}
+
+/// What reading the world needs; free for everybody.
+#[derive(Clone)]
+pub struct Ports {
+    /// What time it is.
+    pub clock: Clock,
+    /// The store, to read.
+    pub store: Arc<dyn Read>,
+    /// HTTP.
+    pub http: Http,
+    /// Programs.
+    pub processes: Processes,
+    /// Kept logs.
+    pub files: Arc<dyn Files>,
+    /// The names that the config gives, and the team's time zone.
+    pub vocabulary: Arc<Vocabulary>,
+}
+
+/// What stands behind every call. The bot makes one; a plugin sees only [`Ports`] of it, and changes things through
+/// [`Cx::act`].
+pub struct World {
+    /// The ways to read.
+    pub ports: Ports,
+    /// The store, to write.
+    pub store: Arc<dyn Store>,
+    /// What takes secrets out of texts.
+    pub redactor: Redactor,
+    /// Who asks for a yes.
+    pub consent: Arc<dyn Consent>,
+}
+
+impl World {
+    /// Takes the secrets out of a ledger entry.
+    pub(crate) fn redact(&self, draft: &mut Draft) {
+        let texts = [&mut draft.object, &mut draft.why, &mut draft.note];
+        for text in texts.into_iter().chain(draft.undo.as_mut()) {
+            *text = self.redactor.redact(text).into_owned();
+        }
+        draft.facts.values_mut().for_each(|fact| self.redactor.redact_json(fact));
+    }
+}
+
+/// Asks for a yes to an act, where one is needed.
+#[async_trait]
+pub trait Consent: Send + Sync {
+    /// Returns when the act may begin, or stops the call with a question.
+    async fn ask(&self, cx: &Cx, act: &Act) -> Result<()>;
+}
+
+impl Cx {
+    /// A call. `stopping` is cancelled when Deckhand is about to stop.
+    pub fn new(
+        world: Arc<World>,
+        call: Call,
+        invocation: Option<Invocation>,
+        replies: mpsc::UnboundedSender<Reply>,
+        stopping: CancellationToken,
+    ) -> Cx {
+        Cx(Arc::new(Inner { call, invocation, world, replies, stopping }))
+    }
+
+    /// Who calls, and where.
+    pub fn call(&self) -> &Call {
+        &self.0.call
+    }
+
+    /// The name of the person who calls.
+    pub fn who(&self) -> &str {
+        &self.0.call.who.name
+    }
+
+    /// The command's name; empty for work that nobody asked for.
+    pub fn command(&self) -> &'static str {
+        self.0.invocation.as_ref().map_or("", |invocation| invocation.command.name)
+    }
+
+    /// What was said; nothing for work that nobody asked for.
+    pub fn invocation(&self) -> Option<&Invocation> {
+        self.0.invocation.as_ref()
+    }
+
+    /// The arguments.
+    ///
+    /// # Errors
+    /// When `T` does not fit the command's [`crate::spec::ArgSpec`]s: a mistake in the plugin.
+    pub fn args<T: DeserializeOwned>(&self) -> Result<T> {
+        let invocation = self.invocation().context("this work has no arguments")?;
+        let read = invocation.args.read();
+        Ok(read.with_context(|| format!("the arguments of `{}` do not fit its handler", invocation.command.name))?)
+    }
+
+    /// The ways to read the world.
+    pub fn ports(&self) -> &Ports {
+        &self.0.world.ports
+    }
+
+    /// The store, to read.
+    pub fn store(&self) -> &dyn Read {
+        &*self.0.world.ports.store
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        self.0.world.ports.clock.now()
+    }
+
+    /// Shows how far it is. The next reply takes the place of this one.
+    pub fn progress(&self, reply: Reply) {
+        // Nobody listening is no reason to stop: the work itself goes on, and its end is on the ledger.
+        let _ = self.0.replies.send(Reply { state: State::Progress, ..reply });
+    }
+
+    /// Cancelled when Deckhand is about to stop, and the work has to come to an end or to be handed over.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    pub(crate) async fn consent(&self, act: &Act) -> Result<()> {
+        self.0.world.consent.ask(self, act).await
+    }
+}

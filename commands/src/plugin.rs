@@ -1,0 +1,86 @@
+//! What a plugin signs: how it is made, and what it does when it is called.
+
+use crate::args::Args;
+use crate::complete::Choice;
+use crate::cx::{Cx, Ports};
+use crate::ledger::Entry;
+use crate::reply::Reply;
+use crate::spec::ArgSpec;
+use crate::stop::Result;
+use async_trait::async_trait;
+use config::{Config, Problems, Section};
+
+/// A plugin at work. One stands for the whole life of the bot, and is called from many tasks at once.
+#[async_trait]
+pub trait Plugin: Send + Sync {
+    /// Carries out one of its commands; the reply is the last one.
+    ///
+    /// # Errors
+    /// [`crate::stop::Stop::Refused`] for what the asker can mend, [`crate::stop::Stop::Broken`] for the rest.
+    async fn run(&self, cx: &Cx) -> Result<Reply>;
+
+    /// What may be written for an argument whose kind alone does not know, the likeliest first.
+    async fn complete(&self, _arg: &ArgSpec, _given: &Args, _ports: &Ports) -> Vec<Choice> {
+        Vec::new()
+    }
+
+    /// Looks at a call of any plugin's command that changes something, before it runs.
+    ///
+    /// # Errors
+    /// What it can not find out denies: the gate fails closed.
+    async fn guard(&self, _cx: &Cx) -> anyhow::Result<Guarded> {
+        Ok(Guarded::Allow)
+    }
+
+    /// Settles an act that an earlier run of Deckhand began and did not end: finds out how the world stands, and ends
+    /// it with [`Cx::resume`], never doing it again. The reply takes the place of the act's message.
+    ///
+    /// # Errors
+    /// As [`Plugin::run`].
+    async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
+        let text = format!(
+            "Deckhand was stopped in the middle of #{} ({} {}). Nothing of it was kept.",
+            doing.seq, doing.draft.verb, doing.draft.object
+        );
+        let note = text.clone();
+        cx.resume(doing, async move |permit| {
+            permit.failed(note);
+            Ok(())
+        })
+        .await?;
+        Ok(Reply::say(text))
+    }
+}
+
+/// What a guard says of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Guarded {
+    /// It has nothing against it.
+    Allow,
+    /// It goes on, and the asker is told this.
+    Warn(String),
+    /// It stops, for this reason.
+    Deny(String),
+}
+
+/// What a plugin is made from: its part of the config, and where it reports what is wrong there.
+pub struct Setup<'a> {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// All that the operator wrote.
+    pub config: &'a Config,
+    /// Where every mistake is noted.
+    pub problems: Problems,
+}
+
+impl<'a> Setup<'a> {
+    /// The plugin's own section of the config.
+    pub fn section(&self) -> Option<Section<'a>> {
+        self.config.section(self.name, &self.problems)
+    }
+
+    /// The plugin's section in each service that has one.
+    pub fn services(&self) -> Vec<(String, Section<'a>)> {
+        self.config.service_sections(self.name, &self.problems)
+    }
+}

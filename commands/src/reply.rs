@@ -1,0 +1,228 @@
+//! What Deckhand answers: one description of a message that every platform renders as well as it can.
+
+use serde::{Deserialize, Serialize};
+
+/// One state of the answer to a line. Each reply takes the place of the one before it.
+///
+/// All text is plain but for `` `code` ``: a platform escapes the rest. What people or services wrote gets in through
+/// [`crate::text::code`] or [`crate::text::plain`], so that it can not pretend to be Deckhand's own words.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The sentence: what was done, what is missing, what to type next.
+    pub text: String,
+    /// The heading, where the reply is a card rather than a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
+    /// Named facts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// Rows of facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Grid>,
+    /// Preformatted lines: the end of a program's output.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// What can be said next with one press.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<Button>,
+    /// Files that go with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRef>,
+    /// Whom to call by name, so that their device rings; nobody by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
+    /// Whether only the asker sees it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_you: bool,
+    /// Whether more follows.
+    pub state: State,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// Whether a reply is the last one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Another reply will take its place.
+    Progress,
+    /// Nothing follows.
+    #[default]
+    Final,
+}
+
+/// How a call went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is done (or, in progress, nothing has gone wrong so far).
+    #[default]
+    Done,
+    /// Nothing was changed, because of what was asked, by whom, or because a yes is missing.
+    Refused,
+    /// Something on Deckhand's side or in the world did not work.
+    Broken,
+}
+
+/// The heading of a card.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// A few words.
+    pub title: String,
+    /// The colour of its edge, and the word that stands for it where there are no colours.
+    pub tone: Tone,
+}
+
+/// What a card's colour means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// A fact.
+    Plain,
+    /// Under way.
+    Working,
+    /// It went well.
+    Good,
+    /// It needs a look, or an answer.
+    Warn,
+    /// It did not go well.
+    Bad,
+}
+
+/// A named fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A table: every row has as many cells as the head.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Grid {
+    /// The names of the columns.
+    pub head: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Something that can be said with one press: pressing is saying the line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Button {
+    /// What stands on it.
+    pub label: String,
+    /// What it says.
+    pub line: String,
+    /// How it looks.
+    #[serde(default)]
+    pub look: Look,
+    /// The opaque name under which a press of it reaches the gate, which gives it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The record that it was drawn from, and its version then: when that moved on, a press explains itself and does
+    /// nothing. Platforms never see it.
+    #[serde(skip)]
+    pub drawn_from: Option<(String, u64)>,
+}
+
+/// How a button looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Look {
+    /// One of several.
+    #[default]
+    Plain,
+    /// The one that most people want.
+    Main,
+    /// The one to think about first.
+    Danger,
+}
+
+impl Button {
+    /// A plain button.
+    pub fn new(label: impl Into<String>, line: impl Into<String>) -> Button {
+        Button { label: label.into(), line: line.into(), look: Look::Plain, id: String::new(), drawn_from: None }
+    }
+
+    /// The same, looking like this.
+    pub fn look(mut self, look: Look) -> Button {
+        self.look = look;
+        self
+    }
+
+    /// The same, good only while the record at `key` has this version.
+    pub fn drawn_from(mut self, key: impl Into<String>, version: u64) -> Button {
+        self.drawn_from = Some((key.into(), version));
+        self
+    }
+}
+
+/// A file that goes with a reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// What it is called for people.
+    pub title: String,
+    /// Its name in [`crate::ports::Files`].
+    pub name: String,
+}
+
+impl Reply {
+    /// A sentence.
+    pub fn say(text: impl Into<String>) -> Reply {
+        Reply { text: text.into(), ..Reply::default() }
+    }
+
+    /// A sentence that says why nothing was done, and what to do instead. Only the asker sees it.
+    pub fn refuse(text: impl Into<String>) -> Reply {
+        Reply { text: text.into(), only_you: true, outcome: Outcome::Refused, ..Reply::default() }
+    }
+
+    /// A card with a title and a sentence.
+    pub fn card(tone: Tone, title: impl Into<String>, text: impl Into<String>) -> Reply {
+        Reply { card: Some(Card { title: title.into(), tone }), text: text.into(), ..Reply::default() }
+    }
+
+    /// The same, with one more fact.
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Reply {
+        self.fields.push(Field { name: name.into(), value: value.into() });
+        self
+    }
+
+    /// The same, with one more button.
+    pub fn button(mut self, button: Button) -> Reply {
+        self.buttons.push(button);
+        self
+    }
+
+    /// The same, with a table.
+    pub fn table<const N: usize>(mut self, head: [&str; N], rows: Vec<[String; N]>) -> Reply {
+        let head = head.map(str::to_owned).to_vec();
+        self.table = Some(Grid { head, rows: rows.into_iter().map(Vec::from).collect() });
+        self
+    }
+
+    /// The same, with a file.
+    pub fn file(mut self, title: impl Into<String>, name: impl Into<String>) -> Reply {
+        self.files.push(FileRef { title: title.into(), name: name.into() });
+        self
+    }
+
+    /// The same, with preformatted lines.
+    pub fn output(mut self, output: impl Into<String>) -> Reply {
+        self.output = output.into();
+        self
+    }
+
+    /// The same, with this outcome.
+    pub fn outcome(mut self, outcome: Outcome) -> Reply {
+        self.outcome = outcome;
+        self
+    }
+
+    /// The same, seen by the asker alone.
+    pub fn only_you(mut self) -> Reply {
+        self.only_you = true;
+        self
+    }
+}

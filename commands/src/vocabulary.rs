@@ -1,0 +1,29 @@
+//! The names that the config gives: what arguments may say.
+
+use chrono_tz::Tz;
+
+/// The services, environments and people that there are, and the zone that times of the day are meant in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vocabulary {
+    /// The services, in the order in which they are shown.
+    pub services: Vec<String>,
+    /// The environments, in the order of promotion.
+    pub environments: Vec<String>,
+    /// The people, by their names in the config.
+    pub people: Vec<String>,
+    /// The team's time zone.
+    pub zone: Tz,
+}
+
+impl Vocabulary {
+    /// The names that the commands' examples are written with, which are the demo's.
+    pub fn of_examples() -> Vocabulary {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Vocabulary {
+            services: names(&["hello"]),
+            environments: names(&["staging", "production"]),
+            people: names(&["ana", "ben", "chloe", "dan", "eve"]),
+            zone: Tz::UTC,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Who may speak to the bot: one record a person, over all platforms.
+
+use crate::{Place, Section, names, quoted};
+use std::collections::BTreeMap;
+
+/// A person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// The roles the person holds.
+    pub roles: Vec<String>,
+    /// The person's unchangeable id on each platform, by the platform's name.
+    pub ids: BTreeMap<String, String>,
+    /// Where the person stands in the config.
+    pub place: Place,
+}
+
+/// The word for any person of the config, which therefore names neither a person nor a role.
+pub(crate) const EVERYONE: &str = "everyone";
+
+pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
+    let sections = top.tables("people");
+    let is_person = |name: &str| sections.iter().any(|(person, _)| person == name);
+    let mut people: BTreeMap<String, Person> = BTreeMap::new();
+    for (name, section) in &sections {
+        if name == EVERYONE {
+            section.problem_at_start((format!("`{EVERYONE}` stands for all people"), "choose another name".into()));
+        } else if let Some(mistake) = names::mistake("a person", name) {
+            section.problem_at_start(mistake);
+        }
+        let roles = section.texts_each("roles", |role| {
+            let taken =
+                |why: &str| Some((format!("{} {why}", role.shown()), "choose another name for the role".into()));
+            match role.value.as_str() {
+                EVERYONE => taken("is what everyone is, not a role"),
+                name if is_person(name) => taken("is both a person and a role"),
+                _ => names::check("a role", role),
+            }
+        });
+        let ids = ids(section, &people);
+        people.insert(name.clone(), Person { roles, ids, place: section.start() });
+    }
+    people
+}
+
+/// Every text but `roles` is an id; each belongs to one person only.
+fn ids(section: &Section, others: &BTreeMap<String, Person>) -> BTreeMap<String, String> {
+    let mut ids = BTreeMap::new();
+    for platform in section.keys().filter(|key| *key != "roles") {
+        if let Some((what, instead)) = names::mistake("a platform", platform) {
+            section.problem_at_key(platform, what, instead);
+        }
+        let Some(id) = section.text_node(platform) else { continue };
+        if let Some((what, instead)) = names::check_line(id) {
+            section.problem(platform, what, id.instead(instead));
+        }
+        if let Some((other, _)) = others.iter().find(|(_, other)| other.ids.get(platform) == Some(&id.value)) {
+            let what = format!("on {}, {} is also the id of {}", quoted(platform), id.shown(), quoted(other));
+            section.problem(platform, what, "give each person their own");
+        }
+        ids.insert(platform.to_owned(), id.value.clone());
+    }
+    ids
+}

@@ -1,0 +1,352 @@
+//! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
+
+mod git;
+mod health;
+mod reconcile;
+mod records;
+mod settings;
+mod ship;
+mod show;
+
+use async_trait::async_trait;
+use commands::act::Act;
+use commands::args::Args;
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports};
+use commands::ledger::Entry;
+use commands::plugin::{Guarded, Plugin};
+use commands::reply::{Reply, Tone};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::stop::{Result, Stop};
+use commands::text;
+use records::{Progress, Release, Target};
+use serde::Deserialize;
+use settings::{Service, Settings};
+use ship::Plan;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio_util::sync::CancellationToken;
+
+const SERVICE: ArgSpec = ArgSpec::required("service", Kind::Service, "Which service");
+const ENVIRONMENT: ArgSpec = ArgSpec::required("env", Kind::Environment, "Where");
+const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for the ledger");
+
+/// What can be said about deploys.
+pub static SPEC: PluginSpec = PluginSpec {
+    name: "deploy",
+    about: "Ships an exact commit of a service to an environment, checks that it is well, and leads back.",
+    commands: &[
+        CommandSpec {
+            name: "deploy ship",
+            about: "Ship a tag, branch or commit of a service to an environment",
+            args: &[SERVICE, ENVIRONMENT, ArgSpec::required("ref", Kind::Ref, "A tag, a branch or a commit"), BECAUSE],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["deploy ship service:hello env:staging ref:v2", "deploy ship hello staging v2"],
+        },
+        CommandSpec {
+            name: "deploy rollback",
+            about: "Go back to what was live before, or to another good release",
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::optional("to", Kind::Ref, "A release that was live here; the one before if left out"),
+                BECAUSE,
+            ],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["deploy rollback hello staging", "deploy rollback hello staging to:v1 because:\"the page is blank\""],
+        },
+        CommandSpec {
+            name: "deploy cancel",
+            about: "End the deploy that is under way",
+            args: &[SERVICE, ENVIRONMENT],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: true,
+            examples: &["deploy cancel hello staging"],
+        },
+        CommandSpec {
+            name: "deploy status",
+            about: "Show what is live where, and what is under way",
+            args: &[
+                ArgSpec::optional("service", Kind::Service, "Only this service"),
+                ArgSpec::optional("env", Kind::Environment, "Only this environment"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy status", "deploy status hello"],
+        },
+        CommandSpec {
+            name: "deploy history",
+            about: "Show the last deploys of a service in an environment",
+            args: &[SERVICE, ENVIRONMENT],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy history hello staging"],
+        },
+    ],
+    start: |setup| Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default() }),
+};
+
+/// The plugin at work.
+pub(crate) struct Deployer {
+    settings: Settings,
+    running: Arc<Mutex<Under>>,
+}
+
+/// The deploys under way, by target: their numbers, and what ends them.
+type Under = HashMap<Target, (u64, CancellationToken)>;
+
+/// A deploy's place among those under way, until it is dropped.
+struct Registered {
+    token: CancellationToken,
+    target: Target,
+    running: Arc<Mutex<Under>>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        lock(&self.running).remove(&self.target);
+    }
+}
+
+fn lock(running: &Mutex<Under>) -> MutexGuard<'_, Under> {
+    running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[derive(Deserialize)]
+struct ShipArgs {
+    service: String,
+    env: String,
+    r#ref: String,
+    because: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RollbackArgs {
+    service: String,
+    env: String,
+    to: Option<String>,
+    because: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TargetArgs {
+    service: String,
+    env: String,
+}
+
+#[derive(Deserialize)]
+struct StatusArgs {
+    service: Option<String>,
+    env: Option<String>,
+}
+
+#[async_trait]
+impl Plugin for Deployer {
+    async fn run(&self, cx: &Cx) -> Result<Reply> {
+        match cx.command() {
+            "deploy ship" => self.ship(cx).await,
+            "deploy rollback" => self.rollback(cx).await,
+            "deploy cancel" => self.cancel(cx).await,
+            "deploy status" => self.status(cx).await,
+            "deploy history" => self.history(cx).await,
+            other => Err(anyhow::anyhow!("the deploy plugin does not know `{other}`").into()),
+        }
+    }
+
+    async fn complete(&self, arg: &ArgSpec, given: &Args, ports: &Ports) -> Vec<Choice> {
+        let text = |name: &str| given.get(name).map(ToString::to_string).unwrap_or_default();
+        let target = Target { service: text("service"), environment: text("env") };
+        match arg.name {
+            "ref" => self.refs(&target.service, ports).await.unwrap_or_default(),
+            "to" => releases(&target, ports).await.unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn guard(&self, cx: &Cx) -> anyhow::Result<Guarded> {
+        let Some(invocation) = cx.invocation() else { return Ok(Guarded::Allow) };
+        let (Some(service), Some(environment)) = (invocation.service(), invocation.environment()) else {
+            return Ok(Guarded::Allow);
+        };
+        let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        let (live, _) = records::live(cx.store(), &target).await?;
+        Ok(match live.and_then(|live| live.doubt) {
+            Some(number) => Guarded::Warn(format!("nobody knows how deploy #{number} of `{service}` in `{environment}` ended.")),
+            None => Guarded::Allow,
+        })
+    }
+
+    async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
+        self.settle(cx, doing).await
+    }
+}
+
+impl Deployer {
+    async fn ship(&self, cx: &Cx) -> Result<Reply> {
+        let ShipArgs { service, env, r#ref, because } = cx.args()?;
+        let target = Target { service, environment: env };
+        let service = self.service(&target)?;
+        let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
+        let before = records::live(cx.store(), &target).await?;
+        let why = because.unwrap_or_default();
+        self.carry_out(cx, Plan { service, target, release, before, verb: show::SHIP, why }).await
+    }
+
+    async fn rollback(&self, cx: &Cx) -> Result<Reply> {
+        let RollbackArgs { service, env, to, because } = cx.args()?;
+        let target = Target { service, environment: env };
+        let service = self.service(&target)?;
+        let before = records::live(cx.store(), &target).await?;
+        let Some(live) = &before.0 else {
+            return Err(Stop::refuse(format!(
+                "Nothing was ever live of `{}` in `{}`, so there is nothing to go back to. `/deploy ship` puts something there.",
+                target.service, target.environment
+            )));
+        };
+        let good: Vec<_> = good(&target, cx.ports()).await?.into_iter().filter(|release| release.commit != live.release.commit).collect();
+        let found = match &to {
+            None => good.first(),
+            Some(to) => good.iter().find(|release| release.reference == *to || release.commit.starts_with(to.as_str())),
+        };
+        let Some(release) = found.cloned() else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
+        let why = because.unwrap_or_default();
+        self.carry_out(cx, Plan { service, target, release, before, verb: show::ROLL_BACK, why }).await
+    }
+
+    async fn cancel(&self, cx: &Cx) -> Result<Reply> {
+        let TargetArgs { service, env } = cx.args()?;
+        let target = Target { service, environment: env };
+        let Some((number, token)) = lock(&self.running).get(&target).cloned() else {
+            return Err(Stop::refuse(format!(
+                "No deploy of `{}` in `{}` is under way, so there is nothing to cancel. `/deploy status` shows what is live.",
+                target.service, target.environment
+            )));
+        };
+        let act = Act {
+            verb: "deploy.cancel",
+            object: format!("#{number}"),
+            says: format!("Cancel deploy #{number}."),
+            facts: vec![("deploy", number.to_string())],
+            service: Some(target.service),
+            environment: Some(target.environment),
+            ..Act::default()
+        };
+        cx.act(act, async |_| {
+            token.cancel();
+            Ok(())
+        })
+        .await?;
+        Ok(Reply::say(format!("Deploy #{number} is being ended; its own message tells how it comes out.")))
+    }
+
+    async fn status(&self, cx: &Cx) -> Result<Reply> {
+        let StatusArgs { service, env } = cx.args()?;
+        let mut rows = Vec::new();
+        for (name, settings) in self.settings.services.iter().filter(|(name, _)| service.as_ref().is_none_or(|only| only == *name)) {
+            for environment in settings.environments.iter().filter(|name| env.as_ref().is_none_or(|only| only == *name)) {
+                let target = Target { service: name.clone(), environment: environment.clone() };
+                let (live, _) = records::live(cx.store(), &target).await?;
+                let running = lock(&self.running).get(&target).map(|(number, _)| *number);
+                rows.push(show::status_row(&target, live.as_ref(), running, cx.now()));
+            }
+        }
+        if rows.is_empty() {
+            return Err(Stop::refuse("No such service is deployed there. `/deploy status` alone shows all that are."));
+        }
+        Ok(Reply::card(Tone::Plain, "What is live", "").table(["Service", "Live", "Since", "Note"], rows))
+    }
+
+    async fn history(&self, cx: &Cx) -> Result<Reply> {
+        let TargetArgs { service, env } = cx.args()?;
+        let target = Target { service, environment: env };
+        self.service(&target)?;
+        let (live, version) = records::live(cx.store(), &target).await?;
+        let deploys = records::history(cx.store(), &target, 10).await?;
+        if deploys.is_empty() {
+            return Ok(Reply::say(format!("`{}` was never deployed to `{}`.", target.service, target.environment)));
+        }
+        let rows = deploys.iter().map(|deploy| show::history_row(deploy, live.as_ref(), cx.now())).collect();
+        let title = format!("Deploys of {} to {}", target.service, target.environment);
+        let reply = Reply::card(Tone::Plain, title, "").table(["#", "Release", "When", "Who", "How"], rows);
+        let commit = live.map(|live| live.release.commit);
+        let back = good(&target, cx.ports()).await?.into_iter().find(|release| Some(&release.commit) != commit.as_ref());
+        Ok(match back {
+            Some(release) if commit.is_some() => reply.button(show::back(&target, &release, version)),
+            _ => reply,
+        })
+    }
+
+    /// How the target's service is shipped.
+    fn service(&self, target: &Target) -> Result<&Service> {
+        let Some(service) = self.settings.services.get(&target.service) else {
+            return Err(Stop::refuse(format!(
+                "Deckhand does not know how to ship `{0}`. The operator writes a section `[services.{0}.deploy]` with a `command`.",
+                target.service
+            )));
+        };
+        if !service.environments.contains(&target.environment) {
+            return Err(Stop::refuse(format!(
+                "`{}` is not deployed to `{}`, but to {}.",
+                target.service,
+                target.environment,
+                text::list(&service.environments)
+            )));
+        }
+        Ok(service)
+    }
+
+    fn register(&self, target: &Target, number: u64) -> Registered {
+        let token = CancellationToken::new();
+        lock(&self.running).insert(target.clone(), (number, token.clone()));
+        Registered { token, target: target.clone(), running: self.running.clone() }
+    }
+
+    async fn refs(&self, service: &str, ports: &Ports) -> Result<Vec<Choice>> {
+        let Some(settings) = self.settings.services.get(service) else { return Ok(Vec::new()) };
+        let found = git::references(ports, service, &settings.repository).await?;
+        let choice = |reference: git::Reference| {
+            let kind = if reference.tag { "tag" } else { "branch" };
+            let about = format!("{kind}, {}", reference.commit.get(..7).unwrap_or_default());
+            Choice { value: reference.name, about }
+        };
+        Ok(found.into_iter().map(choice).collect())
+    }
+}
+
+/// The releases that were live at the target, newest first, each once.
+async fn good(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Release>> {
+    let mut releases: Vec<Release> = Vec::new();
+    for deploy in records::history(&*ports.store, target, 200).await? {
+        let known = releases.iter().any(|release| release.commit == deploy.release.commit);
+        if matches!(deploy.state, Progress::Good { .. }) && !known {
+            releases.push(deploy.release);
+        }
+    }
+    Ok(releases)
+}
+
+async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
+    let choice = |release: Release| Choice { about: release.short().to_owned(), value: release.reference };
+    Ok(good(target, ports).await?.into_iter().map(choice).collect())
+}
+
+fn nothing_back(target: &Target, to: Option<&str>, live: &records::Live, good: &[Release]) -> Stop {
+    let Target { service, environment } = target;
+    let names: Vec<_> = good.iter().map(|release| release.reference.clone()).collect();
+    Stop::refuse(match to {
+        Some(to) if live.release.reference == to || live.release.commit.starts_with(to) => {
+            format!("{} is live in `{environment}` already, so nothing was done.", live.release)
+        }
+        Some(to) if !names.is_empty() => {
+            format!("{} was never live in `{environment}`. These were: {}. To ship something else, say `/deploy ship`.", text::code(to), text::list(&names))
+        }
+        _ => format!("Only {} was ever live of `{service}` in `{environment}`, so there is nothing to go back to.", live.release),
+    })
+}

@@ -1,0 +1,114 @@
+//! What becomes of a deploy that Deckhand was stopped in the middle of: it is looked at, told, and never run again.
+
+use super::Deployer;
+use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
+use super::settings::Service;
+use super::{health, ship};
+use commands::act::Permit;
+use commands::cx::Cx;
+use commands::ledger::Entry;
+use commands::ports::Group;
+use commands::reply::{Outcome, Reply, Tone};
+use commands::stop::{Result, Stop};
+use std::time::Duration;
+
+/// How often a program that was left to itself is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Deployer {
+    /// Waits for the program if it is still there, asks the health check what is live, and ends the act with the truth.
+    pub(super) async fn settle(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
+        let draft = &doing.draft;
+        let number = doing.seq;
+        let target = Target {
+            service: draft.service.clone().unwrap_or_default(),
+            environment: draft.environment.clone().unwrap_or_default(),
+        };
+        let found = DEPLOYS.get(cx.store(), name(&target, number)).await?;
+        cx.resume(doing, async |permit| {
+            let Some(deploy) = found else {
+                // Its number is kept right after its program is started: it was stopped before, or in that very moment.
+                let why = "Deckhand was stopped just when its program was to be started; it was not seen running";
+                permit.failed(why);
+                return Ok(told(Tone::Warn, &target, number, format!("{why}. `/deploy status` shows what is live.")));
+            };
+            self.settle_run(cx, permit, &target, deploy.value).await
+        })
+        .await
+    }
+
+    async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &Target, mut deploy: Deploy) -> Result<Reply> {
+        let number = deploy.number;
+        let service = self.settings.services.get(&target.service);
+        if let Progress::Running(group) = &deploy.state
+            && self.wait_out(cx, permit, target, &deploy, group, service).await.is_none()
+        {
+            let says = "Deckhand is being stopped again, and the program still goes on. This message is continued when it is back.";
+            return Err(Stop::Left(Box::new(told(Tone::Warn, target, number, says.to_owned()))));
+        }
+        let before = live(cx.store(), target).await?;
+        let at = cx.now();
+        let reply = match self.is_live(cx, target, &deploy.release, service).await {
+            Some(Ok(())) => {
+                deploy.state = Progress::Good { at };
+                let now = Live { release: deploy.release.clone(), deploy: number, since: at, doubt: None };
+                permit.expect(LIVE.key(target), before.1);
+                LIVE.put(permit, target, &now)?;
+                permit.note("live: its health check said so after Deckhand was started again");
+                told(Tone::Good, target, number, format!("Deckhand was stopped in the middle of this deploy. It was not run again: its health check says that {} is live and well.", deploy.release))
+            }
+            not => {
+                let met = not.and_then(Result::err).map_or_else(
+                    || "there is no health check to say whether it is live".to_owned(),
+                    |met| format!("its health check {met}"),
+                );
+                let why = format!("Deckhand was stopped in the middle of it, and {met}");
+                deploy.state = Progress::Bad { at, why: why.clone() };
+                if let Some(live) = before.0 {
+                    LIVE.put(permit, target, &Live { doubt: Some(number), ..live })?;
+                }
+                permit.failed(&why);
+                let Target { service, environment } = target;
+                told(Tone::Bad, target, number, format!("{why}. It was not run again. Look at `{environment}`, then say `/deploy ship {service} {environment} {}` or `/deploy rollback {service} {environment}`.", deploy.release.reference)).outcome(Outcome::Broken)
+            }
+        };
+        DEPLOYS.put(permit, name(target, number), &deploy)?;
+        Ok(reply.file(format!("Log of #{number}"), deploy.log))
+    }
+
+    /// Waits until the program that was left to itself has ended; at its time limit, or on a cancel, ends it. Nothing
+    /// comes of it when Deckhand is to stop meanwhile.
+    async fn wait_out(&self, cx: &Cx, permit: &Permit, target: &Target, deploy: &Deploy, group: &Group, service: Option<&Service>) -> Option<()> {
+        let cancel = self.register(target, deploy.number);
+        let limit = service.map_or(Duration::ZERO, |service| service.limit);
+        let processes = &cx.ports().processes;
+        if processes.alive(group) {
+            let says = "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
+            cx.progress(told(Tone::Working, target, deploy.number, says.to_owned()));
+        }
+        while processes.alive(group) {
+            let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
+            if ran > limit || cancel.token.is_cancelled() {
+                processes.end(permit, group, self.settings.grace).await;
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = cancel.token.cancelled() => {}
+                () = cx.stopping().cancelled() => return None,
+            }
+        }
+        Some(())
+    }
+
+    async fn is_live(&self, cx: &Cx, target: &Target, release: &Release, service: Option<&Service>) -> Option<Result<(), String>> {
+        let check = service?.health.as_ref()?;
+        let never = tokio_util::sync::CancellationToken::new();
+        Some(health::check(cx.ports(), check, &ship::names(target, release), &never, |_, _| {}).await)
+    }
+}
+
+fn told(tone: Tone, target: &Target, number: u64, says: String) -> Reply {
+    let Target { service, environment } = target;
+    Reply::card(tone, format!("{service} in {environment}: deploy #{number}"), says).field("Deploy", format!("#{number}"))
+}

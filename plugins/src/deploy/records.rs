@@ -1,0 +1,127 @@
+//! What the deploy plugin keeps: every deploy, and what is live where.
+
+use chrono::{DateTime, Utc};
+use commands::ports::Group;
+use commands::store::Read;
+use commands::table::{Table, Versioned};
+use serde::{Deserialize, Serialize};
+
+/// What is live, by target.
+pub const LIVE: Table<Live> = Table::new("deploy/live/");
+
+/// Every deploy, by target and number.
+pub const DEPLOYS: Table<Deploy> = Table::new("deploy/runs/");
+
+/// A service in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: String,
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.service, self.environment)
+    }
+}
+
+/// An exact commit, and the name that people know it by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The whole hash.
+    pub commit: String,
+    /// The tag, branch or hash that it was found under.
+    pub reference: String,
+}
+
+impl Release {
+    /// As much of the hash as tells commits apart in practice, and as can be typed.
+    pub fn short(&self) -> &str {
+        self.commit.get(..12).unwrap_or(&self.commit)
+    }
+}
+
+impl std::fmt::Display for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seven = self.commit.get(..7).unwrap_or(&self.commit);
+        if self.commit.starts_with(&self.reference) { f.write_str(seven) } else { write!(f, "{} ({seven})", self.reference) }
+    }
+}
+
+/// What is live in one place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// The release.
+    pub release: Release,
+    /// The deploy that made it so.
+    pub deploy: u64,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// A later deploy of which nobody knows how far it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<u64>,
+}
+
+/// One deploy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// Its number: that of its act.
+    pub number: u64,
+    /// What is shipped.
+    pub release: Release,
+    /// Who ships it.
+    pub who: String,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// How it stands.
+    pub state: Progress,
+    /// The name of its log.
+    pub log: String,
+}
+
+/// How a deploy stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// Its program is under way.
+    Running(Group),
+    /// It is or was live.
+    Good {
+        /// When it ended.
+        at: DateTime<Utc>,
+    },
+    /// It did not work, and this is why.
+    Bad {
+        /// When it ended.
+        at: DateTime<Utc>,
+        /// A sentence.
+        why: String,
+    },
+}
+
+/// The name of a deploy's record: those of one target lie together, in order.
+pub fn name(target: &Target, number: u64) -> String {
+    format!("{target}/{number:012}")
+}
+
+/// The deploys of one target, newest first.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn history(store: &dyn Read, target: &Target, limit: usize) -> anyhow::Result<Vec<Deploy>> {
+    let found = DEPLOYS.scan_back(store, &format!("{target}/"), None, limit).await?;
+    Ok(found.into_iter().map(|(_, deploy)| deploy.value).collect())
+}
+
+/// What is live at one target, and the version of that record (0 where nothing is).
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn live(store: &dyn Read, target: &Target) -> anyhow::Result<(Option<Live>, u64)> {
+    Ok(match LIVE.get(store, target).await? {
+        Some(Versioned { value, version }) => (Some(value), version),
+        None => (None, 0),
+    })
+}

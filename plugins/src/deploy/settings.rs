@@ -1,0 +1,205 @@
+//! What the operator wrote about deploys: how each service is shipped, and how it shows that it is well.
+
+use commands::plugin::Setup;
+use config::Section;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The names that stand for something in a command, an environment variable, or a health check's address and text.
+const PLACEHOLDERS: [&str; 4] = ["service", "environment", "commit", "ref"];
+
+/// The whole of it.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What becomes of a deploy under way when Deckhand is stopped.
+    pub on_stop: OnStop,
+    /// How long a program has between TERM and KILL.
+    pub grace: Duration,
+    /// The services that can be deployed, by name.
+    pub services: BTreeMap<String, Service>,
+}
+
+/// What becomes of a deploy under way when Deckhand is stopped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnStop {
+    /// Its program is ended.
+    #[default]
+    End,
+    /// Its program goes on, and the next start of Deckhand settles the deploy.
+    HandOver,
+}
+
+/// How one service is shipped.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its git repository: a path or an address.
+    pub repository: String,
+    /// The program that ships it, with its arguments.
+    pub command: Vec<String>,
+    /// Where the program runs.
+    pub folder: PathBuf,
+    /// What is added to the program's environment.
+    pub variables: BTreeMap<String, String>,
+    /// How long the program may take.
+    pub limit: Duration,
+    /// Where it can be deployed.
+    pub environments: Vec<String>,
+    /// How it shows that it is well.
+    pub health: Option<Health>,
+}
+
+/// An HTTP check that a release is live and well.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// What is read.
+    pub url: String,
+    /// What the answer has to hold, beside the status 200.
+    pub contains: Option<String>,
+    /// How often it is tried.
+    pub tries: u32,
+    /// How long to wait between two tries.
+    pub pause: Duration,
+    /// How long one try may take.
+    pub timeout: Duration,
+}
+
+/// What the placeholders stand for in one deploy.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'a> {
+    /// The service.
+    pub service: &'a str,
+    /// The environment.
+    pub environment: &'a str,
+    /// The exact commit.
+    pub commit: &'a str,
+    /// The ref that it was found under.
+    pub reference: &'a str,
+}
+
+impl Names<'_> {
+    /// `text` with every placeholder replaced, in one pass: what stands in for one is not looked at again.
+    pub fn fill(&self, text: &str) -> String {
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let found = after.split_once('}').and_then(|(name, after)| Some((self.value(name)?, after)));
+            let (value, after) = found.unwrap_or(("{", after));
+            filled.push_str(value);
+            rest = after;
+        }
+        filled + rest
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        match name {
+            "service" => Some(self.service),
+            "environment" => Some(self.environment),
+            "commit" => Some(self.commit),
+            "ref" => Some(self.reference),
+            _ => None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads it, noting every mistake.
+    pub fn read(setup: &Setup<'_>) -> Settings {
+        let mut settings = Settings { grace: Duration::from_secs(10), ..Settings::default() };
+        if let Some(section) = setup.section() {
+            if section.choice("on_stop", &["end", "hand-over"]).as_deref() == Some("hand-over") {
+                settings.on_stop = OnStop::HandOver;
+            }
+            settings.grace = section.duration("grace").unwrap_or(settings.grace);
+            section.finish();
+        }
+        for (name, section) in setup.services() {
+            settings.services.extend(service(setup, &name, section).map(|service| (name, service)));
+        }
+        settings
+    }
+}
+
+fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Service> {
+    let repository = setup.config.services.get(name).and_then(|service| service.repository.clone());
+    if repository.is_none() {
+        section.problem("command", "this service names no git repository", "write `repository = \"path or address\"` above, under the service itself");
+    }
+    let command = section.required_texts("command");
+    command.iter().for_each(|word| check_placeholders(&section, "command", word));
+    let environments = section.texts("environments");
+    for wrong in environments.iter().filter(|name| !setup.config.environments.contains(name)) {
+        let instead = format!("write some of: {}", setup.config.environments.join(", "));
+        section.problem("environments", &format!("there is no environment `{wrong}`"), &instead);
+    }
+    let variables = section.text_map("variables");
+    variables.values().for_each(|value| check_placeholders(&section, "variables", value));
+    let service = Service {
+        repository: located(setup, repository.unwrap_or_default()),
+        command,
+        folder: section.path("folder").unwrap_or_else(|| setup.config.folder.clone()),
+        variables,
+        limit: section.duration("limit").unwrap_or(Duration::from_secs(15 * 60)),
+        environments: if environments.is_empty() { setup.config.environments.clone() } else { environments },
+        health: section.table("health").map(health),
+    };
+    section.finish();
+    (!service.repository.is_empty() && !service.command.is_empty()).then_some(service)
+}
+
+/// A path is meant from the config's folder; an address (`https://…`, `host:path`) stays as it is.
+fn located(setup: &Setup<'_>, repository: String) -> String {
+    let address = repository.is_empty() || repository.contains(':');
+    if address { repository } else { setup.config.folder.join(repository).to_string_lossy().into_owned() }
+}
+
+fn health(section: Section<'_>) -> Health {
+    let url = section.required_text("url");
+    if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
+        section.problem("url", "this is no address that Deckhand can read", "begin it with `http://` or `https://`");
+    }
+    check_placeholders(&section, "url", &url);
+    let contains = section.text("contains");
+    contains.iter().for_each(|text| check_placeholders(&section, "contains", text));
+    let health = Health {
+        url,
+        contains,
+        tries: section.integer("tries", 1..=1_000).map_or(5, |tries| u32::try_from(tries).unwrap_or(5)),
+        pause: section.duration("pause").unwrap_or(Duration::from_secs(1)),
+        timeout: section.duration("timeout").unwrap_or(Duration::from_secs(5)),
+    };
+    section.finish();
+    health
+}
+
+fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
+    for (_, after) in text.match_indices('{').map(|(at, _)| text.split_at(at + 1)) {
+        let Some((name, _)) = after.split_once('}') else { continue };
+        let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+        if word && !PLACEHOLDERS.contains(&name) {
+            let instead = format!("write one of: {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", "));
+            section.problem(key, &format!("nothing stands for `{{{name}}}`"), &instead);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_once_and_other_braces_stay() {
+        let names = Names { service: "hello", environment: "staging", commit: "abc", reference: "{commit}" };
+        let cases = [
+            ("", ""),
+            ("{service}/{environment}", "hello/staging"),
+            ("{ref}", "{commit}"),
+            ("{\"ok\": true, \"at\": \"{commit}\"}", "{\"ok\": true, \"at\": \"abc\"}"),
+            ("{nothing} {", "{nothing} {"),
+        ];
+        for (text, filled) in cases {
+            assert_eq!(names.fill(text), filled, "{text}");
+        }
+    }
+}

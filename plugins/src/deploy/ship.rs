@@ -1,0 +1,246 @@
+//! One deploy, from its program's first line to the last word on how it went.
+
+use super::Deployer;
+use super::health;
+use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
+use super::settings::{Names, OnStop, Service};
+use super::show;
+use anyhow::Context;
+use commands::act::{Act, Permit};
+use commands::cx::Cx;
+use commands::ports::{Exit, Program, Running};
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How many of a program's last lines the message shows.
+const LINES: usize = 6;
+
+/// How often the message is redrawn at the most.
+const REDRAW: Duration = Duration::from_millis(500);
+
+/// What is to be shipped where, looked at before anything changes.
+pub(super) struct Plan<'a> {
+    pub service: &'a Service,
+    pub target: Target,
+    pub release: Release,
+    /// What is live before, and the version of that record.
+    pub before: (Option<Live>, u64),
+    /// What a person calls this: `Ship`, `Roll back to`.
+    pub verb: &'static str,
+    pub why: String,
+}
+
+/// How a deploy came out.
+pub(super) enum Outcome {
+    Good,
+    /// The program or its health check failed, for this reason; and what is live then.
+    Bad(String),
+    /// Deckhand is stopping, and the program goes on without it.
+    Left,
+}
+
+impl Plan<'_> {
+    pub fn names(&self) -> Names<'_> {
+        names(&self.target, &self.release)
+    }
+
+    fn act(&self) -> Act {
+        let Target { service, environment } = &self.target;
+        let live = self.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
+        let verb = if self.verb == show::SHIP { "deploy.ship" } else { "deploy.rollback" };
+        Act {
+            verb,
+            object: format!("{service} {}", self.release),
+            service: Some(service.clone()),
+            environment: Some(environment.clone()),
+            says: format!("{} `{service}` {} in `{environment}`, where {live} is live.", self.verb, self.release),
+            facts: vec![("commit", self.release.commit.clone()), ("ref", self.release.reference.clone()), ("live before", live)],
+            undo: None,
+            state: Some(LIVE.key(&self.target)),
+            why: self.why.clone(),
+        }
+    }
+}
+
+pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
+    Names { service: &target.service, environment: &target.environment, commit: &release.commit, reference: &release.reference }
+}
+
+impl Deployer {
+    /// Carries out a plan.
+    pub(super) async fn carry_out(&self, cx: &Cx, plan: Plan<'_>) -> Result<Reply> {
+        let (number, outcome) = cx
+            .act(plan.act(), async |permit| {
+                let cancel = self.register(&plan.target, permit.act());
+                let outcome = self.run(cx, permit, &plan, &cancel.token).await;
+                if matches!(outcome, Ok(Outcome::Left)) {
+                    return Err(Stop::Left(Box::new(show::left(&plan, permit.act()))));
+                }
+                Ok((permit.act(), outcome?))
+            })
+            .await?;
+        let version = super::records::live(cx.store(), &plan.target).await?.1;
+        let log = log_name(&plan.target, number);
+        Ok(match outcome {
+            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &log).await),
+            _ => show::live(&plan, number, version, cx.now()),
+        }
+        .file(format!("Log of #{number}"), log))
+    }
+
+    async fn tail(&self, cx: &Cx, log: &str) -> String {
+        let tail = cx.ports().files.tail(log, 2_000).await.ok().flatten().unwrap_or_default();
+        let lines: Vec<_> = tail.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
+    async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &CancellationToken) -> Result<Outcome> {
+        let log = log_name(&plan.target, permit.act());
+        let program = program(plan.service, &plan.names());
+        let started = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, cancel.clone()).await;
+        let running = started.with_context(|| format!("The program of `{}` could not be started, so nothing was done", plan.target.service))?;
+        let mut deploy = Deploy {
+            number: permit.act(),
+            release: plan.release.clone(),
+            who: cx.who().to_owned(),
+            began: cx.now(),
+            state: Progress::Running(running.group.clone()),
+            log: log.clone(),
+        };
+        DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
+        permit.save().await?;
+        let met = match self.follow(cx, plan, permit.act(), running, cancel).await {
+            None => return Ok(Outcome::Left),
+            Some(Exit::Status(0)) => self.healthy(cx, plan, permit.act(), cancel).await,
+            Some(exit) => Err(format!("Its program failed: {exit}")),
+        };
+        let at = cx.now();
+        let outcome = match met {
+            Ok(()) => {
+                deploy.state = Progress::Good { at };
+                self.make_live(permit, plan, at)?;
+                let took = (at - deploy.began).to_std().unwrap_or_default();
+                permit.note(format!("live after {}", show::seconds(took)));
+                Outcome::Good
+            }
+            Err(why) => {
+                let why = format!("{why}. {}", self.aftermath(cx, permit, plan).await?);
+                deploy.state = Progress::Bad { at, why: why.clone() };
+                permit.failed(&why);
+                Outcome::Bad(why)
+            }
+        };
+        DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
+        Ok(outcome)
+    }
+
+    /// Shows the program's output until it ends; nothing when Deckhand stops and leaves it to itself.
+    async fn follow(&self, cx: &Cx, plan: &Plan<'_>, number: u64, running: Running, cancel: &CancellationToken) -> Option<Exit> {
+        let Running { mut lines, mut exit, .. } = running;
+        let (began, mut last, mut dirty) = (Instant::now(), VecDeque::new(), true);
+        let mut redraw = tokio::time::interval(REDRAW);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                biased;
+                line = lines.recv(), if open => match line {
+                    Some(line) => {
+                        last.push_back(line);
+                        last.drain(..last.len().saturating_sub(LINES));
+                        dirty = true;
+                    }
+                    None => open = false,
+                },
+                // An exit that nobody tells is a launcher that has died: the worst is assumed.
+                exit = &mut exit, if !open => return Some(exit.unwrap_or(Exit::Status(-1))),
+                () = cx.stopping().cancelled(), if !cancel.is_cancelled() => match self.settings.on_stop {
+                    OnStop::HandOver => return None,
+                    OnStop::End => cancel.cancel(),
+                },
+                _ = redraw.tick() => if std::mem::take(&mut dirty) {
+                    cx.progress(show::under_way(plan, number, began.elapsed(), last.make_contiguous()));
+                },
+            }
+        }
+    }
+
+    async fn healthy(&self, cx: &Cx, plan: &Plan<'_>, number: u64, cancel: &CancellationToken) -> Result<(), String> {
+        let Some(check) = &plan.service.health else { return Ok(()) };
+        cx.progress(show::checking(plan, number, None));
+        let tell = |attempt, met: &str| cx.progress(show::checking(plan, number, Some((attempt, check.tries, met))));
+        let checked = health::check(cx.ports(), check, &plan.names(), cancel, tell).await;
+        checked.map_err(|met| format!("Its health check {met}"))
+    }
+
+    /// Stages that the plan's release is live, with the line that leads back.
+    fn make_live(&self, permit: &Permit, plan: &Plan<'_>, since: chrono::DateTime<chrono::Utc>) -> Result<()> {
+        let live = Live { release: plan.release.clone(), deploy: permit.act(), since, doubt: None };
+        permit.expect(LIVE.key(&plan.target), plan.before.1);
+        LIVE.put(permit, &plan.target, &live)?;
+        let Target { service, environment } = &plan.target;
+        let back = plan.before.0.as_ref().filter(|before| before.release.commit != plan.release.commit);
+        permit.undo(back.map(|before| format!("deploy rollback service:{service} env:{environment} to:{}", before.release.short())));
+        Ok(())
+    }
+
+    /// After a deploy that did not work: puts back what was live where that is not well any more, and says in a
+    /// sentence what is live now.
+    async fn aftermath(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>) -> Result<String> {
+        let Some(before) = &plan.before.0 else { return Ok("Nothing was live before it".to_owned()) };
+        let release = &before.release;
+        let names = names(&plan.target, release);
+        let Some(check) = &plan.service.health else {
+            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            return Ok(format!("There is no health check to tell whether {release} is still live: look, then ship or roll back"));
+        };
+        if health::once(cx.ports(), check, &names).await.is_ok() {
+            return Ok(format!("{release} is still live and well"));
+        }
+        cx.progress(show::putting_back(plan, permit.act(), release));
+        let never = CancellationToken::new();
+        let log = log_name(&plan.target, permit.act());
+        let program = program(plan.service, &names);
+        let running = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, never.clone()).await?;
+        let Running { mut lines, exit, .. } = running;
+        while lines.recv().await.is_some() {}
+        let exit = exit.await.unwrap_or(Exit::Status(-1));
+        let put_back = match exit {
+            Exit::Status(0) => health::check(cx.ports(), check, &names, &never, |_, _| {}).await,
+            exit => Err(format!("could not be reached: the program failed with {exit}")),
+        };
+        match put_back {
+            Ok(()) => Ok(format!("{release} was put back, and is live and well")),
+            Err(met) => {
+                LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+                Ok(format!("{release} was put back, but it is not well: its health check {met}. Look at once"))
+            }
+        }
+    }
+}
+
+/// The program that ships the release of these names.
+pub(super) fn program(service: &Service, names: &Names<'_>) -> Program {
+    let told = [
+        ("DECKHAND_SERVICE", names.service),
+        ("DECKHAND_ENVIRONMENT", names.environment),
+        ("DECKHAND_COMMIT", names.commit),
+        ("DECKHAND_REF", names.reference),
+        ("DECKHAND_REPOSITORY", &service.repository),
+    ];
+    let written = service.variables.iter().map(|(name, value)| (name.clone(), names.fill(value)));
+    Program {
+        argv: service.command.iter().map(|word| names.fill(word)).collect(),
+        folder: service.folder.clone(),
+        environment: told.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(written).collect(),
+        limit: service.limit,
+    }
+}
+
+/// The name of a deploy's log.
+pub(super) fn log_name(target: &Target, number: u64) -> String {
+    format!("deploy-{number}-{}-{}.log", target.service, target.environment)
+}

@@ -1,0 +1,120 @@
+//! How deploys look in chat.
+
+use super::records::{Deploy, Live, Progress, Release, Target};
+use super::ship::Plan;
+use chrono::{DateTime, Utc};
+use commands::reply::{Button, Look, Outcome, Reply, Tone};
+use commands::text;
+use std::time::Duration;
+
+/// What shipping is called.
+pub(super) const SHIP: &str = "Ship";
+
+/// What rolling back is called.
+pub(super) const ROLL_BACK: &str = "Roll back to";
+
+fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into<String>) -> Reply {
+    let before = plan.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
+    let reply = Reply::card(tone, title, says)
+        .field("Deploy", format!("#{number}"))
+        .field("Release", plan.release.to_string())
+        .field("Live before", before);
+    if plan.why.is_empty() { reply } else { reply.field("Because", text::plain(&plan.why)) }
+}
+
+fn place(target: &Target) -> String {
+    format!("{} in {}", target.service, target.environment)
+}
+
+pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, lines: &[String]) -> Reply {
+    let says = format!("The program is running, for {} now.", seconds(elapsed));
+    card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says)
+        .output(lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"))
+        .button(cancel(&plan.target))
+}
+
+pub(super) fn checking(plan: &Plan<'_>, number: u64, met: Option<(u32, u32, &str)>) -> Reply {
+    let says = match met {
+        None => "The program has ended well. Its health is being checked.".to_owned(),
+        Some((attempt, tries, met)) => format!("The health check {met} (try {attempt} of {tries})."),
+    };
+    card(Tone::Working, format!("{}: checking {}", place(&plan.target), plan.release), plan, number, says)
+        .button(cancel(&plan.target))
+}
+
+pub(super) fn putting_back(plan: &Plan<'_>, number: u64, release: &Release) -> Reply {
+    let says = format!("{} is not well, so {release} is being put back.", plan.release);
+    card(Tone::Warn, format!("{}: putting back {release}", place(&plan.target)), plan, number, says)
+}
+
+pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Utc>) -> Reply {
+    let at = now.format("%H:%M:%S UTC");
+    let says = format!("{} is live since {at}.", plan.release);
+    let reply = card(Tone::Good, format!("{}: {} is live", place(&plan.target), plan.release), plan, number, says);
+    match plan.before.0.as_ref().filter(|before| before.release.commit != plan.release.commit) {
+        Some(before) => reply.button(back(&plan.target, &before.release, version)),
+        None => reply,
+    }
+}
+
+pub(super) fn failed(plan: &Plan<'_>, number: u64, why: &str, output: String) -> Reply {
+    let title = format!("{}: {} is not live", place(&plan.target), plan.release);
+    card(Tone::Bad, title, plan, number, format!("{}.", why.trim_end_matches('.')))
+        .output(output.lines().map(text::line).collect::<Vec<_>>().join("\n"))
+        .outcome(Outcome::Broken)
+}
+
+pub(super) fn left(plan: &Plan<'_>, number: u64) -> Reply {
+    let says = "Deckhand is being stopped, and the program goes on without it. This message is continued when Deckhand is back.";
+    card(Tone::Warn, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says)
+}
+
+fn doing(plan: &Plan<'_>) -> String {
+    if plan.verb == SHIP { format!("shipping {}", plan.release) } else { format!("going back to {}", plan.release) }
+}
+
+fn cancel(target: &Target) -> Button {
+    Button::new("Cancel", format!("deploy cancel service:{} env:{}", target.service, target.environment)).look(Look::Danger)
+}
+
+/// The button that goes back to `release`, good while the record of what is live has this version.
+pub(super) fn back(target: &Target, release: &Release, version: u64) -> Button {
+    let Target { service, environment } = target;
+    let line = format!("deploy rollback service:{service} env:{environment} to:{}", release.short());
+    Button::new(format!("Rollback to {release}"), line).drawn_from(super::records::LIVE.key(target), version)
+}
+
+/// Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`.
+pub(super) fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        0..=9 => format!("{:.1} s", duration.as_secs_f64()),
+        seconds @ 10..=119 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+/// One row of what is live where.
+pub(super) fn status_row(target: &Target, live: Option<&Live>, running: Option<u64>, now: DateTime<Utc>) -> [String; 4] {
+    let under_way = running.map(|number| format!("#{number} is under way"));
+    let (release, since, note) = match live {
+        None => ("nothing yet".to_owned(), "–".to_owned(), None),
+        Some(live) => {
+            let doubt = live.doubt.map(|number| format!("how #{number} ended is not known"));
+            (live.release.to_string(), format!("{} (#{})", text::ago(live.since, now), live.deploy), doubt)
+        }
+    };
+    let note = under_way.or(note).unwrap_or_else(|| "–".to_owned());
+    [format!("{} / {}", target.service, target.environment), release, since, note]
+}
+
+/// One row of a history.
+pub(super) fn history_row(deploy: &Deploy, live: Option<&Live>, now: DateTime<Utc>) -> [String; 5] {
+    let how = match &deploy.state {
+        Progress::Running(_) => "under way".to_owned(),
+        Progress::Good { .. } if live.is_some_and(|live| live.deploy == deploy.number) => "live".to_owned(),
+        Progress::Good { .. } => "was live".to_owned(),
+        Progress::Bad { why, .. } => format!("failed: {}", text::cut(&text::plain(why), 80)),
+    };
+    let who = text::plain(&deploy.who);
+    [format!("#{}", deploy.number), deploy.release.to_string(), text::ago(deploy.began, now), who, how]
+}

@@ -1,0 +1,9 @@
+//! What Deckhand can do: one folder a plugin. A plugin names no other plugin and no platform, and reaches the world
+//! only through what the contract in `commands` hands it.
+
+pub mod deploy;
+
+use commands::spec::PluginSpec;
+
+/// Every plugin there is. One is on when its section stands in the config.
+pub static ALL: &[&PluginSpec] = &[&deploy::SPEC];

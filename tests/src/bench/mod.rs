@@ -1,0 +1,3 @@
+//! What is measured by hand: `scripts/bench` prints it.
+
+pub mod commits;

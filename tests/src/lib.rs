@@ -1,0 +1,7 @@
+//! The stage: fakes, transcripts, and drills against real servers.
+
+pub mod bench;
+pub mod contract;
+pub mod drill;
+pub mod memory;
+pub mod stage;

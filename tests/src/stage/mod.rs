@@ -1,0 +1,312 @@
+//! The stage of the transcripts: Deckhand as it is, in a world of plain data, with time that passes when we say so.
+
+mod mortal;
+pub mod transcript;
+mod world;
+
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use bot::assembly::{self, Surroundings};
+use bot::gate::people::{CONSOLE, Speaker};
+use bot::gate::{Ask, Bot, Replies, Said};
+use bot::jobs::{self, Schedule};
+use bot::outbox;
+use bot::platforms::{Platform, PostError};
+use bot::settle::{self, Platforms};
+use bot::upkeep;
+use chrono::{DateTime, Utc};
+use commands::clock::Clock;
+use commands::ledger::{self, Place, Query, Verdict};
+use commands::reply::{Button, Outcome, Reply, State, Tone};
+use commands::store::Store;
+use config::Config;
+use mortal::Mortal;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use transcript::Line;
+use world::World;
+
+use crate::memory::MemoryStore;
+
+/// When every transcript begins: a Monday morning.
+const BEGINS: &str = "2026-03-02T09:00:00Z";
+
+/// How long a call may take before the next line is played over it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Short enough to change nothing, long enough for everything that can go on without time to have gone on.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Deckhand on its stage.
+pub struct Stage {
+    config: String,
+    clock: Clock,
+    store: Arc<dyn Store>,
+    world: World,
+    board: Arc<Board>,
+    life: Life,
+    calls: Vec<Call>,
+}
+
+/// One life of the bot, from a start to a kill.
+struct Life {
+    bot: Arc<Bot>,
+    dead: CancellationToken,
+}
+
+/// A call that has not come to its last reply.
+struct Call {
+    number: usize,
+    replies: Replies,
+    done: bool,
+}
+
+/// The platform of the stage: what Deckhand posts or edits without being asked.
+#[derive(Default)]
+struct Board(Mutex<Posted>);
+
+#[derive(Default)]
+struct Posted {
+    news: Vec<String>,
+    seen: Vec<String>,
+    buttons: Vec<Button>,
+    asked: usize,
+}
+
+impl Board {
+    fn posted(&self) -> MutexGuard<'_, Posted> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[async_trait]
+impl Platform for Board {
+    fn name(&self) -> &'static str {
+        CONSOLE
+    }
+
+    async fn post(&self, channel: &str, reply: &Reply, once: &str) -> Result<String, PostError> {
+        let mut posted = self.posted();
+        if !posted.seen.iter().any(|seen| seen == once) {
+            posted.seen.push(once.to_owned());
+            posted.buttons.extend(reply.buttons.clone());
+            posted.news.push(format!("  in #{channel}, unasked:"));
+            posted.news.extend(shown(reply));
+        }
+        Ok(once.to_owned())
+    }
+
+    async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
+        let mut posted = self.posted();
+        posted.buttons.extend(reply.buttons.clone());
+        posted.news.push(format!("  in place of [{}]:", place.message));
+        posted.news.extend(shown(reply));
+        Ok(())
+    }
+
+    async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
+        Ok(format!("{}/{}", place.channel, place.message))
+    }
+}
+
+impl Stage {
+    /// A stage for this config.
+    ///
+    /// # Errors
+    /// When the config has mistakes.
+    pub async fn new(config: &str) -> Result<Stage> {
+        let begins: DateTime<Utc> = BEGINS.parse()?;
+        let clock = Clock::at(begins);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+        let (world, board) = (World::new(), Arc::<Board>::default());
+        let life = live(config, &clock, &store, &world, &board).await?;
+        Ok(Stage { config: config.to_owned(), clock, store, world, board, life, calls: Vec::new() })
+    }
+
+    /// Plays a line, and returns everything that is heard until it has been answered.
+    ///
+    /// # Errors
+    /// When it can not be played.
+    pub async fn play(&mut self, line: Line) -> Result<Vec<String>> {
+        match line {
+            Line::Said { who, channel, what } => self.say(&who, &channel, &what).await,
+            Line::Direction(direction) => self.direct(&direction).await,
+        }
+    }
+
+    async fn say(&mut self, who: &str, channel: &str, what: &str) -> Result<Vec<String>> {
+        let number = {
+            let mut posted = self.board.posted();
+            posted.asked += 1;
+            posted.asked
+        };
+        let said = match what.strip_prefix('[').and_then(|label| label.strip_suffix(']')) {
+            Some(label) => {
+                let posted = self.board.posted();
+                let button = posted.buttons.iter().rev().find(|button| button.label == label);
+                Said::Press(button.with_context(|| format!("there is no button [{label}]"))?.id.clone())
+            }
+            None => Said::Line(what.replace("\\u{202e}", "\u{202e}").replace("\\u{200b}", "\u{200b}").replace("\\n", "\n")),
+        };
+        let speaker = Speaker { platform: CONSOLE.to_owned(), id: who.to_owned() };
+        let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: number.to_string() };
+        let replies = self.life.bot.ask(Ask { said, speaker, place });
+        self.calls.push(Call { number, replies, done: false });
+        let began = tokio::time::Instant::now();
+        let mut heard = Vec::new();
+        while began.elapsed() < PATIENCE {
+            heard.extend(self.listen(Some(number)).await);
+            if self.calls.iter().all(|call| call.number != number) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(heard)
+    }
+
+    async fn direct(&mut self, direction: &str) -> Result<Vec<String>> {
+        if let Some(span) = direction.strip_suffix(" pass").or(direction.strip_suffix(" passes")) {
+            let span = config::duration::parse(&span.replace(' ', "").replace("minutes", "m").replace("minute", "m").replace("hours", "h").replace("seconds", "s"));
+            tokio::time::sleep(span.map_err(|error| anyhow::anyhow!(error))?).await;
+        } else if direction == "Deckhand is killed and started again" {
+            self.life.dead.cancel();
+            self.calls.clear();
+            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board).await?;
+        } else if direction == "Deckhand is stopped and started again" {
+            let stopping = self.life.bot.clone();
+            stopping.stop().await;
+            let heard = self.listen(None).await;
+            self.life.dead.cancel();
+            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board).await?;
+            return Ok(heard);
+        } else if !self.world.direct(direction) {
+            bail!("nobody knows what this direction means");
+        }
+        // What it sets going may need a few seconds: a health check, a redraw.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(self.listen(None).await)
+    }
+
+    /// What is heard at this moment; replies to other calls than `own` are told apart by their numbers.
+    async fn listen(&mut self, own: Option<usize>) -> Vec<String> {
+        tokio::time::sleep(MOMENT).await;
+        let mut heard = Vec::new();
+        for call in &mut self.calls {
+            while let Ok(reply) = call.replies.try_recv() {
+                self.board.posted().buttons.extend(reply.buttons.clone());
+                if own != Some(call.number) {
+                    heard.push(format!("  in [{}]:", call.number));
+                }
+                call.done = reply.state == State::Final;
+                heard.extend(shown(&reply));
+            }
+        }
+        self.calls.retain(|call| !call.done);
+        heard.append(&mut self.board.posted().news);
+        heard
+    }
+
+    /// Lets everything come to its end, and makes sure that it does.
+    ///
+    /// # Errors
+    /// What was left unfinished, unread, or asked of the world that it does not know.
+    pub async fn finish(&mut self) -> Result<Vec<String>> {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let heard = self.listen(None).await;
+        let mut amiss = self.world.amiss();
+        amiss.extend(self.calls.iter().map(|call| format!("call [{}] was not answered to its end", call.number)));
+        let open = ledger::open(&*self.store).await?;
+        amiss.extend(open.iter().map(|entry| format!("act #{} has no end", entry.seq)));
+        let outbox = self.store.scan("outbox/", None, 1).await?;
+        amiss.extend(outbox.iter().map(|(key, _)| format!("{key} was not delivered")));
+        if let Verdict::Bad { seq, why } = ledger::verify(&*self.store).await? {
+            amiss.push(format!("the ledger is not sound at {seq}: {why}"));
+        }
+        if amiss.is_empty() { Ok(heard) } else { bail!("{}", amiss.join("; ")) }
+    }
+
+    /// The whole ledger, a line an entry.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub async fn ledger(&self) -> Result<String> {
+        let mut entries = Query::default().run(&*self.store, usize::MAX).await?;
+        entries.reverse();
+        let line = |entry: &ledger::Entry| {
+            let draft = &entry.draft;
+            let mut line = format!("{} #{} {} {} {} {}", draft.at.format("%H:%M:%S"), entry.act(), draft.phase.word(), draft.who, draft.verb, draft.object);
+            let parts = [("in", draft.environment.clone().unwrap_or_default()), ("because", draft.why.clone()), ("note", draft.note.clone()), ("undo", draft.undo.clone().unwrap_or_default())];
+            parts.iter().filter(|(_, text)| !text.is_empty()).for_each(|(name, text)| line += &format!(" | {name}: {text}"));
+            line + "\n"
+        };
+        Ok(entries.iter().map(line).collect())
+    }
+}
+
+async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World, board: &Arc<Board>) -> Result<Life> {
+    let environment = |name: &str| (name == "DECKHAND_TOKEN").then(|| "s3cr3t-t0k3n".to_owned());
+    let (config, problems): (Config, _) = config::parse(config, "deckhand.toml", Path::new("/srv"), &environment);
+    let plan = assembly::plan(&config, plugins::ALL, &problems);
+    if !problems.is_empty() {
+        bail!("the config has mistakes:\n{problems}");
+    }
+    let dead = CancellationToken::new();
+    let store: Arc<dyn Store> = Arc::new(Mortal { store: store.clone(), dead: dead.clone() });
+    let bot = plan.build(Surroundings {
+        clock: clock.clone(),
+        store: store.clone(),
+        wire: Arc::new(world.clone()),
+        launcher: Arc::new(world.clone()),
+        files: Arc::new(world.clone()),
+    });
+    bot.reload_grants().await?;
+    let platform: Arc<dyn Platform> = board.clone();
+    settle::settle(&bot, &Platforms::from([(CONSOLE, platform.clone())])).await?;
+    tokio::spawn(outbox::deliver(platform, store.clone(), dead.clone()));
+    let every_minute = Schedule::parse("* * * * *", config.zone).map_err(|error| anyhow::anyhow!(error))?;
+    let reminders = upkeep::reminders(&bot, every_minute);
+    tokio::spawn(jobs::keep(vec![reminders], store, clock.clone(), "stage".to_owned(), dead.clone()));
+    Ok(Life { bot, dead })
+}
+
+/// A reply as a transcript shows it.
+fn shown(reply: &Reply) -> Vec<String> {
+    let tone = match (reply.state, reply.outcome, reply.card.as_ref().map(|card| card.tone)) {
+        (State::Progress, ..) => "…",
+        (_, Outcome::Refused, Some(Tone::Warn)) => "?",
+        (_, Outcome::Refused, _) => "✗",
+        (_, Outcome::Broken, _) | (_, _, Some(Tone::Bad)) => "✗✗",
+        (_, _, Some(Tone::Warn)) => "!",
+        (_, _, Some(Tone::Good)) => "✓",
+        _ => "•",
+    };
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |text: &str| lines.extend(text.lines().map(|line| format!("    {line}").trim_end().to_owned()));
+    reply.card.iter().for_each(|card| add(&card.title));
+    add(&reply.text);
+    reply.fields.iter().for_each(|field| add(&format!("{}: {}", field.name, field.value)));
+    if let Some(table) = &reply.table {
+        std::iter::once(&table.head).chain(&table.rows).for_each(|row| add(&format!("| {} |", row.join(" | "))));
+    }
+    reply.output.lines().for_each(|line| add(&format!("> {line}")));
+    reply.files.iter().for_each(|file| add(&format!("file: {} ({})", file.title, file.name)));
+    reply.buttons.iter().for_each(|button| add(&format!("[{}] /{}", button.label, masked(&button.line))));
+    reply.calls.iter().for_each(|person| add(&format!("calls {person}")));
+    if let Some(first) = lines.first_mut() {
+        *first = format!("  {tone} {}", first.trim_start());
+    }
+    if reply.only_you && reply.state == State::Final {
+        lines.push("    (only you see this)".to_owned());
+    }
+    lines
+}
+
+/// A question's name is made by chance: it is not compared.
+fn masked(line: &str) -> String {
+    match line.split_once("question:") {
+        Some((before, name)) => format!("{before}question:{}", "?".repeat(name.chars().count())),
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,150 @@
+//! A transcript: a Markdown file with a config, what people say, everything that Deckhand answers, and the whole ledger.
+
+use super::Stage;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// A transcript's parts.
+#[derive(Debug, PartialEq)]
+pub struct Transcript {
+    /// All that stands before, between and after the blocks, and the blocks' kinds, so that it can be put together again.
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Piece {
+    Prose(String),
+    Block { kind: String, text: String },
+}
+
+/// A line of the chat that is played.
+#[derive(Debug, PartialEq)]
+pub enum Line {
+    /// Somebody says something in a channel.
+    Said {
+        /// Who.
+        who: String,
+        /// Where; `ops` where nothing is written.
+        channel: String,
+        /// What: a line, or a button's label in brackets.
+        what: String,
+    },
+    /// The world changes, or time passes.
+    Direction(String),
+}
+
+impl Transcript {
+    /// Takes a file apart.
+    ///
+    /// # Errors
+    /// When a block is not closed, or one of the three is missing.
+    pub fn parse(text: &str) -> Result<Transcript> {
+        let mut pieces = vec![];
+        let mut prose = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let Some(kind) = line.strip_prefix("```").filter(|kind| !kind.is_empty()) else {
+                prose += &format!("{line}\n");
+                continue;
+            };
+            let mut block = String::new();
+            loop {
+                match lines.next() {
+                    None => bail!("the block ```{kind} is not closed"),
+                    Some("```") => break,
+                    Some(line) => block += &format!("{line}\n"),
+                }
+            }
+            pieces.push(Piece::Prose(std::mem::take(&mut prose)));
+            pieces.push(Piece::Block { kind: kind.to_owned(), text: block });
+        }
+        pieces.push(Piece::Prose(prose));
+        let transcript = Transcript { pieces };
+        for kind in ["toml", "chat", "ledger"] {
+            transcript.block(kind).with_context(|| format!("there is no block ```{kind}"))?;
+        }
+        Ok(transcript)
+    }
+
+    /// Plays it, and returns the file as it came out.
+    ///
+    /// # Errors
+    /// When it can not be played: a mistake in the transcript, or something left unfinished.
+    pub async fn play(&self) -> Result<String> {
+        let config = self.block("toml").unwrap_or_default();
+        let mut stage = Stage::new(config).await?;
+        let mut chat = String::new();
+        for line in self.block("chat").unwrap_or_default().lines() {
+            let Some(played) = Line::parse(line) else { continue };
+            if !chat.is_empty() {
+                chat.push('\n');
+            }
+            chat += &format!("{line}\n");
+            let heard = stage.play(played).await.with_context(|| format!("at the line `{line}`"))?;
+            heard.iter().for_each(|line| chat += &format!("{line}\n"));
+        }
+        let rest = stage.finish().await?;
+        rest.iter().for_each(|line| chat += &format!("{line}\n"));
+        Ok(self.with(&chat, &stage.ledger().await?))
+    }
+
+    fn block(&self, wanted: &str) -> Option<&str> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Block { kind, text } if kind == wanted => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    fn with(&self, chat: &str, ledger: &str) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Prose(text) => text.clone(),
+            Piece::Block { kind, text } => {
+                let text = match &**kind {
+                    "chat" => chat,
+                    "ledger" => ledger,
+                    _ => text,
+                };
+                format!("```{kind}\n{text}```\n")
+            }
+        };
+        self.pieces.iter().map(piece).collect()
+    }
+}
+
+impl Line {
+    /// A line that is played; nothing for what Deckhand says (it is indented) and for empty lines.
+    fn parse(line: &str) -> Option<Line> {
+        if line.starts_with(' ') || line.is_empty() {
+            return None;
+        }
+        if let Some(direction) = line.strip_prefix("* ") {
+            return Some(Line::Direction(direction.to_owned()));
+        }
+        let (head, what) = line.split_once(": ").unwrap_or((line, ""));
+        let (who, channel) = head.split_once(" in #").unwrap_or((head, "ops"));
+        Some(Line::Said { who: who.to_owned(), channel: channel.to_owned(), what: what.to_owned() })
+    }
+}
+
+/// Plays the transcript in this file, and compares; with `UPDATE=1`, writes what came out instead.
+///
+/// # Errors
+/// What is different, or why it could not be played.
+pub async fn check(file: &Path) -> Result<()> {
+    let written = std::fs::read_to_string(file)?;
+    let played = Transcript::parse(&written)?.play().await?;
+    if written == played {
+        return Ok(());
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        return Ok(std::fs::write(file, played)?);
+    }
+    bail!("it came out differently (UPDATE=1 writes it anew):\n{}", difference(&written, &played))
+}
+
+/// The lines from the first that differs on, of both.
+fn difference(written: &str, played: &str) -> String {
+    let same = written.lines().zip(played.lines()).take_while(|(left, right)| left == right).count();
+    let rest = |text: &str, sign: &str| text.lines().skip(same).take(12).map(|line| format!("{sign} {line}\n")).collect::<String>();
+    format!("line {}:\n{}{}", same + 1, rest(written, "-"), rest(played, "+"))
+}

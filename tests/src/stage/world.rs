@@ -1,0 +1,223 @@
+//! The world that a transcript plays in: a repository, programs and two environments, as plain data with knobs.
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use bytes::Bytes;
+use commands::ports::{Exit, Files, Group, Launcher, Output, Program, Running, Wire};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Everything that is not Deckhand. Cheap to clone; all clones are the same world.
+#[derive(Clone, Default)]
+pub struct World(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// The tags and branches of the one repository, and their commits.
+    refs: BTreeMap<String, String>,
+    repository_gone: bool,
+    /// What is live, by environment.
+    live: BTreeMap<String, String>,
+    /// Commits that are not well once they are live.
+    sick: BTreeSet<String>,
+    /// What the next programs do; without one, a program ships its commit.
+    scripts: VecDeque<Script>,
+    running: BTreeMap<u32, watch::Sender<Option<Exit>>>,
+    next_group: u32,
+    logs: BTreeMap<String, String>,
+    unknown: Vec<String>,
+}
+
+/// What a program does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Script {
+    /// It ends with this status, having changed nothing.
+    Fails(i32),
+    /// It goes on until it is told to end.
+    Hangs,
+    /// It can not be started.
+    Missing,
+}
+
+impl World {
+    /// A world whose repository has the releases v1, v2 and v3 and the branch `main`; v3 is sick.
+    pub fn new() -> World {
+        let world = World::default();
+        {
+            let mut state = world.state();
+            for (name, digit) in [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')] {
+                state.refs.insert(name.to_owned(), String::from(digit).repeat(40));
+            }
+            state.sick.insert("3".repeat(40));
+            state.next_group = 100;
+        }
+        world
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Carries out a stage direction; false if it is none of the world's.
+    pub fn direct(&self, direction: &str) -> bool {
+        let mut state = self.state();
+        let words: Vec<_> = direction.split(' ').collect();
+        match words[..] {
+            ["the", "next", "program", "hangs"] => state.scripts.push_back(Script::Hangs),
+            ["the", "next", "program", "is", "missing"] => state.scripts.push_back(Script::Missing),
+            ["the", "next", "program", "fails", "with", status] => match status.parse() {
+                Ok(status) => state.scripts.push_back(Script::Fails(status)),
+                Err(_) => return false,
+            },
+            ["the", "program", "ends", "well"] => {
+                for (_, ended) in std::mem::take(&mut state.running) {
+                    ended.send_replace(Some(Exit::Status(0)));
+                }
+            }
+            ["the", "repository", "is", "gone"] => state.repository_gone = true,
+            ["the", "repository", "is", "back"] => state.repository_gone = false,
+            ["the", "branch", name, "moves", "to", tag] => {
+                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                state.refs.insert(format!("refs/heads/{name}"), commit);
+            }
+            ["the", "tag", name, "moves", "to", tag] => {
+                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                state.refs.insert(format!("refs/tags/{name}"), commit);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What is amiss at the end: programs still running, and things asked of the world that it does not know.
+    pub fn amiss(&self) -> Vec<String> {
+        let state = self.state();
+        let running = state.running.keys().map(|group| format!("the program {group} is still running"));
+        let scripts = state.scripts.iter().map(|script| format!("no program was there to play {script:?}"));
+        state.unknown.iter().cloned().chain(running).chain(scripts).collect()
+    }
+
+    fn git(&self, arguments: &[&str]) -> Output {
+        let mut state = self.state();
+        let fail = |stderr: &str| Output { exit: Exit::Status(128), stdout: String::new(), stderr: stderr.to_owned() };
+        match arguments {
+            _ if state.repository_gone => fail("fatal: '/srv/hello' does not appear to be a git repository\n"),
+            ["ls-remote", "--tags", "--heads", "--sort=-v:refname", "--", "/srv/hello"] => {
+                let lines: String = state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
+                Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
+            }
+            ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
+            other => {
+                state.unknown.push(format!("git was asked {other:?}"));
+                fail("")
+            }
+        }
+    }
+
+    fn write(&self, log: &str, line: &str) {
+        let mut state = self.state();
+        let text = state.logs.entry(log.to_owned()).or_default();
+        text.push_str(line);
+        text.push('\n');
+    }
+
+    /// Plays a program to its end.
+    async fn play(&self, program: &Program, script: Option<Script>, told: &mpsc::Sender<String>, log: &str) -> Exit {
+        let environment = program.environment.get("DECKHAND_ENVIRONMENT").cloned().unwrap_or_default();
+        let commit = program.environment.get("DECKHAND_COMMIT").cloned().unwrap_or_default();
+        let line = format!("{} {environment}", program.argv.first().map_or("", String::as_str));
+        self.write(log, &line);
+        // A test that does not look at the lines has closed the channel.
+        let _ = told.send(line).await;
+        match script {
+            Some(Script::Fails(status)) => Exit::Status(status),
+            Some(Script::Hangs | Script::Missing) => std::future::pending().await,
+            None => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                self.state().live.insert(environment, commit);
+                Exit::Status(0)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Launcher for World {
+    async fn read(&self, program: Program) -> Result<Output> {
+        let argv: Vec<_> = program.argv.iter().map(String::as_str).collect();
+        match argv.split_first() {
+            Some((&"git", arguments)) => Ok(self.git(arguments)),
+            _ => {
+                self.state().unknown.push(format!("a program was read: {argv:?}"));
+                bail!("there is no program {argv:?} here")
+            }
+        }
+    }
+
+    async fn spawn(&self, program: Program, log: &str, _grace: Duration, cancel: CancellationToken) -> Result<Running> {
+        let (script, id) = {
+            let mut state = self.state();
+            state.next_group += 1;
+            (state.scripts.pop_front(), state.next_group)
+        };
+        if script == Some(Script::Missing) {
+            bail!("`{}` can not be started: No such file or directory (os error 2)", program.argv[0]);
+        }
+        let (ended, mut end) = watch::channel(None);
+        self.state().running.insert(id, ended);
+        let (told, lines) = mpsc::channel(256);
+        let (done, exit) = oneshot::channel();
+        let (world, log) = (self.clone(), log.to_owned());
+        tokio::spawn(async move {
+            let exit = tokio::select! {
+                exit = world.play(&program, script, &told, &log) => exit,
+                () = cancel.cancelled() => Exit::Cancelled,
+                () = tokio::time::sleep(program.limit) => Exit::TimedOut,
+                ended = end.wait_for(Option::is_some) => ended.ok().and_then(|exit| *exit).unwrap_or(Exit::Status(-1)),
+            };
+            world.state().running.remove(&id);
+            // Deckhand may have been killed meanwhile.
+            let _ = done.send(exit);
+        });
+        Ok(Running { group: Group { id, started: 1 }, lines, exit })
+    }
+
+    fn alive(&self, group: &Group) -> bool {
+        self.state().running.contains_key(&group.id)
+    }
+
+    async fn end(&self, group: &Group, _grace: Duration) {
+        if let Some(ended) = self.state().running.remove(&group.id) {
+            ended.send_replace(Some(Exit::Cancelled));
+        }
+    }
+}
+
+#[async_trait]
+impl Wire for World {
+    async fn send(&self, request: http::Request<Bytes>, _timeout: Duration, _limit: usize) -> Result<http::Response<Bytes>> {
+        let mut state = self.state();
+        let address = request.uri().to_string();
+        let Some(environment) = address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health")) else {
+            state.unknown.push(format!("{} {address} was asked for", request.method()));
+            bail!("there is nothing at {address}");
+        };
+        let body = match state.live.get(environment) {
+            None => return Ok(http::Response::builder().status(404).body(Bytes::new())?),
+            Some(commit) if state.sick.contains(commit) => "can not reach the database\n".to_owned(),
+            Some(commit) => format!("ok {commit}\n"),
+        };
+        Ok(http::Response::new(Bytes::from(body)))
+    }
+}
+
+#[async_trait]
+impl Files for World {
+    async fn tail(&self, name: &str, limit: usize) -> Result<Option<String>> {
+        let state = self.state();
+        Ok(state.logs.get(name).map(|text| text[text.len().saturating_sub(limit)..].to_owned()))
+    }
+}
