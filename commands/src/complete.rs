@@ -199,6 +199,12 @@ impl Spot {
         self.typed = typed.join(" ");
         self.from = words[0].at.start;
         self.command = registry.find(&self.typed);
+        // The end of the name may stand behind the cursor already, and gives way to another.
+        let begun: Vec<_> = registry.iter().filter(|command| command.name.starts_with(&self.typed)).collect();
+        let is_next =
+            |place: usize, word: &Word| begun.iter().any(|it| it.name.split(' ').nth(place) == Some(&word.text));
+        let rest = words.iter().enumerate().skip(here + 1).take_while(|(place, word)| is_next(*place, word));
+        self.word.at.end = rest.last().map_or(self.word.at.end, |(_, word)| word.at.end);
     }
 
     fn stand_in(&mut self, command: &'static CommandSpec, place: &Place, read: impl Fn(Kind, &str) -> Option<Value>) {
@@ -260,7 +266,10 @@ impl Spot {
     fn options(&self) -> Vec<Choice> {
         let Some(command) = self.command else { return Vec::new() };
         let current = match self.slot {
-            Slot::Free(_) if self.word.is_plain() => None,
+            // The second word of a name has no option's name before it.
+            Slot::Free(arg) if self.word.is_plain() => {
+                arg.filter(|_| self.from < self.word.at.start).map(|arg| arg.name)
+            }
             Slot::Text(arg) if self.word.is_plain() => Some(arg.name),
             _ => return Vec::new(),
         };

@@ -12,18 +12,24 @@ enum Fit {
     Begins,
     HasWords,
     Contains,
-    OneSlip,
 }
 
 /// Those of the choices that `typed` may be on its way to, at most 25: first what begins with it, then what has words
-/// that do, then what contains it, then what is one slip away. Case is no difference; equals keep their order.
+/// that do, then what contains it. Where there is none, what is one slip away. Case is no difference; equals keep their
+/// order.
 pub fn rank<'a>(typed: &str, choices: &'a [Choice]) -> Vec<&'a Choice> {
     let typed = typed.to_lowercase();
-    let fitting = choices.iter().filter_map(|choice| Some((fit(&typed, &choice.value.to_lowercase())?, choice)));
     // What hides something no line may hold.
-    let mut ranked: Vec<_> = fitting.filter(|(_, choice)| text::odd_character(&choice.value).is_none()).collect();
-    ranked.sort_by_key(|(fit, _)| *fit);
-    ranked.into_iter().map(|(_, choice)| choice).take(MOST).collect()
+    let sane = choices.iter().filter(|choice| text::odd_character(&choice.value).is_none());
+    let lower: Vec<_> = sane.map(|choice| (choice.value.to_lowercase(), choice)).collect();
+    let mut fitting: Vec<_> = lower.iter().filter_map(|(value, choice)| Some((fit(&typed, value)?, *choice))).collect();
+    fitting.sort_by_key(|(fit, _)| *fit);
+    let mut found: Vec<_> = fitting.into_iter().map(|(_, choice)| choice).collect();
+    if found.is_empty() {
+        found.extend(lower.iter().filter(|(value, _)| is_one_slip(&typed, value)).map(|(_, choice)| *choice));
+    }
+    found.truncate(MOST);
+    found
 }
 
 fn fit(typed: &str, value: &str) -> Option<Fit> {
@@ -31,10 +37,8 @@ fn fit(typed: &str, value: &str) -> Option<Fit> {
         Some(Fit::Begins)
     } else if has_words(typed, value) {
         Some(Fit::HasWords)
-    } else if value.contains(typed) {
-        Some(Fit::Contains)
     } else {
-        is_one_slip(typed, value).then_some(Fit::OneSlip)
+        value.contains(typed).then_some(Fit::Contains)
     }
 }
 
@@ -73,6 +77,7 @@ mod tests {
             ("st dep", &[]),
             ("1", &["release/1.2"]),
             ("ease/1", &["release/1.2"]),
+            ("epd", &["epd"]),
             ("dpeloy", &["deploy ship", "Deploy status"]),
             ("depploy", &["deploy ship", "Deploy status"]),
             ("deloy", &["deploy ship", "Deploy status"]),
