@@ -33,7 +33,8 @@ impl Demo {
     pub fn make(data: &Path) -> Result<Demo> {
         let demo = Demo { folder: data.join("demo") };
         for name in ENVIRONMENTS {
-            fs::create_dir_all(demo.sites().join(name).join("releases")).context("the demo's folders can not be made")?;
+            fs::create_dir_all(demo.sites().join(name).join("releases"))
+                .context("the demo's folders can not be made")?;
         }
         let script = demo.folder.join("deploy.sh");
         fs::write(&script, DEPLOY)?;
@@ -70,9 +71,16 @@ fn make_repository(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     git(folder, &["init", "--quiet", "--initial-branch=main"])?;
     fs::write(folder.join(".gitattributes"), "health.txt export-subst\n")?;
-    let releases = [("v1", "Good morning.", "#1d4ed8", WELL), ("v2", "Good morning, with coffee.", "#047857", WELL), ("v3", "Good mo", "#b91c1c", SICK)];
+    let releases = [
+        ("v1", "Good morning.", "#1d4ed8", WELL),
+        ("v2", "Good morning, with coffee.", "#047857", WELL),
+        ("v3", "Good mo", "#b91c1c", SICK),
+    ];
     for (hour, (tag, greeting, colour, health)) in (9..).zip(releases) {
-        fs::write(folder.join("index.html"), PAGE.replace("{version}", tag).replace("{greeting}", greeting).replace("{colour}", colour))?;
+        fs::write(
+            folder.join("index.html"),
+            PAGE.replace("{version}", tag).replace("{greeting}", greeting).replace("{colour}", colour),
+        )?;
         fs::write(folder.join("health.txt"), health)?;
         git(folder, &["add", "--all"])?;
         // A commit's hash is made of its author and time too: these are the same everywhere, and so is the demo.
@@ -97,7 +105,9 @@ fn git_with(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> 
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         git.env_remove(name);
     }
-    let output = git.output().context("the demo needs the program `git`, which can not be started: install it, and start Deckhand again")?;
+    let output = git
+        .output()
+        .context("the demo needs the program `git`, which can not be started: install it, and start Deckhand again")?;
     if !output.status.success() {
         bail!("the demo's repository can not be made: git says {}", String::from_utf8_lossy(&output.stderr).trim());
     }

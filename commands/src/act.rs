@@ -193,7 +193,9 @@ impl Cx {
                 end.undo = None;
                 end.note = format!("{key} was changed by someone else at the same moment");
                 world.store.commit(with(Batch::default(), end)).await.map_err(anyhow::Error::from)?;
-                Err(Stop::refuse("Somebody else changed the same thing at the same moment, so this was not done. Look at how it stands now, and say it again if it is still wanted."))
+                Err(Stop::refuse(
+                    "Somebody else changed the same thing at the same moment, so this was not done. Look at how it stands now, and say it again if it is still wanted.",
+                ))
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);

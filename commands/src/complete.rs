@@ -144,7 +144,7 @@ pub fn choices(kind: Kind, registry: &Registry, vocabulary: &Vocabulary) -> Vec<
             table(&[("15m", "15 minutes"), ("1h", "an hour"), ("8h", "8 hours"), ("1d", "a day"), ("1w", "a week")])
         }
         Kind::Time => table(&[("1h ago", ""), ("today", "since midnight"), ("yesterday", ""), ("1w ago", "")]),
-        Kind::Percent => table(&[("1", ""), ("5", ""), ("10", ""), ("25", ""), ("50", ""), ("100", "everyone")]),
+        Kind::Percent => table(&[("1", ""), ("5", ""), ("10", ""), ("25", ""), ("50", ""), ("100", "")]),
         _ => value::names(kind, registry, vocabulary).into_iter().map(|name| Choice::new(name, "")).collect(),
     }
 }
@@ -230,9 +230,12 @@ impl Spot {
     /// Whether typing on can not mend the mistake: nothing is only missing yet, and the word at the cursor is finished,
     /// or on its way to nothing.
     fn is_final(&self, mistake: &Mistake, registry: &Registry, vocabulary: &Vocabulary) -> bool {
-        let here = matches!(self.slot, Slot::Command)
-            || (self.word.at.start < mistake.at.end && mistake.at.start < self.word.at.end);
-        !mistake.at.is_empty() && !(here && self.has_hope(registry, vocabulary))
+        if mistake.at.is_empty() {
+            return false;
+        }
+        let in_word = self.word.at.start < mistake.at.end && mistake.at.start < self.word.at.end;
+        let is_here = in_word || matches!(self.slot, Slot::Command);
+        !is_here || !self.has_hope(registry, vocabulary)
     }
 
     /// Whether what stands before the cursor is the beginning of something.

@@ -161,10 +161,7 @@ impl Entry {
 
     fn indexes(&self) -> Vec<String> {
         let draft = &self.draft;
-        let mut keys = vec![
-            index_key(By::Person(&draft.who), self.seq),
-            index_key(By::Verb(&draft.verb), self.seq),
-        ];
+        let mut keys = vec![index_key(By::Person(&draft.who), self.seq), index_key(By::Verb(&draft.verb), self.seq)];
         keys.extend(draft.service.as_deref().map(|service| index_key(By::Service(service), self.seq)));
         keys.extend(draft.environment.as_deref().map(|env| index_key(By::Environment(env), self.seq)));
         keys

@@ -129,7 +129,9 @@ impl Pattern {
             } else if conditions.is_empty() {
                 words.push(word);
             } else {
-                return Err(format!("`{word}` stands after a condition. Write the command's name first, then `name=value`."));
+                return Err(format!(
+                    "`{word}` stands after a condition. Write the command's name first, then `name=value`."
+                ));
             }
         }
         let open = words.last() == Some(&"*");
@@ -190,16 +192,21 @@ enum Fit {
 impl Condition {
     fn parse(word: &str) -> Result<Condition, String> {
         let tests = [("!=", Test::IsNot), ("<=", Test::AtMost), (">=", Test::AtLeast), ("=", Test::Is)];
-        let found = tests.iter().find_map(|(sign, test)| word.split_once(sign).map(|(name, values)| (name, *test, values)));
+        let found =
+            tests.iter().find_map(|(sign, test)| word.split_once(sign).map(|(name, values)| (name, *test, values)));
         let Some((name, test, values)) = found else {
-            return Err(format!("`{word}` is no condition. Write `name=value`, `name!=value`, `name<=9` or `name>=9`."));
+            return Err(format!(
+                "`{word}` is no condition. Write `name=value`, `name!=value`, `name<=9` or `name>=9`."
+            ));
         };
         let values: Vec<_> = values.split(',').map(str::to_owned).collect();
         if name.is_empty() || values.iter().any(String::is_empty) {
             return Err(format!("`{word}` lacks a name or a value. Write for example `env=staging,production`."));
         }
         if matches!(test, Test::AtMost | Test::AtLeast) && (values.len() != 1 || values[0].parse::<f64>().is_err()) {
-            return Err(format!("`{word}` compares with something that is no number. Write for example `percent<=10`."));
+            return Err(format!(
+                "`{word}` compares with something that is no number. Write for example `percent<=10`."
+            ));
         }
         if name == "effect" && !values.iter().all(|value| ["reads", "changes", "danger"].contains(&value.as_str())) {
             return Err(format!("`{word}` names no effect. Write `reads`, `changes` or `danger`."));

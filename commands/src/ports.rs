@@ -16,8 +16,12 @@ use tokio_util::sync::CancellationToken;
 pub trait Wire: Send + Sync {
     /// Sends `request` and reads at most `limit` bytes of the answer's body, all within `timeout`. Redirects are not
     /// followed.
-    async fn send(&self, request: http::Request<Bytes>, timeout: Duration, limit: usize)
-    -> anyhow::Result<http::Response<Bytes>>;
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> anyhow::Result<http::Response<Bytes>>;
 }
 
 /// HTTP for plugins.
@@ -98,8 +102,13 @@ pub trait Launcher: Send + Sync {
     /// Starts `program` in a process group of its own, its output going line by line to the file `log` of
     /// [`Files`] (so that it goes on when Deckhand does not) and from there to [`Running::lines`]. When `cancel` is
     /// cancelled or the limit is over, the whole group gets TERM, and KILL after `grace`.
-    async fn spawn(&self, program: Program, log: &str, grace: Duration, cancel: CancellationToken)
-    -> anyhow::Result<Running>;
+    async fn spawn(
+        &self,
+        program: Program,
+        log: &str,
+        grace: Duration,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Running>;
 
     /// Whether the process group is still there.
     fn alive(&self, group: &Group) -> bool;

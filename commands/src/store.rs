@@ -30,8 +30,12 @@ pub trait Read: Send + Sync {
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> anyhow::Result<Vec<(String, Record)>>;
 
     /// The same backwards: at most `limit` records that come before the key `before`, last first.
-    async fn scan_back(&self, prefix: &str, before: Option<&str>, limit: usize)
-    -> anyhow::Result<Vec<(String, Record)>>;
+    async fn scan_back(
+        &self,
+        prefix: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> anyhow::Result<Vec<(String, Record)>>;
 
     /// Every change to keys that begin with `prefix` that is committed from now on, each once, in the order of commits.
     fn watch(&self, prefix: &str) -> Watch;

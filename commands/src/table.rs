@@ -63,7 +63,12 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     ///
     /// # Errors
     /// As [`Table::get`].
-    pub async fn scan(&self, store: &dyn Read, name: &str, limit: usize) -> anyhow::Result<Vec<(String, Versioned<T>)>> {
+    pub async fn scan(
+        &self,
+        store: &dyn Read,
+        name: &str,
+        limit: usize,
+    ) -> anyhow::Result<Vec<(String, Versioned<T>)>> {
         self.all(store.scan(&self.key(name), None, limit).await?)
     }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
-    let files = std::fs::read_dir(&folder).expect("the folder of the transcripts").filter_map(|entry| Some(entry.ok()?.path()));
+    let files =
+        std::fs::read_dir(&folder).expect("the folder of the transcripts").filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
     files.sort();
     let trial = |file: PathBuf| {

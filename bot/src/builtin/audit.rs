@@ -24,10 +24,15 @@ struct AuditArgs {
 
 pub(super) async fn audit(cx: &Cx) -> Result<Reply> {
     let AuditArgs { service, env: environment, person, verb, since, until, before } = cx.args()?;
+    let all = cx.invocation().is_none_or(|said| said.args.iter().next().is_none());
     let query = Query { service, environment, person, verb, since, until, before };
     let (acts, more) = acts(cx, query, PAGE).await?;
     if acts.is_empty() {
-        return Ok(Reply::say("Nothing on the ledger fits. `/audit` alone shows the newest entries."));
+        let text = match all {
+            true => "Nothing stands on the ledger yet: nobody has changed anything.",
+            false => "Nothing on the ledger fits. `/audit` alone shows the newest entries.",
+        };
+        return Ok(Reply::say(text));
     }
     let zone = cx.ports().vocabulary.zone;
     let today = cx.now().with_timezone(&zone).date_naive();

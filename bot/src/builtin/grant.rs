@@ -27,12 +27,15 @@ pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
         return Err(Stop::refuse("You can not lend a right to yourself: what you may do, you may do already."));
     }
     if r#for > LONGEST {
-        return Err(Stop::refuse("A grant lasts 7 days at most, for example `for:2h`. For longer, ask the operator for a role."));
+        return Err(Stop::refuse(
+            "A grant lasts 7 days at most, for example `for:2h`. For longer, ask the operator for a role.",
+        ));
     }
     let pattern = Pattern::parse(&may, &bot.registry).map_err(Stop::refuse)?;
     let until = cx.now() + r#for;
     let shown = until.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z").to_string();
-    let lends = Grant { from: cx.who().to_owned(), to: person.clone(), may: pattern.to_string(), until, why: because.clone() };
+    let lends =
+        Grant { from: cx.who().to_owned(), to: person.clone(), may: pattern.to_string(), until, why: because.clone() };
     let act = Act {
         verb: "grant",
         object: format!("{person}: {pattern} for {}", config::duration::show(r#for)),
@@ -56,7 +59,8 @@ pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
         text::code(&person),
         text::code(&pattern.to_string())
     );
-    Ok(Reply::card(Tone::Good, format!("Grant #{number}"), says).button(Button::new("Revoke", format!("revoke {number}"))))
+    Ok(Reply::card(Tone::Good, format!("Grant #{number}"), says)
+        .button(Button::new("Revoke", format!("revoke {number}"))))
 }
 
 pub(super) async fn revoke(bot: &Bot, cx: &Cx) -> Result<Reply> {
@@ -67,7 +71,9 @@ pub(super) async fn revoke(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let RevokeArgs { grant: number } = cx.args()?;
     let name = grants::name(number);
     let Some(found) = GRANTS.get(cx.store(), &name).await?.filter(|grant| grant.value.until > cx.now()) else {
-        return Err(Stop::refuse(format!("There is no grant #{number} now: it has ended, or never was. `/audit verb:grant` lists them.")));
+        return Err(Stop::refuse(format!(
+            "There is no grant #{number} now: it has ended, or never was. `/audit verb:grant` lists them."
+        )));
     };
     let Grant { from, to, may, .. } = found.value;
     let act = Act {
@@ -84,5 +90,9 @@ pub(super) async fn revoke(bot: &Bot, cx: &Cx) -> Result<Reply> {
     })
     .await?;
     bot.reload_grants().await?;
-    Ok(Reply::say(format!("Grant #{number} has ended: {} may no longer do {} by it.", text::code(&to), text::code(&may))))
+    Ok(Reply::say(format!(
+        "Grant #{number} has ended: {} may no longer do {} by it.",
+        text::code(&to),
+        text::code(&may)
+    )))
 }

@@ -197,5 +197,5 @@ async fn decline(bot: &Bot, cx: &Cx) -> Result<Reply> {
     }
     let Declined { question } = cx.args()?;
     let question = crate::gate::consent::take(&bot.world.store, &question, &cx.call().who, cx.now()).await?;
-    Ok(Reply::say(format!("Nothing was done: {}", question.says)))
+    Ok(Reply::say(format!("Nothing was done. You said no to this: {}", question.says)))
 }

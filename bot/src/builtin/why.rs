@@ -18,8 +18,18 @@ struct WhyArgs {
 pub fn refusal(who: &Who, refused: &Refused) -> String {
     let line = text::code(&format!("/{}", refused.line));
     let name = text::plain(&who.name);
-    let known = if who.known { "" } else { "Deckhand does not know you, and " };
-    format!("{known}{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
+    if !who.known {
+        return stranger(who);
+    }
+    format!("{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
+}
+
+/// What somebody is told whom the config does not know; who else may do what is not for them to see.
+fn stranger(who: &Who) -> String {
+    let name = text::code(&who.name);
+    format!(
+        "Deckhand does not know you: you are {name}. Nothing was done. The operator adds you under `people` in the config."
+    )
 }
 
 fn whom(who_may: &[String]) -> String {
@@ -31,6 +41,9 @@ fn whom(who_may: &[String]) -> String {
 
 pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let WhyArgs { line, person } = cx.args()?;
+    if !cx.call().who.known {
+        return Err(Stop::refuse(stranger(&cx.call().who)));
+    }
     let Some(line) = line else {
         let Some(refused) = bot.last_refusal(cx.who()) else {
             return Ok(Reply::say(
@@ -42,7 +55,8 @@ pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
         return Ok(trace(Tone::Bad, title, whom(&refused.who_may), refused.trace).only_you());
     };
     let ports = cx.ports();
-    let invocation = parse::parse(&line, &bot.registry, &ports.vocabulary, cx.now()).map_err(|mistake| Stop::refuse(mistake.what))?;
+    let invocation = parse::parse(&line, &bot.registry, &ports.vocabulary, cx.now())
+        .map_err(|mistake| Stop::refuse(mistake.what))?;
     let who = match person {
         Some(name) if name != cx.who() => bot.people.named(&name),
         _ => cx.call().who.clone(),

@@ -51,8 +51,13 @@ pub(super) async fn audit(place: &Placed, audit: Audit) -> Result<u8> {
 fn told(verdict: &Verdict) -> Result<u8> {
     match verdict {
         Verdict::Sound { entries, head } => {
-            println!("The ledger is sound: {}, each following from the one before.", ::commands::text::plural(usize::try_from(*entries)?, "entry"));
-            println!("The last one's hash is {head}. Note it elsewhere: a later check can then prove that nothing was replaced.");
+            println!(
+                "The ledger is sound: {}, each following from the one before.",
+                ::commands::text::plural(usize::try_from(*entries)?, "entry")
+            );
+            println!(
+                "The last one's hash is {head}. Note it elsewhere: a later check can then prove that nothing was replaced."
+            );
             Ok(0)
         }
         Verdict::Bad { seq, why } => {

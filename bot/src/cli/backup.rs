@@ -44,9 +44,12 @@ pub(super) async fn restore(place: &Placed, Restore { file }: Restore) -> Result
     let data = place.data(config.as_ref().map(|(config, _)| config))?;
     let folder = super::store_folder(&data);
     let now = chrono::Utc::now();
-    let store = SledStore::open(&folder, Clock::at(now)).map_err(|error| anyhow!("{error}"))?;
-    let report = archive::restore(&file, &store).await?;
-    store.close();
-    println!("{} records of {} were restored into {}; the ledger is sound.", report.lines, report.made.format("%Y-%m-%d %H:%M UTC"), folder.display());
+    let report = SledStore::restore(&file, &folder, Clock::at(now)).await?;
+    println!(
+        "{} records of {} were restored into {}; the ledger is sound.",
+        report.lines,
+        report.made.format("%Y-%m-%d %H:%M UTC"),
+        folder.display()
+    );
     Ok(0)
 }

@@ -75,10 +75,21 @@ pub(super) async fn chat(place: &Placed, chat: Chat) -> Result<u8> {
 }
 
 /// Reads lines until there are no more. It blocks, as line editing does, on a thread of its own.
-fn talk(client: &Arc<Client>, person: &str, channel: String, runtime: &Handle, history: &std::path::Path) -> Result<u8> {
+fn talk(
+    client: &Arc<Client>,
+    person: &str,
+    channel: String,
+    runtime: &Handle,
+    history: &std::path::Path,
+) -> Result<u8> {
     let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
     let mut editor: Editor<Live, FileHistory> = Editor::with_config(config)?;
-    editor.set_helper(Some(Live { client: client.clone(), person: Some(person.to_owned()), channel: channel.clone(), runtime: runtime.clone() }));
+    editor.set_helper(Some(Live {
+        client: client.clone(),
+        person: Some(person.to_owned()),
+        channel: channel.clone(),
+        runtime: runtime.clone(),
+    }));
     // The first time there is no history.
     let _ = editor.load_history(history);
     loop {

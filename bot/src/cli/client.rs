@@ -39,7 +39,12 @@ impl Client {
     pub fn at(data: &Path) -> Result<Client> {
         let file = super::door_file(data);
         let text = std::fs::read_to_string(&file);
-        let text = text.with_context(|| format!("no Deckhand has run here (there is no {}): start `deckhand`, or name its `--config`", file.display()))?;
+        let text = text.with_context(|| {
+            format!(
+                "no Deckhand has run here (there is no {}): start `deckhand`, or name its `--config`",
+                file.display()
+            )
+        })?;
         let door = serde_json::from_str(&text).with_context(|| format!("{} can not be read", file.display()))?;
         Ok(Client { http: reqwest::Client::builder().no_proxy().build()?, door })
     }
@@ -48,7 +53,13 @@ impl Client {
     ///
     /// # Errors
     /// When the bot can not be reached, or does not take the line.
-    pub async fn say(&self, line: &str, person: Option<&str>, channel: Option<&str>, mut hear: impl FnMut(&Reply)) -> Result<Reply> {
+    pub async fn say(
+        &self,
+        line: &str,
+        person: Option<&str>,
+        channel: Option<&str>,
+        mut hear: impl FnMut(&Reply),
+    ) -> Result<Reply> {
         let body = json!({ "line": line, "as": person, "channel": channel });
         let mut answer = self.post("/api/say", &body).await?;
         let (mut rest, mut last) = (Vec::new(), None);

@@ -23,7 +23,8 @@ pub struct Commands {
 pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
     let config = place.config().map(|(config, _)| config);
     let on = |name: &str| config.as_ref().is_none_or(|config| config.has(name));
-    let specs: Vec<_> = std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied().filter(|spec| on(spec.name))).collect();
+    let specs: Vec<_> =
+        std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied().filter(|spec| on(spec.name))).collect();
     let registry = Registry::new(specs.iter().flat_map(|spec| spec.commands));
     let all: Vec<_> = registry.iter().collect();
     if let Some(folder) = &wanted.manual {

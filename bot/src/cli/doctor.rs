@@ -18,14 +18,21 @@ pub(super) async fn doctor(place: &Placed) -> Result<u8> {
     let config = place.config();
     let data = place.data(config.as_ref().map(|(config, _)| config))?;
     let mut findings: Vec<Finding> = vec![("git", git()), ("data", folder(&data))];
-    findings.push(("config", match &config {
-        None => Ok("none is named, so this is the demo's".to_owned()),
-        Some((config, problems)) => {
-            assembly::plan(config, plugins::ALL, problems);
-            let count = problems.list().len();
-            if count == 0 { Ok("it is fine".to_owned()) } else { Err(format!("it has {count} mistakes: `deckhand check` tells them all")) }
-        }
-    }));
+    findings.push((
+        "config",
+        match &config {
+            None => Ok("none is named, so this is the demo's".to_owned()),
+            Some((config, problems)) => {
+                assembly::plan(config, plugins::ALL, problems);
+                let count = problems.list().len();
+                if count == 0 {
+                    Ok("it is fine".to_owned())
+                } else {
+                    Err(format!("it has {count} mistakes: `deckhand check` tells them all"))
+                }
+            }
+        },
+    ));
     findings.extend(state(&data).await);
     findings.push(("backups", backups(&data)));
     let mut sick = 0;
@@ -53,7 +60,9 @@ fn folder(data: &Path) -> Result<String, String> {
     let shown = data.display();
     match std::fs::metadata(data) {
         Err(_) => Err(format!("{shown} is not there yet: start `deckhand` once")),
-        Ok(found) if found.permissions().mode() & 0o077 != 0 => Err(format!("others can look into {shown}: `chmod 700 {shown}`")),
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+            Err(format!("others can look into {shown}: `chmod 700 {shown}`"))
+        }
         Ok(_) => Ok(format!("{shown}, for its owner alone")),
     }
 }
@@ -87,7 +96,9 @@ async fn running(data: &Path) -> Result<(String, Verdict)> {
 fn told(verdict: Verdict) -> Result<String, String> {
     match verdict {
         Verdict::Sound { entries, .. } => Ok(format!("sound, {entries} entries")),
-        Verdict::Bad { seq, why } => Err(format!("entry {seq} is not as it was written: {why}. Restore a backup, and find out who could write to the data")),
+        Verdict::Bad { seq, why } => Err(format!(
+            "entry {seq} is not as it was written: {why}. Restore a backup, and find out who could write to the data"
+        )),
     }
 }
 

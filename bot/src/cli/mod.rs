@@ -115,7 +115,8 @@ impl Placed {
         let found = written.or_else(|| variable("DECKHAND_DATA")).or_else(|| variable("STATE_DIRECTORY"));
         let found = found.or_else(|| Some(variable("XDG_DATA_HOME")?.join("deckhand")));
         let found = found.or_else(|| Some(variable("HOME")?.join(".local/share/deckhand")));
-        let found = found.context("it is not clear where to keep data: write `data = \"…\"` in the config, or set DECKHAND_DATA")?;
+        let found = found
+            .context("it is not clear where to keep data: write `data = \"…\"` in the config, or set DECKHAND_DATA")?;
         Ok(std::path::absolute(found)?)
     }
 }

@@ -40,7 +40,10 @@ fn whole(reply: &Reply) -> String {
     }
     parts.extend(reply.fields.iter().map(|field| format!("  {}: {}", field.name, field.value.replace('\n', "\n    "))));
     parts.extend(reply.table.as_ref().map(table));
-    parts.extend((!reply.output.is_empty()).then(|| reply.output.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")));
+    parts.extend(
+        (!reply.output.is_empty())
+            .then(|| reply.output.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")),
+    );
     parts.extend(reply.files.iter().map(|file| format!("  [{}: {}]", file.title, file.name)));
     parts.extend(reply.buttons.iter().map(|button| format!("  {}: /{}", button.label, button.line)));
     parts.retain(|part| !part.is_empty());
@@ -66,10 +69,14 @@ fn mark(reply: &Reply) -> String {
 /// A table in columns; a character of Korean takes two.
 fn table(grid: &Grid) -> String {
     let rows: Vec<_> = std::iter::once(&grid.head).chain(&grid.rows).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
     let widths: Vec<_> = (0..grid.head.len()).map(width).collect();
     let line = |row: &&Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
         format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -84,7 +91,10 @@ mod tests {
     fn a_reply_on_a_terminal() {
         let reply = Reply::card(Tone::Good, "hello in staging: v2 is live", "v2 is live since 09:00.")
             .field("Deploy", "#3")
-            .table(["서비스", "Live"], vec![["결제".to_owned(), "v1".to_owned()], ["hello".to_owned(), "v2".to_owned()]])
+            .table(
+                ["서비스", "Live"],
+                vec![["결제".to_owned(), "v1".to_owned()], ["hello".to_owned(), "v2".to_owned()]],
+            )
             .output("one\ntwo")
             .button(Button::new("Rollback", "deploy rollback hello staging"));
         let expected = "✓ hello in staging: v2 is live\nv2 is live since 09:00.\n  Deploy: #3\n  서비스  Live\n  결제    v1\n  hello   v2\n  | one\n  | two\n  Rollback: /deploy rollback hello staging";

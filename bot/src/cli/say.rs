@@ -48,7 +48,9 @@ pub(super) async fn say(place: &Placed, say: Say) -> Result<u8> {
 
 fn requoted(word: &str) -> String {
     match word.split_once(':') {
-        Some((name, value)) if value.contains(char::is_whitespace) => format!("{name}:{}", commands::parse::quote(value)),
+        Some((name, value)) if value.contains(char::is_whitespace) => {
+            format!("{name}:{}", commands::parse::quote(value))
+        }
         _ if word.contains(char::is_whitespace) => commands::parse::quote(word),
         _ => word.to_owned(),
     }
@@ -57,7 +59,12 @@ fn requoted(word: &str) -> String {
 /// The reply as scripts read it: every key that they may rely on is always there.
 fn json(reply: &Reply) -> serde_json::Value {
     let mut json = serde_json::to_value(reply).unwrap_or_default();
-    let always = [("card", serde_json::Value::Null), ("fields", serde_json::json!([])), ("buttons", serde_json::json!([])), ("files", serde_json::json!([]))];
+    let always = [
+        ("card", serde_json::Value::Null),
+        ("fields", serde_json::json!([])),
+        ("buttons", serde_json::json!([])),
+        ("files", serde_json::json!([])),
+    ];
     if let Some(object) = json.as_object_mut() {
         for (key, empty) in always {
             object.entry(key).or_insert(empty);

@@ -166,14 +166,21 @@ fn greet(link: &str, demo: bool) {
 /// Makes a folder that only its owner can look into, where it is not there yet.
 fn make_private(folder: &Path) -> Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.with_context(|| format!("the data directory {} can not be made: name another with `data` in the config or DECKHAND_DATA", folder.display()))
+    made.with_context(|| {
+        format!(
+            "the data directory {} can not be made: name another with `data` in the config or DECKHAND_DATA",
+            folder.display()
+        )
+    })
 }
 
 /// Where the demo listens: `DECKHAND_LISTEN`, else the usual place.
 fn demo_address() -> Result<SocketAddr> {
     let usual = "127.0.0.1:7878";
     let wanted = std::env::var("DECKHAND_LISTEN").unwrap_or_else(|_| usual.to_owned());
-    wanted.parse().with_context(|| format!("DECKHAND_LISTEN is `{wanted}`; write an address and a port, as in `{usual}`"))
+    wanted
+        .parse()
+        .with_context(|| format!("DECKHAND_LISTEN is `{wanted}`; write an address and a port, as in `{usual}`"))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -182,7 +189,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
             "another program listens on {address} already (another Deckhand?). Stop it, or write another `listen` under `[console]` (for the demo: set DECKHAND_LISTEN)"
         ),
-        Err(error) => bail!("the console can not listen on {address}: {error}. Write another `listen` under `[console]`"),
+        Err(error) => {
+            bail!("the console can not listen on {address}: {error}. Write another `listen` under `[console]`")
+        }
     }
 }
 

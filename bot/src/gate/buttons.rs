@@ -71,7 +71,13 @@ pub async fn current(store: &dyn Read, button: &Drawn) -> Result<bool> {
 }
 
 /// Marks the button as pressed by `who`; false if somebody was faster.
-pub async fn press(store: &Arc<dyn Store>, id: &str, button: &Versioned<Drawn>, who: &str, at: DateTime<Utc>) -> Result<bool> {
+pub async fn press(
+    store: &Arc<dyn Store>,
+    id: &str,
+    button: &Versioned<Drawn>,
+    who: &str,
+    at: DateTime<Utc>,
+) -> Result<bool> {
     let mut batch = Batch::default();
     let pressed = Drawn { pressed: Some((who.to_owned(), at)), ..button.value.clone() };
     batch.expect(BUTTONS.key(id), button.version);

@@ -42,7 +42,14 @@ impl Bot {
     }
 
     /// Whether the line at the spot, with this value in it, may still become one that `who` may say.
-    fn may(&self, who: &Who, command: &'static CommandSpec, spot: &Spot, value: Option<(&str, &str)>, channel: &str) -> bool {
+    fn may(
+        &self,
+        who: &Who,
+        command: &'static CommandSpec,
+        spot: &Spot,
+        value: Option<(&str, &str)>,
+        channel: &str,
+    ) -> bool {
         let mut args = spot.given.clone();
         if let Some((name, value)) = value {
             args.set(command, name, Value::Text(value.to_owned()));

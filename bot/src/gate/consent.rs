@@ -110,7 +110,8 @@ fn asked(id: &str, question: &Question, changed: Option<String>) -> Reply {
     if let Some(changed) = changed {
         says = format!("It is not what you said yes to any more: {changed}. Nothing was done.\n{says}");
     }
-    let text = format!("{says}\nGo on? Nothing is done until you say yes; the question is open for {OPEN_MINUTES} minutes.");
+    let text =
+        format!("{says}\nGo on? Nothing is done until you say yes; the question is open for {OPEN_MINUTES} minutes.");
     waits_for_yes(id, text)
 }
 
@@ -141,15 +142,14 @@ fn changes(agreed: &[(String, String)], now: &[(String, String)]) -> String {
 pub async fn take(store: &Arc<dyn Store>, id: &str, who: &Who, now: DateTime<Utc>) -> Result<Question> {
     let gone = || {
         Stop::refuse(format!(
-            "There is no open question {}: it was answered, or {OPEN_MINUTES} minutes have gone by. Nothing was done now. \
-             Say the command again if it is still wanted.",
-            text::code(id)
+            "This question is not open any more: it was answered, or {OPEN_MINUTES} minutes have gone by. Nothing was done \
+             now. Say the command again if it is still wanted."
         ))
     };
     let Versioned { value: question, version } = QUESTIONS.get(&**store, id).await?.ok_or_else(gone)?;
     if question.who != who.name {
         let asked = text::plain(&question.who);
-        return Err(Stop::refuse(format!("Question {} was put to {asked}: only they can answer it.", text::code(id))));
+        return Err(Stop::refuse(format!("This question was put to {asked}: only they can answer it.")));
     }
     let mut batch = Batch::default();
     batch.expect(QUESTIONS.key(id), version).delete(QUESTIONS.key(id));

@@ -46,7 +46,8 @@ pub async fn rules(store: &dyn Read, registry: &Registry) -> anyhow::Result<Vec<
     let grants = GRANTS.scan(store, "", usize::MAX).await?;
     let rule = |(name, grant): (String, commands::table::Versioned<Grant>)| {
         let Grant { from, to, may, until, .. } = grant.value;
-        let pattern = Pattern::parse(&may, registry).inspect_err(|error| tracing::warn!("grant {name}: {error}")).ok()?;
+        let pattern =
+            Pattern::parse(&may, registry).inspect_err(|error| tracing::warn!("grant {name}: {error}")).ok()?;
         Some(Rule {
             source: format!("grant #{}", name.trim_start_matches('0')),
             allow: true,

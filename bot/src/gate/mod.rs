@@ -231,7 +231,8 @@ impl Bot {
             return Err(Stop::refuse("Deckhand is stopping, so this was not done. Say it again once it is back."));
         }
         let who = self.people.who(&ask.speaker);
-        let turn = self.persons.join((who.name.clone(), Place { message: String::new(), ..ask.place.clone() }), &who.name);
+        let turn =
+            self.persons.join((who.name.clone(), Place { message: String::new(), ..ask.place.clone() }), &who.name);
         let turn = turn.map_err(|lanes::Full(waiting)| {
             Stop::refuse(format!("{waiting} of your commands are waiting in this channel, so this one was not taken. Say it again when they are done."))
         })?;
@@ -311,7 +312,8 @@ impl Bot {
 
     fn parse(&self, line: &str) -> Result<Invocation> {
         let ports = &self.world.ports;
-        parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now()).map_err(|mistake| Stop::refuse(mistake.what))
+        parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now())
+            .map_err(|mistake| Stop::refuse(mistake.what))
     }
 
     /// Asks the policy, and remembers its reasons when it refuses.
@@ -321,18 +323,21 @@ impl Bot {
         if decision.allowed {
             return Ok(decision);
         }
-        let refused = Refused {
-            line: invocation.line(),
-            trace: decision.trace,
-            who_may: self.policy.who_may(&question),
-        };
+        let refused =
+            Refused { line: invocation.line(), trace: decision.trace, who_may: self.policy.who_may(&question) };
         let text = builtin::why::refusal(who, &refused);
         self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
         Err(Stop::refuse(text))
     }
 
     /// The question whether `who` may say this command with these arguments, here and now.
-    pub fn question<'a>(&self, who: &'a Who, command: &'a CommandSpec, args: &'a Args, channel: &'a str) -> Question<'a> {
+    pub fn question<'a>(
+        &self,
+        who: &'a Who,
+        command: &'a CommandSpec,
+        args: &'a Args,
+        channel: &'a str,
+    ) -> Question<'a> {
         Question { who, command, args, unfinished: false, channel, now: self.world.ports.clock.now() }
     }
 
@@ -372,7 +377,9 @@ impl Bot {
         }
         for Plugged { spec, plugin } in &self.plugins {
             let said = plugin.guard(cx).await;
-            match said.with_context(|| format!("`{}` can not say whether this may be done now, so it was not", spec.name))? {
+            match said
+                .with_context(|| format!("`{}` can not say whether this may be done now, so it was not", spec.name))?
+            {
                 Guarded::Allow => {}
                 Guarded::Warn(reason) => warnings.push(reason),
                 Guarded::Deny(reason) => return Err(Stop::refuse(reason)),

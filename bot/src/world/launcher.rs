@@ -248,7 +248,8 @@ mod tests {
     async fn lines_are_told_in_order_and_kept_and_only_from_this_program() {
         let (home, programs) = programs();
         std::fs::write(home.path().join("a.log"), "from before\n").unwrap();
-        let running = programs.spawn(sh("echo one; echo two >&2; printf three"), "a.log", TAIL, CancellationToken::new()).await;
+        let running =
+            programs.spawn(sh("echo one; echo two >&2; printf three"), "a.log", TAIL, CancellationToken::new()).await;
         let mut running = running.unwrap();
         let mut lines = Vec::new();
         while let Some(line) = running.lines.recv().await {
@@ -264,7 +265,8 @@ mod tests {
         let (_home, programs) = programs();
         for script in ["sleep 60 & sleep 60", "trap '' TERM; sleep 60 & while :; do sleep 1; done"] {
             let cancel = CancellationToken::new();
-            let running = programs.spawn(sh(script), "a.log", Duration::from_millis(300), cancel.clone()).await.unwrap();
+            let running =
+                programs.spawn(sh(script), "a.log", Duration::from_millis(300), cancel.clone()).await.unwrap();
             assert!(programs.alive(&running.group));
             cancel.cancel();
             assert_eq!(running.exit.await.unwrap(), Exit::Cancelled, "{script}");

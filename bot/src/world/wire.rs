@@ -23,7 +23,12 @@ impl Internet {
 
 #[async_trait]
 impl Wire for Internet {
-    async fn send(&self, request: http::Request<Bytes>, timeout: Duration, limit: usize) -> Result<http::Response<Bytes>> {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<http::Response<Bytes>> {
         let request = reqwest::Request::try_from(request)?;
         let talk = async {
             let mut answer = self.0.execute(request).await.map_err(cause)?;

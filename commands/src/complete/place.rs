@@ -14,8 +14,8 @@ impl Word {
     }
 }
 
-/// The words of a line, and which of them the cursor is in: of that one, only what stands before the cursor. Between two
-/// words it is an empty one.
+/// The words of a line, and which of them the cursor is in: of that one, only what stands before the cursor. Between
+/// two words it is an empty one.
 pub(super) fn words_around(line: &[char], cursor: usize) -> (Vec<Word>, usize) {
     let start = parse::slash(line);
     let cursor = cursor.clamp(start.min(line.len()), line.len());
@@ -56,8 +56,8 @@ pub(super) struct Place<'w> {
 type Found = (&'static ArgSpec, Range<usize>);
 
 impl<'w> Place<'w> {
-    /// Finds it among the `words` behind a command's name. The words go to the arguments as [`parse::parse`] gives them,
-    /// but no mistake stops it.
+    /// Finds it among the `words` behind a command's name. They go to the arguments as [`parse::parse`] gives them, but
+    /// no mistake stops it.
     pub fn find(command: &'static CommandSpec, words: &'w [Word], here: usize, registry: &Registry) -> Place<'w> {
         let named = words.iter().enumerate();
         let mut found: Vec<Found> =

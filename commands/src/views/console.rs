@@ -46,7 +46,12 @@ mod tests {
             "effect": "changes",
             "args": [
                 { "name": "flag", "about": "The flag", "write": "any text", "required": true },
-                { "name": "share", "about": "How many of a hundred", "write": "0 to 100, with or without `%`", "required": true },
+                {
+                    "name": "share",
+                    "about": "How many of a hundred",
+                    "write": "0 to 100, with or without `%`",
+                    "required": true,
+                },
                 { "name": "sticky", "about": "What is counted", "write": "`user` or `session`", "required": false },
             ],
             "examples": ["flag rollout set dark-mode 25%"],

@@ -110,8 +110,21 @@ mod tests {
             "name": "help",
             "description": "Show what you can say",
             "options": [
-                { "type": 3, "name": "command", "description": "The command to explain", "required": false, "autocomplete": true },
-                { "type": 4, "name": "page", "description": "Which page", "required": false, "min_value": 1, "max_value": 1000 },
+                {
+                    "type": 3,
+                    "name": "command",
+                    "description": "The command to explain",
+                    "required": false,
+                    "autocomplete": true,
+                },
+                {
+                    "type": 4,
+                    "name": "page",
+                    "description": "Which page",
+                    "required": false,
+                    "min_value": 1,
+                    "max_value": 1000,
+                },
             ],
         });
         let flag = json!({
@@ -128,7 +141,14 @@ mod tests {
                     "description": "Set for how many people a flag is on",
                     "options": [
                         { "type": 3, "name": "flag", "description": "The flag", "required": true },
-                        { "type": 10, "name": "share", "description": "How many of a hundred", "required": true, "min_value": 0, "max_value": 100 },
+                        {
+                            "type": 10,
+                            "name": "share",
+                            "description": "How many of a hundred",
+                            "required": true,
+                            "min_value": 0,
+                            "max_value": 100,
+                        },
                         {
                             "type": 3,
                             "name": "sticky",

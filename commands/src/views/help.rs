@@ -7,6 +7,9 @@ use crate::spec::CommandSpec;
 /// How many commands stand on a page: what a phone shows with little scrolling.
 const PAGE: usize = 10;
 
+/// The heading over the commands of one word.
+const ALONE: &str = "general";
+
 /// How a command is written, in one line: `deploy ship service env ref [because]`.
 pub fn usage(command: &CommandSpec) -> String {
     let args =
@@ -35,17 +38,14 @@ pub fn overview(commands: &[&'static CommandSpec], page: usize) -> Reply {
         reply = reply.field(group[0].0, lines.join("\n"));
     }
     if page < pages {
-        let about = match &groups[..] {
+        let line = match &groups[..] {
             [(group, _)] if *group != ALONE => format!("help command:{group} page:{}", page + 1),
             _ => format!("help page:{}", page + 1),
         };
-        reply = reply.button(Button::new("Next", about));
+        reply = reply.button(Button::new("Next", line));
     }
     reply
 }
-
-/// The heading over the commands of one word.
-const ALONE: &str = "general";
 
 /// The commands by their first word, in the order in which the groups come first.
 fn groups<'a>(commands: &[&'a CommandSpec]) -> Vec<(&'a str, Vec<&'a CommandSpec>)> {
@@ -67,10 +67,8 @@ pub fn command(command: &CommandSpec) -> Reply {
         format!("`/{}`", usage(command)),
     ];
     if !command.args.is_empty() {
-        lines.push(
-            "What stands in brackets may be left out. Every argument may be given by its name, as in `name:value`."
-                .to_owned(),
-        );
+        let how = "What stands in brackets may be left out. Every argument may be given by its name: `name:value`.";
+        lines.push(how.to_owned());
     }
     lines.push("For example:".to_owned());
     lines.extend(command.examples.iter().map(|example| format!("`/{example}`")));
@@ -184,7 +182,7 @@ mod tests {
 # /deploy lock
 Keep everyone from deploying a service. It changes something that is hard to take back, so it asks for a yes first; the ledger keeps it.
 `/deploy lock service env because [for]`
-What stands in brackets may be left out. Every argument may be given by its name, as in `name:value`.
+What stands in brackets may be left out. Every argument may be given by its name: `name:value`.
 For example:
 `/deploy lock hello staging the database moves for:2h`
 argument | write | what it is

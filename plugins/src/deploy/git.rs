@@ -93,7 +93,8 @@ pub async fn resolve(ports: &Ports, service: &str, repository: &str, wanted: &st
 /// A commit that is the tip of no ref: only a repository on this machine can be asked for it.
 async fn local(ports: &Ports, repository: &str, hash: &str) -> Result<Option<String>> {
     let wanted = format!("{hash}^{{commit}}");
-    let output = git(ports, &["-C", repository, "rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
+    let output =
+        git(ports, &["-C", repository, "rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
     let commit = output.stdout.trim();
     Ok((output.exit == Exit::Status(0) && commit.len() >= 40).then(|| commit.to_owned()))
 }

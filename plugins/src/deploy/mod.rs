@@ -24,7 +24,7 @@ use serde::Deserialize;
 use settings::{Service, Settings};
 use ship::Plan;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 const SERVICE: ArgSpec = ArgSpec::required("service", Kind::Service, "Which service");
@@ -57,7 +57,10 @@ pub static SPEC: PluginSpec = PluginSpec {
             need: Need::Rule,
             effect: Effect::Changes,
             urgent: false,
-            examples: &["deploy rollback hello staging", "deploy rollback hello staging to:v1 because:\"the page is blank\""],
+            examples: &[
+                "deploy rollback hello staging",
+                "deploy rollback hello staging to:v1 because:\"the page is blank\"",
+            ],
         },
         CommandSpec {
             name: "deploy cancel",
@@ -99,12 +102,21 @@ pub(crate) struct Deployer {
     running: Arc<Mutex<Under>>,
 }
 
-/// The deploys under way, by target: their numbers, and what ends them.
-type Under = HashMap<Target, (u64, CancellationToken)>;
+/// The deploys under way, by target.
+type Under = HashMap<Target, Cancel>;
+
+/// What ends a deploy that is under way.
+#[derive(Clone)]
+struct Cancel {
+    number: u64,
+    token: CancellationToken,
+    /// Who has cancelled it.
+    by: Arc<OnceLock<String>>,
+}
 
 /// A deploy's place among those under way, until it is dropped.
 struct Registered {
-    token: CancellationToken,
+    cancel: Cancel,
     target: Target,
     running: Arc<Mutex<Under>>,
 }
@@ -178,7 +190,9 @@ impl Plugin for Deployer {
         let target = Target { service: service.to_owned(), environment: environment.to_owned() };
         let (live, _) = records::live(cx.store(), &target).await?;
         Ok(match live.and_then(|live| live.doubt) {
-            Some(number) => Guarded::Warn(format!("nobody knows how deploy #{number} of `{service}` in `{environment}` ended.")),
+            Some(number) => {
+                Guarded::Warn(format!("nobody knows how deploy #{number} of `{service}` in `{environment}` ended."))
+            }
             None => Guarded::Allow,
         })
     }
@@ -210,7 +224,11 @@ impl Deployer {
                 target.service, target.environment
             )));
         };
-        let good: Vec<_> = good(&target, cx.ports()).await?.into_iter().filter(|release| release.commit != live.release.commit).collect();
+        let good: Vec<_> = good(&target, cx.ports())
+            .await?
+            .into_iter()
+            .filter(|release| release.commit != live.release.commit)
+            .collect();
         let found = match &to {
             None => good.first(),
             Some(to) => good.iter().find(|release| release.reference == *to || release.commit.starts_with(to.as_str())),
@@ -223,7 +241,7 @@ impl Deployer {
     async fn cancel(&self, cx: &Cx) -> Result<Reply> {
         let TargetArgs { service, env } = cx.args()?;
         let target = Target { service, environment: env };
-        let Some((number, token)) = lock(&self.running).get(&target).cloned() else {
+        let Some(Cancel { number, token, by }) = lock(&self.running).get(&target).cloned() else {
             return Err(Stop::refuse(format!(
                 "No deploy of `{}` in `{}` is under way, so there is nothing to cancel. `/deploy status` shows what is live.",
                 target.service, target.environment
@@ -239,6 +257,8 @@ impl Deployer {
             ..Act::default()
         };
         cx.act(act, async |_| {
+            // The first one to say so is the one who did.
+            let _ = by.set(cx.who().to_owned());
             token.cancel();
             Ok(())
         })
@@ -249,11 +269,14 @@ impl Deployer {
     async fn status(&self, cx: &Cx) -> Result<Reply> {
         let StatusArgs { service, env } = cx.args()?;
         let mut rows = Vec::new();
-        for (name, settings) in self.settings.services.iter().filter(|(name, _)| service.as_ref().is_none_or(|only| only == *name)) {
-            for environment in settings.environments.iter().filter(|name| env.as_ref().is_none_or(|only| only == *name)) {
+        for (name, settings) in
+            self.settings.services.iter().filter(|(name, _)| service.as_ref().is_none_or(|only| only == *name))
+        {
+            for environment in settings.environments.iter().filter(|name| env.as_ref().is_none_or(|only| only == *name))
+            {
                 let target = Target { service: name.clone(), environment: environment.clone() };
                 let (live, _) = records::live(cx.store(), &target).await?;
-                let running = lock(&self.running).get(&target).map(|(number, _)| *number);
+                let running = lock(&self.running).get(&target).map(|cancel| cancel.number);
                 rows.push(show::status_row(&target, live.as_ref(), running, cx.now()));
             }
         }
@@ -276,7 +299,8 @@ impl Deployer {
         let title = format!("Deploys of {} to {}", target.service, target.environment);
         let reply = Reply::card(Tone::Plain, title, "").table(["#", "Release", "When", "Who", "How"], rows);
         let commit = live.map(|live| live.release.commit);
-        let back = good(&target, cx.ports()).await?.into_iter().find(|release| Some(&release.commit) != commit.as_ref());
+        let back =
+            good(&target, cx.ports()).await?.into_iter().find(|release| Some(&release.commit) != commit.as_ref());
         Ok(match back {
             Some(release) if commit.is_some() => reply.button(show::back(&target, &release, version)),
             _ => reply,
@@ -303,9 +327,9 @@ impl Deployer {
     }
 
     fn register(&self, target: &Target, number: u64) -> Registered {
-        let token = CancellationToken::new();
-        lock(&self.running).insert(target.clone(), (number, token.clone()));
-        Registered { token, target: target.clone(), running: self.running.clone() }
+        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default() };
+        lock(&self.running).insert(target.clone(), cancel.clone());
+        Registered { cancel, target: target.clone(), running: self.running.clone() }
     }
 
     async fn refs(&self, service: &str, ports: &Ports) -> Result<Vec<Choice>> {
@@ -345,8 +369,15 @@ fn nothing_back(target: &Target, to: Option<&str>, live: &records::Live, good: &
             format!("{} is live in `{environment}` already, so nothing was done.", live.release)
         }
         Some(to) if !names.is_empty() => {
-            format!("{} was never live in `{environment}`. These were: {}. To ship something else, say `/deploy ship`.", text::code(to), text::list(&names))
+            format!(
+                "{} was never live in `{environment}`. These were: {}. To ship something else, say `/deploy ship`.",
+                text::code(to),
+                text::list(&names)
+            )
         }
-        _ => format!("Only {} was ever live of `{service}` in `{environment}`, so there is nothing to go back to.", live.release),
+        _ => format!(
+            "Only {} was ever live of `{service}` in `{environment}`, so there is nothing to go back to.",
+            live.release
+        ),
     })
 }

@@ -12,6 +12,8 @@ use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use std::time::Duration;
 
+const INTERRUPTED: &str = "Deckhand was stopped in the middle of this deploy, and has not run it again.";
+
 /// How often a program that was left to itself is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -51,57 +53,91 @@ impl Deployer {
         let reply = match self.is_live(cx, target, &deploy.release, service).await {
             Some(Ok(())) => {
                 deploy.state = Progress::Good { at };
-                let now = Live { release: deploy.release.clone(), deploy: number, since: at, doubt: None };
-                permit.expect(LIVE.key(target), before.1);
-                LIVE.put(permit, target, &now)?;
+                ship::make_live(permit, target, &deploy.release, &before, at)?;
                 permit.note("live: its health check said so after Deckhand was started again");
-                told(Tone::Good, target, number, format!("Deckhand was stopped in the middle of this deploy. It was not run again: its health check says that {} is live and well.", deploy.release))
+                let says = format!("{INTERRUPTED} Its health check says that {} is live and well.", deploy.release);
+                told(Tone::Good, target, number, says)
             }
             not => {
-                let met = not.and_then(Result::err).map_or_else(
-                    || "there is no health check to say whether it is live".to_owned(),
-                    |met| format!("its health check {met}"),
-                );
-                let why = format!("Deckhand was stopped in the middle of it, and {met}");
-                deploy.state = Progress::Bad { at, why: why.clone() };
-                if let Some(live) = before.0 {
+                let met = not
+                    .and_then(Result::err)
+                    .map(|met| format!("{} is not live: its health check {met}.", deploy.release));
+                let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), service).await;
+                if let (false, Some(live)) = (known, before.0) {
                     LIVE.put(permit, target, &Live { doubt: Some(number), ..live })?;
                 }
-                permit.failed(&why);
+                let met = met.unwrap_or_else(|| {
+                    format!("Whether {} is live is not known: there is no health check.", deploy.release)
+                });
+                let why = format!("{met} {now}");
+                deploy.state = Progress::Bad { at, why: why.clone() };
+                permit.failed(format!("Deckhand was stopped in the middle of it. {why}"));
                 let Target { service, environment } = target;
-                told(Tone::Bad, target, number, format!("{why}. It was not run again. Look at `{environment}`, then say `/deploy ship {service} {environment} {}` or `/deploy rollback {service} {environment}`.", deploy.release.reference)).outcome(Outcome::Broken)
+                let next =
+                    format!("`/deploy ship {service} {environment} {}` tries it again.", deploy.release.reference);
+                told(Tone::Bad, target, number, format!("{INTERRUPTED} {why} {next}")).outcome(Outcome::Broken)
             }
         };
         DEPLOYS.put(permit, name(target, number), &deploy)?;
         Ok(reply.file(format!("Log of #{number}"), deploy.log))
     }
 
+    /// Whether it is known what is live instead, and a sentence that says so.
+    async fn what_is_live(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        before: Option<&Live>,
+        service: Option<&Service>,
+    ) -> (bool, String) {
+        let Some(Live { release, .. }) = before else { return (true, "Nothing was live before it.".to_owned()) };
+        match self.is_live(cx, target, release, service).await {
+            Some(Ok(())) => (true, format!("{release} is still live and well.")),
+            _ => (false, format!("Whether {release} still is, nobody knows: look at `{}`.", target.environment)),
+        }
+    }
+
     /// Waits until the program that was left to itself has ended; at its time limit, or on a cancel, ends it. Nothing
     /// comes of it when Deckhand is to stop meanwhile.
-    async fn wait_out(&self, cx: &Cx, permit: &Permit, target: &Target, deploy: &Deploy, group: &Group, service: Option<&Service>) -> Option<()> {
-        let cancel = self.register(target, deploy.number);
+    async fn wait_out(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        target: &Target,
+        deploy: &Deploy,
+        group: &Group,
+        service: Option<&Service>,
+    ) -> Option<()> {
+        let registered = self.register(target, deploy.number);
         let limit = service.map_or(Duration::ZERO, |service| service.limit);
         let processes = &cx.ports().processes;
         if processes.alive(group) {
-            let says = "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
+            let says =
+                "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
             cx.progress(told(Tone::Working, target, deploy.number, says.to_owned()));
         }
         while processes.alive(group) {
             let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
-            if ran > limit || cancel.token.is_cancelled() {
+            if ran > limit || registered.cancel.token.is_cancelled() {
                 processes.end(permit, group, self.settings.grace).await;
                 break;
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = cancel.token.cancelled() => {}
+                () = registered.cancel.token.cancelled() => {}
                 () = cx.stopping().cancelled() => return None,
             }
         }
         Some(())
     }
 
-    async fn is_live(&self, cx: &Cx, target: &Target, release: &Release, service: Option<&Service>) -> Option<Result<(), String>> {
+    async fn is_live(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        release: &Release,
+        service: Option<&Service>,
+    ) -> Option<Result<(), String>> {
         let check = service?.health.as_ref()?;
         let never = tokio_util::sync::CancellationToken::new();
         Some(health::check(cx.ports(), check, &ship::names(target, release), &never, |_, _| {}).await)
@@ -110,5 +146,6 @@ impl Deployer {
 
 fn told(tone: Tone, target: &Target, number: u64, says: String) -> Reply {
     let Target { service, environment } = target;
-    Reply::card(tone, format!("{service} in {environment}: deploy #{number}"), says).field("Deploy", format!("#{number}"))
+    Reply::card(tone, format!("{service} in {environment}: deploy #{number}"), says)
+        .field("Deploy", format!("#{number}"))
 }

@@ -46,7 +46,11 @@ impl Release {
 impl std::fmt::Display for Release {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seven = self.commit.get(..7).unwrap_or(&self.commit);
-        if self.commit.starts_with(&self.reference) { f.write_str(seven) } else { write!(f, "{} ({seven})", self.reference) }
+        if self.commit.starts_with(&self.reference) {
+            f.write_str(seven)
+        } else {
+            write!(f, "{} ({seven})", self.reference)
+        }
     }
 }
 

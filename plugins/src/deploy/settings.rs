@@ -124,7 +124,11 @@ impl Settings {
 fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Service> {
     let repository = setup.config.services.get(name).and_then(|service| service.repository.clone());
     if repository.is_none() {
-        section.problem("command", "this service names no git repository", "write `repository = \"path or address\"` above, under the service itself");
+        section.problem(
+            "command",
+            "this service names no git repository",
+            "write `repository = \"path or address\"` above, under the service itself",
+        );
     }
     let command = section.required_texts("command");
     command.iter().for_each(|word| check_placeholders(&section, "command", word));

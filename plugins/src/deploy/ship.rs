@@ -1,16 +1,18 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
-use super::Deployer;
 use super::health;
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
 use super::settings::{Names, OnStop, Service};
 use super::show;
+use super::{Cancel, Deployer};
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
 use commands::ports::{Exit, Program, Running};
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
+use commands::text;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,6 +23,9 @@ const LINES: usize = 6;
 
 /// How often the message is redrawn at the most.
 const REDRAW: Duration = Duration::from_millis(500);
+
+/// How often it is redrawn although the program says nothing: a silent message looks like a dead one.
+const PULSE: Duration = Duration::from_secs(60);
 
 /// What is to be shipped where, looked at before anything changes.
 pub(super) struct Plan<'a> {
@@ -58,7 +63,11 @@ impl Plan<'_> {
             service: Some(service.clone()),
             environment: Some(environment.clone()),
             says: format!("{} `{service}` {} in `{environment}`, where {live} is live.", self.verb, self.release),
-            facts: vec![("commit", self.release.commit.clone()), ("ref", self.release.reference.clone()), ("live before", live)],
+            facts: vec![
+                ("commit", self.release.commit.clone()),
+                ("ref", self.release.reference.clone()),
+                ("live before", live),
+            ],
             undo: None,
             state: Some(LIVE.key(&self.target)),
             why: self.why.clone(),
@@ -67,7 +76,12 @@ impl Plan<'_> {
 }
 
 pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
-    Names { service: &target.service, environment: &target.environment, commit: &release.commit, reference: &release.reference }
+    Names {
+        service: &target.service,
+        environment: &target.environment,
+        commit: &release.commit,
+        reference: &release.reference,
+    }
 }
 
 impl Deployer {
@@ -75,8 +89,8 @@ impl Deployer {
     pub(super) async fn carry_out(&self, cx: &Cx, plan: Plan<'_>) -> Result<Reply> {
         let (number, outcome) = cx
             .act(plan.act(), async |permit| {
-                let cancel = self.register(&plan.target, permit.act());
-                let outcome = self.run(cx, permit, &plan, &cancel.token).await;
+                let registered = self.register(&plan.target, permit.act());
+                let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
                 if matches!(outcome, Ok(Outcome::Left)) {
                     return Err(Stop::Left(Box::new(show::left(&plan, permit.act()))));
                 }
@@ -87,7 +101,7 @@ impl Deployer {
         let log = log_name(&plan.target, number);
         Ok(match outcome {
             Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &log).await),
-            _ => show::live(&plan, number, version, cx.now()),
+            _ => show::live(&plan, number, version, cx.now().with_timezone(&cx.ports().vocabulary.zone)),
         }
         .file(format!("Log of #{number}"), log))
     }
@@ -98,11 +112,14 @@ impl Deployer {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
-    async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &CancellationToken) -> Result<Outcome> {
+    async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &Cancel) -> Result<Outcome> {
         let log = log_name(&plan.target, permit.act());
         let program = program(plan.service, &plan.names());
-        let started = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, cancel.clone()).await;
-        let running = started.with_context(|| format!("The program of `{}` could not be started, so nothing was done", plan.target.service))?;
+        let started =
+            cx.ports().processes.spawn(permit, program, &log, self.settings.grace, cancel.token.clone()).await;
+        let running = started.with_context(|| {
+            format!("The program of `{}` could not be started, so nothing was done", plan.target.service)
+        })?;
         let mut deploy = Deploy {
             number: permit.act(),
             release: plan.release.clone(),
@@ -113,16 +130,17 @@ impl Deployer {
         };
         DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
         permit.save().await?;
-        let met = match self.follow(cx, plan, permit.act(), running, cancel).await {
+        let met = match self.follow(cx, plan, permit.act(), running, &cancel.token).await {
             None => return Ok(Outcome::Left),
-            Some(Exit::Status(0)) => self.healthy(cx, plan, permit.act(), cancel).await,
+            Some(Exit::Status(0)) => self.healthy(cx, plan, permit.act(), &cancel.token).await,
+            Some(Exit::Cancelled) => Err(ended_by(cancel)),
             Some(exit) => Err(format!("Its program failed: {exit}")),
         };
         let at = cx.now();
         let outcome = match met {
             Ok(()) => {
                 deploy.state = Progress::Good { at };
-                self.make_live(permit, plan, at)?;
+                make_live(permit, &plan.target, &plan.release, &plan.before, at)?;
                 let took = (at - deploy.began).to_std().unwrap_or_default();
                 permit.note(format!("live after {}", show::seconds(took)));
                 Outcome::Good
@@ -139,10 +157,18 @@ impl Deployer {
     }
 
     /// Shows the program's output until it ends; nothing when Deckhand stops and leaves it to itself.
-    async fn follow(&self, cx: &Cx, plan: &Plan<'_>, number: u64, running: Running, cancel: &CancellationToken) -> Option<Exit> {
+    async fn follow(
+        &self,
+        cx: &Cx,
+        plan: &Plan<'_>,
+        number: u64,
+        running: Running,
+        cancel: &CancellationToken,
+    ) -> Option<Exit> {
         let Running { mut lines, mut exit, .. } = running;
         let (began, mut last, mut dirty) = (Instant::now(), VecDeque::new(), true);
         let mut redraw = tokio::time::interval(REDRAW);
+        let mut drawn = began;
         let mut open = true;
         loop {
             tokio::select! {
@@ -161,7 +187,8 @@ impl Deployer {
                     OnStop::HandOver => return None,
                     OnStop::End => cancel.cancel(),
                 },
-                _ = redraw.tick() => if std::mem::take(&mut dirty) {
+                _ = redraw.tick() => if std::mem::take(&mut dirty) || drawn.elapsed() >= PULSE {
+                    drawn = Instant::now();
                     cx.progress(show::under_way(plan, number, began.elapsed(), last.make_contiguous()));
                 },
             }
@@ -176,17 +203,6 @@ impl Deployer {
         checked.map_err(|met| format!("Its health check {met}"))
     }
 
-    /// Stages that the plan's release is live, with the line that leads back.
-    fn make_live(&self, permit: &Permit, plan: &Plan<'_>, since: chrono::DateTime<chrono::Utc>) -> Result<()> {
-        let live = Live { release: plan.release.clone(), deploy: permit.act(), since, doubt: None };
-        permit.expect(LIVE.key(&plan.target), plan.before.1);
-        LIVE.put(permit, &plan.target, &live)?;
-        let Target { service, environment } = &plan.target;
-        let back = plan.before.0.as_ref().filter(|before| before.release.commit != plan.release.commit);
-        permit.undo(back.map(|before| format!("deploy rollback service:{service} env:{environment} to:{}", before.release.short())));
-        Ok(())
-    }
-
     /// After a deploy that did not work: puts back what was live where that is not well any more, and says in a
     /// sentence what is live now.
     async fn aftermath(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>) -> Result<String> {
@@ -195,10 +211,18 @@ impl Deployer {
         let names = names(&plan.target, release);
         let Some(check) = &plan.service.health else {
             LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
-            return Ok(format!("There is no health check to tell whether {release} is still live: look, then ship or roll back"));
+            return Ok(format!(
+                "There is no health check to tell whether {release} is still live: look, then ship or roll back"
+            ));
         };
         if health::once(cx.ports(), check, &names).await.is_ok() {
             return Ok(format!("{release} is still live and well"));
+        }
+        if cx.stopping().is_cancelled() {
+            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            return Ok(format!(
+                "{release} does not answer as live and well, and there was no time to put it back. Look at once"
+            ));
         }
         cx.progress(show::putting_back(plan, permit.act(), release));
         let never = CancellationToken::new();
@@ -219,6 +243,33 @@ impl Deployer {
                 Ok(format!("{release} was put back, but it is not well: its health check {met}. Look at once"))
             }
         }
+    }
+}
+
+/// Stages that `release` is live, with the line that leads back to what was live before.
+pub(super) fn make_live(
+    permit: &Permit,
+    target: &Target,
+    release: &Release,
+    (before, version): &(Option<Live>, u64),
+    since: DateTime<Utc>,
+) -> Result<()> {
+    let live = Live { release: release.clone(), deploy: permit.act(), since, doubt: None };
+    permit.expect(LIVE.key(target), *version);
+    LIVE.put(permit, target, &live)?;
+    let Target { service, environment } = target;
+    let back = before.as_ref().filter(|before| before.release.commit != release.commit);
+    permit.undo(
+        back.map(|back| format!("deploy rollback service:{service} env:{environment} to:{}", back.release.short())),
+    );
+    Ok(())
+}
+
+/// Why a program was ended before its time.
+fn ended_by(cancel: &Cancel) -> String {
+    match cancel.by.get() {
+        Some(who) => format!("{} cancelled it, and its program was ended", text::plain(who)),
+        None => "Deckhand is being stopped, so its program was ended".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::records::{Deploy, Live, Progress, Release, Target};
 use super::ship::Plan;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use commands::reply::{Button, Look, Outcome, Reply, Tone};
 use commands::text;
 use std::time::Duration;
@@ -47,8 +48,8 @@ pub(super) fn putting_back(plan: &Plan<'_>, number: u64, release: &Release) -> R
     card(Tone::Warn, format!("{}: putting back {release}", place(&plan.target)), plan, number, says)
 }
 
-pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Utc>) -> Reply {
-    let at = now.format("%H:%M:%S UTC");
+pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Tz>) -> Reply {
+    let at = now.format("%H:%M:%S %Z");
     let says = format!("{} is live since {at}.", plan.release);
     let reply = card(Tone::Good, format!("{}: {} is live", place(&plan.target), plan.release), plan, number, says);
     match plan.before.0.as_ref().filter(|before| before.release.commit != plan.release.commit) {
@@ -74,7 +75,8 @@ fn doing(plan: &Plan<'_>) -> String {
 }
 
 fn cancel(target: &Target) -> Button {
-    Button::new("Cancel", format!("deploy cancel service:{} env:{}", target.service, target.environment)).look(Look::Danger)
+    Button::new("Cancel", format!("deploy cancel service:{} env:{}", target.service, target.environment))
+        .look(Look::Danger)
 }
 
 /// The button that goes back to `release`, good while the record of what is live has this version.
@@ -94,7 +96,12 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 /// One row of what is live where.
-pub(super) fn status_row(target: &Target, live: Option<&Live>, running: Option<u64>, now: DateTime<Utc>) -> [String; 4] {
+pub(super) fn status_row(
+    target: &Target,
+    live: Option<&Live>,
+    running: Option<u64>,
+    now: DateTime<Utc>,
+) -> [String; 4] {
     let under_way = running.map(|number| format!("#{number} is under way"));
     let (release, since, note) = match live {
         None => ("nothing yet".to_owned(), "–".to_owned(), None),

@@ -148,7 +148,9 @@ impl Stage {
                 let button = posted.buttons.iter().rev().find(|button| button.label == label);
                 Said::Press(button.with_context(|| format!("there is no button [{label}]"))?.id.clone())
             }
-            None => Said::Line(what.replace("\\u{202e}", "\u{202e}").replace("\\u{200b}", "\u{200b}").replace("\\n", "\n")),
+            None => {
+                Said::Line(what.replace("\\u{202e}", "\u{202e}").replace("\\u{200b}", "\u{200b}").replace("\\n", "\n"))
+            }
         };
         let speaker = Speaker { platform: CONSOLE.to_owned(), id: who.to_owned() };
         let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: number.to_string() };
@@ -168,7 +170,14 @@ impl Stage {
 
     async fn direct(&mut self, direction: &str) -> Result<Vec<String>> {
         if let Some(span) = direction.strip_suffix(" pass").or(direction.strip_suffix(" passes")) {
-            let span = config::duration::parse(&span.replace(' ', "").replace("minutes", "m").replace("minute", "m").replace("hours", "h").replace("seconds", "s"));
+            let span = config::duration::parse(
+                &span
+                    .replace(' ', "")
+                    .replace("minutes", "m")
+                    .replace("minute", "m")
+                    .replace("hours", "h")
+                    .replace("seconds", "s"),
+            );
             tokio::time::sleep(span.map_err(|error| anyhow::anyhow!(error))?).await;
         } else if direction == "Deckhand is killed and started again" {
             self.life.dead.cancel();
@@ -236,9 +245,25 @@ impl Stage {
         entries.reverse();
         let line = |entry: &ledger::Entry| {
             let draft = &entry.draft;
-            let mut line = format!("{} #{} {} {} {} {}", draft.at.format("%H:%M:%S"), entry.act(), draft.phase.word(), draft.who, draft.verb, draft.object);
-            let parts = [("in", draft.environment.clone().unwrap_or_default()), ("because", draft.why.clone()), ("note", draft.note.clone()), ("undo", draft.undo.clone().unwrap_or_default())];
-            parts.iter().filter(|(_, text)| !text.is_empty()).for_each(|(name, text)| line += &format!(" | {name}: {text}"));
+            let mut line = format!(
+                "{} #{} {} {} {} {}",
+                draft.at.format("%H:%M:%S"),
+                entry.act(),
+                draft.phase.word(),
+                draft.who,
+                draft.verb,
+                draft.object
+            );
+            let parts = [
+                ("in", draft.environment.clone().unwrap_or_default()),
+                ("because", draft.why.clone()),
+                ("note", draft.note.clone()),
+                ("undo", draft.undo.clone().unwrap_or_default()),
+            ];
+            parts
+                .iter()
+                .filter(|(_, text)| !text.is_empty())
+                .for_each(|(name, text)| line += &format!(" | {name}: {text}"));
             line + "\n"
         };
         Ok(entries.iter().map(line).collect())

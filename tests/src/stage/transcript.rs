@@ -145,6 +145,8 @@ pub async fn check(file: &Path) -> Result<()> {
 /// The lines from the first that differs on, of both.
 fn difference(written: &str, played: &str) -> String {
     let same = written.lines().zip(played.lines()).take_while(|(left, right)| left == right).count();
-    let rest = |text: &str, sign: &str| text.lines().skip(same).take(12).map(|line| format!("{sign} {line}\n")).collect::<String>();
+    let rest = |text: &str, sign: &str| {
+        text.lines().skip(same).take(12).map(|line| format!("{sign} {line}\n")).collect::<String>()
+    };
     format!("line {}:\n{}{}", same + 1, rest(written, "-"), rest(played, "+"))
 }

@@ -48,7 +48,9 @@ impl World {
         let world = World::default();
         {
             let mut state = world.state();
-            for (name, digit) in [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')] {
+            for (name, digit) in
+                [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')]
+            {
                 state.refs.insert(name.to_owned(), String::from(digit).repeat(40));
             }
             state.sick.insert("3".repeat(40));
@@ -72,10 +74,9 @@ impl World {
                 Ok(status) => state.scripts.push_back(Script::Fails(status)),
                 Err(_) => return false,
             },
-            ["the", "program", "ends", "well"] => {
-                for (_, ended) in std::mem::take(&mut state.running) {
-                    ended.send_replace(Some(Exit::Status(0)));
-                }
+            ["the", "program", "ends", how @ ("well" | "badly")] => {
+                let exit = Exit::Status(i32::from(how == "badly"));
+                state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));
             }
             ["the", "repository", "is", "gone"] => state.repository_gone = true,
             ["the", "repository", "is", "back"] => state.repository_gone = false,
@@ -106,7 +107,8 @@ impl World {
         match arguments {
             _ if state.repository_gone => fail("fatal: '/srv/hello' does not appear to be a git repository\n"),
             ["ls-remote", "--tags", "--heads", "--sort=-v:refname", "--", "/srv/hello"] => {
-                let lines: String = state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
+                let lines: String =
+                    state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
                 Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
             }
             ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
@@ -126,9 +128,7 @@ impl World {
 
     /// Plays a program to its end.
     async fn play(&self, program: &Program, script: Option<Script>, told: &mpsc::Sender<String>, log: &str) -> Exit {
-        let environment = program.environment.get("DECKHAND_ENVIRONMENT").cloned().unwrap_or_default();
-        let commit = program.environment.get("DECKHAND_COMMIT").cloned().unwrap_or_default();
-        let line = format!("{} {environment}", program.argv.first().map_or("", String::as_str));
+        let line = program.argv.join(" ");
         self.write(log, &line);
         // A test that does not look at the lines has closed the channel.
         let _ = told.send(line).await;
@@ -137,10 +137,16 @@ impl World {
             Some(Script::Hangs | Script::Missing) => std::future::pending().await,
             None => {
                 tokio::time::sleep(Duration::from_secs(2)).await;
-                self.state().live.insert(environment, commit);
+                self.ship(program);
                 Exit::Status(0)
             }
         }
+    }
+
+    /// Makes what a program was to ship live.
+    fn ship(&self, program: &Program) {
+        let told = |name: &str| program.environment.get(name).cloned().unwrap_or_default();
+        self.state().live.insert(told("DECKHAND_ENVIRONMENT"), told("DECKHAND_COMMIT"));
     }
 }
 
@@ -172,12 +178,16 @@ impl Launcher for World {
         let (done, exit) = oneshot::channel();
         let (world, log) = (self.clone(), log.to_owned());
         tokio::spawn(async move {
+            let told_to_end = end.wait_for(Option::is_some);
             let exit = tokio::select! {
                 exit = world.play(&program, script, &told, &log) => exit,
                 () = cancel.cancelled() => Exit::Cancelled,
                 () = tokio::time::sleep(program.limit) => Exit::TimedOut,
-                ended = end.wait_for(Option::is_some) => ended.ok().and_then(|exit| *exit).unwrap_or(Exit::Status(-1)),
+                ended = told_to_end => ended.ok().and_then(|exit| *exit).unwrap_or(Exit::Status(-1)),
             };
+            if script == Some(Script::Hangs) && exit == Exit::Status(0) {
+                world.ship(&program);
+            }
             world.state().running.remove(&id);
             // Deckhand may have been killed meanwhile.
             let _ = done.send(exit);
@@ -198,10 +208,17 @@ impl Launcher for World {
 
 #[async_trait]
 impl Wire for World {
-    async fn send(&self, request: http::Request<Bytes>, _timeout: Duration, _limit: usize) -> Result<http::Response<Bytes>> {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _timeout: Duration,
+        _limit: usize,
+    ) -> Result<http::Response<Bytes>> {
         let mut state = self.state();
         let address = request.uri().to_string();
-        let Some(environment) = address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health")) else {
+        let Some(environment) =
+            address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health"))
+        else {
             state.unknown.push(format!("{} {address} was asked for", request.method()));
             bail!("there is nothing at {address}");
         };

@@ -102,7 +102,10 @@ fn refusal(console: &Console, method: &Method, headers: &HeaderMap) -> Option<Re
     let own = |host: &str| own_host(&console, host);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if !text(header::HOST).is_some_and(own) {
-        return Some(failed(StatusCode::MISDIRECTED_REQUEST, "Deckhand's console is not known by this name. Use the address that it printed at its start."));
+        return Some(failed(
+            StatusCode::MISDIRECTED_REQUEST,
+            "Deckhand's console is not known by this name. Use the address that it printed at its start.",
+        ));
     }
     let origin = text(header::ORIGIN).map(|origin| origin.strip_prefix("http://").is_some_and(own));
     let site = text(HeaderName::from_static("sec-fetch-site"));
@@ -118,7 +121,9 @@ fn own_host(console: &Console, host: &str) -> bool {
     let listen = console.settings.listen;
     let name = host.strip_suffix(&format!(":{}", listen.port())).or((listen.port() == 80).then_some(host));
     let local = listen.ip().is_loopback() || listen.ip().is_unspecified();
-    name.is_some_and(|name| name == listen.ip().to_string() || (local && ["localhost", "127.0.0.1", "[::1]"].contains(&name)))
+    name.is_some_and(|name| {
+        name == listen.ip().to_string() || (local && ["localhost", "127.0.0.1", "[::1]"].contains(&name))
+    })
 }
 
 /// Lets in who has a cookie, or the command line's token.
@@ -137,7 +142,10 @@ async fn signed_in(State(console): Shared, request: Request, next: Next) -> Resp
         },
         None => {}
     }
-    failed(StatusCode::UNAUTHORIZED, "You are not signed in. Say `deckhand link` in a terminal, and open the address that it prints.")
+    failed(
+        StatusCode::UNAUTHORIZED,
+        "You are not signed in. Say `deckhand link` in a terminal, and open the address that it prints.",
+    )
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
@@ -178,7 +186,8 @@ async fn about(State(console): Shared) -> Response {
     let people: Vec<_> = settings.people.iter().map(|name| console.bot.people.named(name)).collect();
     let people: Vec<_> = people.iter().map(|who| json!({"name": who.name, "roles": who.roles})).collect();
     let demo = settings.demo.is_some();
-    let links: Vec<_> = settings.links.iter().map(|name| json!({"title": name, "url": format!("/demo/{name}/")})).collect();
+    let links: Vec<_> =
+        settings.links.iter().map(|name| json!({"title": name, "url": format!("/demo/{name}/")})).collect();
     Json(json!({
         "person": settings.people.first(),
         "people": people,
@@ -198,7 +207,11 @@ struct Pages {
     r#as: Option<String>,
 }
 
-async fn messages(State(console): Shared, Path(channel): Path<String>, Query(pages): Query<Pages>) -> Result<Response, Unheard> {
+async fn messages(
+    State(console): Shared,
+    Path(channel): Path<String>,
+    Query(pages): Query<Pages>,
+) -> Result<Response, Unheard> {
     console.check_channel(&channel).await?;
     let who = console.person(pages.r#as.as_deref())?;
     let limit = pages.limit.unwrap_or(50).clamp(1, 200);
@@ -316,7 +329,12 @@ async fn verify(State(console): Shared) -> Result<Response, Unheard> {
 async fn export(State(console): Shared) -> Response {
     let pages = stream::unfold((console, None::<String>), |(console, after)| async move {
         let page = ledger::export(&*console.bot.world.ports.store, after.as_deref()).await;
-        let text = page.map(|lines| (lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>(), lines.last().map(|(key, _)| key.clone())));
+        let text = page.map(|lines| {
+            (
+                lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>(),
+                lines.last().map(|(key, _)| key.clone()),
+            )
+        });
         match text {
             Ok((_, None)) => None,
             Ok((text, last)) => Some((Ok(Bytes::from(text)), (console, last))),
@@ -332,7 +350,9 @@ async fn file(State(console): Shared, Path(name): Path<String>) -> Response {
             let text = console.bot.world.redactor.redact(&text).into_owned();
             ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }
-        Ok(None) => failed(StatusCode::NOT_FOUND, "There is no such file: it was never kept, or it has been cleaned up."),
+        Ok(None) => {
+            failed(StatusCode::NOT_FOUND, "There is no such file: it was never kept, or it has been cleaned up.")
+        }
         Err(error) => failed(StatusCode::BAD_REQUEST, &format!("{error:#}")),
     }
 }
@@ -347,7 +367,10 @@ impl IntoResponse for Unheard {
             Unheard::Mistake(what) => failed(StatusCode::BAD_REQUEST, &what),
             Unheard::Broken(error) => {
                 tracing::error!("{error:?}");
-                failed(StatusCode::INTERNAL_SERVER_ERROR, &format!("This did not work, and nothing was done: {error:#}."))
+                failed(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &format!("This did not work, and nothing was done: {error:#}."),
+                )
             }
         }
     }

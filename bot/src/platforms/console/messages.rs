@@ -159,7 +159,8 @@ impl Messages {
                 continue;
             }
             let Some(mut message) = self.get(channel, id).await? else { continue };
-            let text = "Deckhand was stopped before this was done. Nothing was changed. Say it again if it is still wanted.";
+            let text =
+                "Deckhand was stopped before this was done. Nothing was changed. Say it again if it is still wanted.";
             message.reply = Some(Reply::card(Tone::Warn, "Cut off", text).outcome(Outcome::Broken));
             message.edited = true;
             self.keep(&message).await?;

@@ -64,7 +64,13 @@ impl From<anyhow::Error> for Unheard {
 
 impl Console {
     /// A console in front of this bot.
-    pub fn new(bot: Arc<Bot>, messages: Arc<Messages>, doors: Doors, files: Arc<Folder>, settings: Settings) -> Arc<Console> {
+    pub fn new(
+        bot: Arc<Bot>,
+        messages: Arc<Messages>,
+        doors: Doors,
+        files: Arc<Folder>,
+        settings: Settings,
+    ) -> Arc<Console> {
         Arc::new(Console { bot, messages, doors, files, settings })
     }
 
@@ -80,11 +86,16 @@ impl Console {
     fn person(&self, name: Option<&str>) -> Result<Who, Unheard> {
         let people = &self.settings.people;
         let Some(name) = name.or(people.first().map(String::as_str)) else {
-            return Err(Unheard::Mistake("The config names no people, so nobody can speak here. Add one under `[people.NAME]`.".to_owned()));
+            return Err(Unheard::Mistake(
+                "The config names no people, so nobody can speak here. Add one under `[people.NAME]`.".to_owned(),
+            ));
         };
         if !people.iter().any(|person| person == name) {
             let name = commands::text::code(name);
-            return Err(Unheard::Mistake(format!("Nobody speaks as {name} here. Write one of {}.", commands::text::list(people))));
+            return Err(Unheard::Mistake(format!(
+                "Nobody speaks as {name} here. Write one of {}.",
+                commands::text::list(people)
+            )));
         }
         Ok(self.bot.people.named(name))
     }
@@ -99,7 +110,10 @@ impl Console {
             return Ok(());
         }
         let wrong = commands::text::code(channel);
-        Err(Unheard::Mistake(format!("There is no channel {wrong}. Write one of {}.", commands::text::list(&self.settings.channels))))
+        Err(Unheard::Mistake(format!(
+            "There is no channel {wrong}. Write one of {}.",
+            commands::text::list(&self.settings.channels)
+        )))
     }
 
     fn is_channel(&self, name: &str) -> bool {
