@@ -7,6 +7,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Who says what the demo says by itself, and in which channel.
+pub const STAGEHAND: (&str, &str) = ("demo", "releases");
+
 /// The demo's environments, in the order of promotion.
 pub const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 
@@ -45,6 +48,13 @@ impl Demo {
             fs::rename(demo.folder.join("hello.new"), repository)?;
         }
         Ok(demo)
+    }
+
+    /// What is said on the first start: the lines that put the first release where nothing is live yet.
+    pub fn first_lines(&self) -> Vec<String> {
+        let bare = ENVIRONMENTS.iter().filter(|name| !self.sites().join(name).join("current").exists());
+        bare.map(|name| format!("/deploy ship service:hello env:{name} ref:v1 because:\"the demo's first release\""))
+            .collect()
     }
 
     /// Where the environments' pages lie.

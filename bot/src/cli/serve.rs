@@ -129,7 +129,15 @@ async fn start(
     let holder = format!("pid {}", std::process::id());
     tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
     let link = console.first_link()?;
-    tasks.spawn(serve_http(listener, console, services.clone()));
+    tasks.spawn(serve_http(listener, console.clone(), services.clone()));
+    let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);
+    tasks.spawn(async move {
+        for line in first_lines {
+            if let Err(error) = console.hear_stagehand(demo::STAGEHAND, line).await {
+                tracing::error!("the demo's first release was not shipped: {error:?}");
+            }
+        }
+    });
     greet(&link, demo.is_some());
     Ok(Running { bot, services, tasks })
 }

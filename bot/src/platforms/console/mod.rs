@@ -82,6 +82,16 @@ impl Console {
         Ok(format!("http://{}/signin?word={}", self.settings.listen, self.doors.link(None)?))
     }
 
+    /// Says a line as this person in this channel, and waits until it is answered: for what the demo does by itself.
+    ///
+    /// # Errors
+    /// As what anybody says.
+    pub async fn hear_stagehand(&self, (person, channel): (&str, &str), line: String) -> Result<(), Unheard> {
+        let mut replies = self.hear(Said::Line(line), &self.bot.people.named(person), channel).await?;
+        while replies.recv().await.is_some() {}
+        Ok(())
+    }
+
     /// Who speaks as `name`; the first of the console's people without one.
     fn person(&self, name: Option<&str>) -> Result<Who, Unheard> {
         let people = &self.settings.people;
