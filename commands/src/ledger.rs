@@ -5,7 +5,7 @@
 //! is SHA-256 over the body's bytes, and the body holds the hash of the entry before: checking the chain needs nothing
 //! but these bytes, whatever version of Deckhand wrote them.
 
-use crate::store::{Read, Record};
+use crate::store::{Read, Record, Writes};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -129,7 +129,7 @@ impl Entry {
     ///
     /// # Errors
     /// When a fact can not be written as JSON.
-    pub fn link(draft: Draft, seq: u64, prev: &str) -> anyhow::Result<(Entry, Vec<(String, Option<Bytes>)>)> {
+    pub fn link(draft: Draft, seq: u64, prev: &str) -> anyhow::Result<(Entry, Writes)> {
         let body = serde_json::to_string(&Body { seq, prev: prev.to_owned(), draft: draft.clone() })?;
         let entry = Entry { seq, prev: prev.to_owned(), hash: hash(body.as_bytes()), draft };
         let mut writes = vec![(key(seq), Some(Bytes::from(format!("{}\n{body}", entry.hash))))];

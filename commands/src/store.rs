@@ -55,13 +55,16 @@ pub trait Store: Read {
     async fn release(&self, lease: &Lease) -> anyhow::Result<()>;
 }
 
+/// Keys and their new values; nothing removes the key.
+pub type Writes = Vec<(String, Option<Bytes>)>;
+
 /// What is to change together.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Keys and the versions that they must have; 0 means that there must be no such key.
     pub expect: Vec<(String, u64)>,
-    /// Keys and their new values. The last write to a key counts.
-    pub writes: Vec<(String, Option<Bytes>)>,
+    /// What is written. The last write to a key counts.
+    pub writes: Writes,
     /// What goes on the ledger, in this order.
     pub entries: Vec<Draft>,
 }

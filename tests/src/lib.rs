@@ -1,7 +1,9 @@
 //! The stage: fakes, transcripts, and drills against real servers.
 
 pub mod bench;
+pub mod browser;
 pub mod contract;
 pub mod drill;
 pub mod memory;
+pub mod program;
 pub mod stage;

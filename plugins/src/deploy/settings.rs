@@ -135,7 +135,7 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Servic
     let environments = section.texts("environments");
     for wrong in environments.iter().filter(|name| !setup.config.environments.contains(name)) {
         let instead = format!("write some of: {}", setup.config.environments.join(", "));
-        section.problem("environments", &format!("there is no environment `{wrong}`"), &instead);
+        section.problem("environments", format!("there is no environment `{wrong}`"), instead);
     }
     let variables = section.text_map("variables");
     variables.values().for_each(|value| check_placeholders(&section, "variables", value));
@@ -183,7 +183,7 @@ fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
         let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
         if word && !PLACEHOLDERS.contains(&name) {
             let instead = format!("write one of: {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", "));
-            section.problem(key, &format!("nothing stands for `{{{name}}}`"), &instead);
+            section.problem(key, format!("nothing stands for `{{{name}}}`"), instead);
         }
     }
 }

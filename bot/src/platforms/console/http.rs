@@ -99,7 +99,7 @@ async fn guarded(State(console): Shared, request: Request, next: Next) -> Respon
 
 /// Why a request is not let in, if so.
 fn refusal(console: &Console, method: &Method, headers: &HeaderMap) -> Option<Response> {
-    let own = |host: &str| own_host(&console, host);
+    let own = |host: &str| own_host(console, host);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if !text(header::HOST).is_some_and(own) {
         return Some(failed(
@@ -134,13 +134,12 @@ async fn signed_in(State(console): Shared, request: Request, next: Next) -> Resp
         return next.run(request).await;
     }
     let now = console.bot.world.ports.clock.now();
-    match cookie(headers) {
-        Some(cookie) => match console.doors.is_session(cookie, now).await {
+    if let Some(cookie) = cookie(headers) {
+        match console.doors.is_session(cookie, now).await {
             Ok(true) => return next.run(request).await,
             Ok(false) => {}
             Err(error) => return Unheard::Broken(error).into_response(),
-        },
-        None => {}
+        }
     }
     failed(
         StatusCode::UNAUTHORIZED,
