@@ -109,6 +109,11 @@ fn policy(config: &Config, registry: &Registry, problems: &Problems) -> Policy {
 }
 
 impl Plan {
+    /// What hides the config's secrets.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// The commands that there would be.
     pub fn registry(&self) -> &Registry {
         &self.registry

@@ -44,6 +44,18 @@ impl Act {
 /// nowhere but in [`Cx::act`] and [`Cx::resume`].
 ///
 /// Changes of Deckhand's own state are staged on it, and are committed in one batch with the end of the act.
+///
+/// Handed one, a plugin can pass it on:
+///
+/// ```
+/// fn change(permit: &commands::act::Permit) { permit.note("done") }
+/// ```
+///
+/// It can not make one:
+///
+/// ```compile_fail
+/// fn forge() -> commands::act::Permit { commands::act::Permit(unreachable!()) }
+/// ```
 #[derive(Clone)]
 pub struct Permit(Arc<Inner>);
 

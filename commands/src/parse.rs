@@ -12,6 +12,7 @@ use crate::vocabulary::Vocabulary;
 use arrange::Given;
 use chrono::{DateTime, Utc};
 use std::ops::Range;
+use unicode_width::UnicodeWidthStr;
 
 pub use crate::line::quote;
 
@@ -36,7 +37,23 @@ pub struct Mistake {
     pub what: String,
 }
 
+/// The longest line, in columns, under which a mistake is pointed out: what a screen shows without breaking it.
+const POINTABLE: usize = 100;
+
 impl Mistake {
+    /// The line with the mistake underlined, in two lines; nothing where the line is too long for that, or holds what can
+    /// not be shown.
+    pub fn pointed_out(&self, line: &str) -> String {
+        let columns =
+            |range: Range<usize>| line.chars().skip(range.start).take(range.len()).collect::<String>().width();
+        let odd = text::odd_character(line).is_some() || line.contains('`');
+        if odd || line.width() > POINTABLE || self.at.is_empty() {
+            return String::new();
+        }
+        let (before, wrong) = (columns(0..self.at.start), columns(self.at.clone()));
+        format!("{line}\n{}{}", " ".repeat(before), "^".repeat(wrong.max(1)))
+    }
+
     pub(crate) fn new(at: Range<usize>, what: impl Into<String>) -> Mistake {
         Mistake { at, what: what.into() }
     }

@@ -18,12 +18,13 @@ use crate::upkeep;
 use crate::world::{Folder, Internet, Programs};
 use anyhow::{Context, Result, anyhow, bail};
 use commands::clock::Clock;
+use commands::redact::Redactor;
 use config::Config;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,12 +92,13 @@ async fn start(
     demo: Option<&Demo>,
 ) -> Result<Running> {
     let files = Arc::new(Folder::new(&data.join("files"))?);
+    let redactor = HIDE.get_or_init(|| plan.redactor().clone());
     let backup = plan.backup.take().context("the backup's schedule was not read")?;
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),
         wire: Arc::new(Internet::new()?),
-        launcher: Arc::new(Programs::new(files.clone())),
+        launcher: Arc::new(Programs::new(files.clone(), redactor.clone())),
         files: files.clone(),
     });
     bot.reload_grants().await?;
@@ -223,10 +225,29 @@ async fn stop_signal() -> Result<()> {
     Ok(())
 }
 
+/// What hides secrets in the log, once the config is read; before that there are none.
+static HIDE: OnceLock<Redactor> = OnceLock::new();
+
+/// Standard error, without secrets. The log writes each of its entries whole.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, entry: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(entry);
+        let hidden = HIDE.get().map_or(text.clone(), |redactor| redactor.redact(&text).into_owned().into());
+        std::io::stderr().write_all(hidden.as_bytes())?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// The log goes to standard error; `RUST_LOG` says how much of it.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,bot=info"));
     let ansi = std::io::stderr().is_terminal();
     // A second call would find the first one's log in place.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Log).with_ansi(ansi).try_init();
 }

@@ -108,7 +108,7 @@ struct Understood {
 }
 
 impl Bot {
-    /// Puts a bot together; [`Bot::start`] wakes it.
+    /// Puts a bot together.
     pub fn new(registry: Registry, plugins: Vec<Plugged>, policy: Policy, people: People, world: World) -> Arc<Bot> {
         Arc::new(Bot {
             registry,
@@ -236,7 +236,7 @@ impl Bot {
         let turn = turn.map_err(|lanes::Full(waiting)| {
             Stop::refuse(format!("{waiting} of your commands are waiting in this channel, so this one was not taken. Say it again when they are done."))
         })?;
-        turn.turn(|_| {}).await;
+        turn.turn(|ahead| _ = progress.send(behind_own(ahead))).await;
         let understood = self.understand(&ask.said, &who).await?;
         let decision = self.permit(&understood.invocation, &who, &ask.place.channel)?;
         let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm: decision.confirm };
@@ -312,8 +312,8 @@ impl Bot {
 
     fn parse(&self, line: &str) -> Result<Invocation> {
         let ports = &self.world.ports;
-        parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now())
-            .map_err(|mistake| Stop::refuse(mistake.what))
+        let parsed = parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now());
+        parsed.map_err(|mistake| Reply::refuse(mistake.what.clone()).output(mistake.pointed_out(line)).into())
     }
 
     /// Asks the policy, and remembers its reasons when it refuses.
@@ -400,6 +400,13 @@ impl Bot {
 /// Whether calls of this command wait for other changes of the same service and environment.
 fn serial(command: &CommandSpec) -> bool {
     command.effect != Effect::Reads && !command.urgent
+}
+
+/// What somebody is told whose own earlier command in the same channel is not done.
+fn behind_own(ahead: usize) -> Reply {
+    let text =
+        format!("{} of yours in this channel first; this one comes after.", text::plural(ahead, "earlier command"));
+    Reply { state: State::Progress, ..Reply::card(Tone::Working, "Waiting", text) }
 }
 
 fn waiting(ahead: usize, service: &str, environment: &str) -> Reply {

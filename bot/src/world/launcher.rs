@@ -4,8 +4,9 @@ use super::Folder;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use commands::ports::{Exit, Group, Launcher, Output, Program, Running};
+use commands::redact::Redactor;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-use std::io::SeekFrom;
+use std::io::{BufRead, BufReader, BufWriter, Read, SeekFrom, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -28,15 +29,16 @@ const TAIL: Duration = Duration::from_millis(100);
 /// The longest line that is handed on, in characters.
 const LINE: usize = 4_000;
 
-/// Starts real programs, with their logs in this folder.
+/// Starts real programs, with their logs in a folder.
 pub struct Programs {
     logs: Arc<Folder>,
+    redactor: Redactor,
 }
 
 impl Programs {
-    /// Programs whose logs lie in `logs`.
-    pub fn new(logs: Arc<Folder>) -> Programs {
-        Programs { logs }
+    /// Programs whose logs lie in `logs`, in which `redactor` hides what is secret as soon as a program has ended.
+    pub fn new(logs: Arc<Folder>, redactor: Redactor) -> Programs {
+        Programs { logs, redactor }
     }
 }
 
@@ -87,13 +89,17 @@ impl Launcher for Programs {
         let (lines, told) = mpsc::channel(256);
         let (ended, exit) = oneshot::channel();
         let tail = CancellationToken::new();
-        let following = tokio::spawn(follow(log, from, lines, tail.clone()));
-        let watched = group.clone();
+        let following = tokio::spawn(follow(log.clone(), from, lines, tail.clone()));
+        let (watched, redactor) = (group.clone(), self.redactor.clone());
         tokio::spawn(async move {
             let exit = watch(child, &watched, program.limit, grace, cancel).await;
             tail.cancel();
             // The last lines come before the end.
             let _ = following.await;
+            let scrubbed = tokio::task::spawn_blocking(move || scrub(&log, &redactor)).await;
+            if let Ok(Err(error)) = scrubbed {
+                tracing::error!("a log could not be cleared of secrets: {error:#}");
+            }
             let _ = ended.send(exit);
         });
         Ok(Running { group, lines: told, exit })
@@ -205,6 +211,29 @@ async fn follow(log: PathBuf, at: u64, lines: mpsc::Sender<String>, done: Cancel
     }
 }
 
+/// Writes the log anew without secrets, where it holds any.
+fn scrub(log: &Path, redactor: &Redactor) -> Result<()> {
+    let beside = log.with_extension("new");
+    let mut clean = BufWriter::new(std::fs::File::create(&beside)?);
+    let mut reader = BufReader::new(std::fs::File::open(log)?);
+    let (mut line, mut found) = (Vec::new(), false);
+    // A line without end is looked at in pieces rather than collected.
+    while (&mut reader).take(64 * 1024).read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        let hidden = redactor.redact(&text);
+        found |= hidden != text;
+        clean.write_all(hidden.as_bytes())?;
+        line.clear();
+    }
+    clean.flush()?;
+    if found {
+        std::fs::rename(&beside, log)?
+    } else {
+        std::fs::remove_file(&beside)?
+    }
+    Ok(())
+}
+
 async fn open_at(log: &Path, at: u64) -> Result<tokio::fs::File> {
     let mut file = tokio::fs::File::open(log).await?;
     file.seek(SeekFrom::Start(at)).await?;
@@ -234,7 +263,7 @@ mod tests {
     fn programs() -> (tempfile::TempDir, Programs) {
         let home = tempfile::tempdir().unwrap();
         let logs = Arc::new(Folder::new(home.path()).unwrap());
-        (home, Programs::new(logs))
+        (home, Programs::new(logs, Redactor::new(vec!["s3cr3t-t0k3n".to_owned()])))
     }
 
     #[tokio::test]
@@ -258,6 +287,16 @@ mod tests {
         assert_eq!(lines, ["one", "two", "three"]);
         assert_eq!(running.exit.await.unwrap(), Exit::Status(0));
         assert_eq!(std::fs::read_to_string(home.path().join("a.log")).unwrap(), "from before\none\ntwo\nthree");
+    }
+
+    #[tokio::test]
+    async fn a_log_holds_no_secrets_once_its_program_has_ended() {
+        let (home, programs) = programs();
+        let running =
+            programs.spawn(sh("echo one; echo key s3cr3t-t0k3n; printf last"), "a.log", TAIL, CancellationToken::new());
+        running.await.unwrap().exit.await.unwrap();
+        assert_eq!(std::fs::read_to_string(home.path().join("a.log")).unwrap(), "one\nkey [secret]\nlast");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
     }
 
     #[tokio::test]

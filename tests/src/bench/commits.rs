@@ -1,11 +1,11 @@
 //! How many durable commits a second the store makes, against what the same disk can do bare.
 
+use super::{Figure, Goal};
 use anyhow::Context;
 use bot::store::SledStore;
 use chrono::Utc;
 use commands::clock::Clock;
 use commands::store::{Batch, Store};
-use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -21,41 +21,30 @@ const TURNS: u32 = 10;
 /// How long a turn is.
 const TURN: Duration = Duration::from_millis(400);
 
-/// Durable writes a second.
-pub struct Commits {
-    /// A bare loop: 4 KiB appended to a file, then `fdatasync`.
-    pub bare: f64,
-    /// Commits of 4 KiB, one after the other.
-    pub alone: f64,
-    /// Commits of 4 KiB, 64 at once.
-    pub together: f64,
-}
-
-impl fmt::Display for Commits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Commits { bare, alone, together } = self;
-        writeln!(f, "append + fdatasync   {bare:>8.0} /s")?;
-        writeln!(f, "commits, alone       {alone:>8.0} /s   ratio {:.2} (goal 0.6)", alone / bare)?;
-        writeln!(f, "commits, {TOGETHER} at once {together:>8.0} /s   ratio {:.2} (goal 5)", together / bare)
-    }
-}
-
-/// Measures all three in new files under `folder`, in turns.
+/// Measures a bare loop of 4 KiB appended and `fdatasync`, commits of 4 KiB one after the other, and many at once, in turns,
+/// in new files under `folder`.
 ///
 /// # Errors
 /// When the disk or the store fails.
-pub async fn run(folder: &Path) -> anyhow::Result<Commits> {
+pub async fn run(folder: &Path) -> anyhow::Result<[Figure; 2]> {
     let store = Arc::new(SledStore::open(&folder.join("store"), Clock::at(Utc::now()))?);
-    let mut sum = Commits { bare: 0.0, alone: 0.0, together: 0.0 };
+    let [mut raw, mut alone, mut together] = [0.0; 3];
     for _ in 0..TURNS {
-        sum.bare += bare(&folder.join("bare"))?;
-        sum.alone += commits(&store, 1).await?;
-        sum.together += commits(&store, TOGETHER).await?;
+        raw += bare(&folder.join("bare"))? / f64::from(TURNS);
+        alone += commits(&store, 1).await? / f64::from(TURNS);
+        together += commits(&store, TOGETHER).await? / f64::from(TURNS);
     }
-    let mean = |sum: f64| sum / f64::from(TURNS);
-    Ok(Commits { bare: mean(sum.bare), alone: mean(sum.alone), together: mean(sum.together) })
+    let figure = |how: &str, commits: f64, goal| Figure {
+        what: format!("durable commits of 4 KiB, {how}"),
+        measured: format!("{commits:.0} /s"),
+        against: format!("4 KiB append + fdatasync in a loop: {raw:.0} /s"),
+        ratio: commits / raw,
+        goal: Goal::AtLeast(goal),
+    };
+    Ok([figure(&format!("{TOGETHER} at once"), together, 5.0), figure("alone", alone, 0.6)])
 }
 
+/// Durable writes a second.
 fn bare(file: &Path) -> anyhow::Result<f64> {
     let mut file = File::options().create(true).append(true).open(file)?;
     let (start, mut count) = (Instant::now(), 0_u32);

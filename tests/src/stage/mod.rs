@@ -2,7 +2,7 @@
 
 mod mortal;
 pub mod transcript;
-mod world;
+pub mod world;
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
@@ -132,6 +132,7 @@ impl Stage {
     pub async fn play(&mut self, line: Line) -> Result<Vec<String>> {
         match line {
             Line::Said { who, channel, what } => self.say(&who, &channel, &what).await,
+            Line::Typed { who, what } => Ok(self.offer(&who, &what).await),
             Line::Direction(direction) => self.direct(&direction).await,
         }
     }
@@ -166,6 +167,24 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(heard)
+    }
+
+    /// What completion offers at the end of what is typed.
+    async fn offer(&self, who: &str, typed: &str) -> Vec<String> {
+        let bot = &self.life.bot;
+        let offered = bot.complete(typed, typed.chars().count(), &bot.people.named(who), "ops").await;
+        let usage = offered.usage.iter().map(|arg| match (arg.current, arg.required) {
+            (true, _) => format!("<{}>", arg.text),
+            (false, true) => arg.text.to_owned(),
+            (false, false) => format!("[{}]", arg.text),
+        });
+        let usage = usage.collect::<Vec<_>>().join(" ");
+        let mut lines = Vec::new();
+        lines.extend((!usage.is_empty()).then(|| format!("  usage: {usage}")));
+        lines.extend(offered.suggestions.iter().map(|it| format!("  › {}  ({}) → {}", it.label, it.about, it.line)));
+        lines.extend(offered.problem.map(|problem| format!("  problem: {problem}")));
+        lines.extend(lines.is_empty().then(|| "  nothing".to_owned()));
+        lines
     }
 
     async fn direct(&mut self, direction: &str) -> Result<Vec<String>> {

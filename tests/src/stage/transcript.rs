@@ -29,6 +29,13 @@ pub enum Line {
         /// What: a line, or a button's label in brackets.
         what: String,
     },
+    /// Somebody has typed this much of a line, and looks at what is offered.
+    Typed {
+        /// Who.
+        who: String,
+        /// What stands before the cursor.
+        what: String,
+    },
     /// The world changes, or time passes.
     Direction(String),
 }
@@ -121,6 +128,9 @@ impl Line {
             return Some(Line::Direction(direction.to_owned()));
         }
         let (head, what) = line.split_once(": ").unwrap_or((line, ""));
+        if let Some(who) = head.strip_suffix(" types") {
+            return Some(Line::Typed { who: who.to_owned(), what: what.to_owned() });
+        }
         let (who, channel) = head.split_once(" in #").unwrap_or((head, "ops"));
         Some(Line::Said { who: who.to_owned(), channel: channel.to_owned(), what: what.to_owned() })
     }

@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 use tower_http::services::ServeDir;
 
 /// The longest request body, in bytes.
-const LONGEST_BODY: usize = 64 * 1024;
+const LONGEST_BODY: usize = 256 * 1024;
 
 /// The most of a log that is shown at once, in bytes.
 const LONGEST_LOG: usize = 8 * 1024 * 1024;

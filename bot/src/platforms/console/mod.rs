@@ -24,6 +24,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// The longest message of a person, in characters: twice the longest command, so that the parser has the word on those.
+const LONGEST_MESSAGE: usize = 4_000;
+
 /// The console at work.
 pub struct Console {
     bot: Arc<Bot>,
@@ -134,6 +137,15 @@ impl Console {
     /// too. What is no command is answered by nobody.
     async fn hear(&self, said: Said, who: &Who, channel: &str) -> Result<mpsc::UnboundedReceiver<Reply>, Unheard> {
         self.check_channel(channel).await?;
+        if let Said::Line(text) = &said
+            && text.chars().count() > LONGEST_MESSAGE
+        {
+            let length = text.chars().count();
+            let what = format!(
+                "This has {length} characters; {LONGEST_MESSAGE} is the most. Nothing was said. Say it shorter."
+            );
+            return Err(Unheard::Mistake(what));
+        }
         let mut line = self.messages.draft(channel, &who.name);
         line.text = Some(match &said {
             Said::Line(text) => self.bot.world.redactor.redact(text).into_owned(),

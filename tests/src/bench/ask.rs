@@ -1,0 +1,155 @@
+//! How long a reading command takes, from the line to the last reply, and whether a long ledger makes it slower.
+
+use super::{Figure, Goal};
+use crate::stage::world::World;
+use anyhow::{Context, Result, ensure};
+use bot::assembly::{self, Surroundings};
+use bot::gate::people::{CONSOLE, Speaker};
+use bot::gate::{Ask, Bot, Said};
+use bot::store::SledStore;
+use chrono::{TimeDelta, Utc};
+use commands::clock::Clock;
+use commands::ledger::{Draft, Phase, Place};
+use commands::reply::Outcome;
+use commands::store::{Batch, Store};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The commands that are measured: without the store, with a few records, and with a page of the ledger.
+const LINES: [&str; 3] = ["/whoami", "/deploy status", "/audit"];
+
+/// How many acts the short ledger has, and the long one.
+const ACTS: [u64; 2] = [100, 10_000];
+
+/// How often each line is said to each bot, at most.
+const TIMES: usize = 3_000;
+
+/// How long each line is measured, at most.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How many acts go into the ledger with one commit.
+const TOGETHER: u64 = 250;
+
+/// The demo's people and rules, with a service in two environments.
+const CONFIG: &str = r#"
+environments = ["staging", "production"]
+[people.ana]
+roles = ["deployer"]
+[people.dan]
+roles = ["developer"]
+[[policy]]
+allow = "* effect=reads"
+to = ["deployer", "developer"]
+[[policy]]
+allow = "deploy * env=staging"
+to = ["deployer", "developer"]
+[[policy]]
+allow = "deploy * env=production"
+to = ["deployer"]
+[deploy]
+[services.hello]
+repository = "/srv/hello"
+[services.hello.deploy]
+command = ["./ship", "{environment}", "{commit}"]
+"#;
+
+/// Measures all lines, with bots that keep their stores under `folder`.
+///
+/// # Errors
+/// When a bot can not be made, or an answer is not what it should be.
+pub async fn run(folder: &Path) -> Result<Vec<Figure>> {
+    let [few, many] = ACTS;
+    let short = bot(&folder.join("short"), few).await?;
+    let long = bot(&folder.join("long"), many).await?;
+    let mut figures = Vec::new();
+    for line in LINES {
+        let (mut with_few, mut with_many) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        // By turns: a slow moment of the machine is to hit both.
+        while with_few.len() < TIMES && began.elapsed() < LONGEST {
+            with_few.push(ask(&short, line).await?);
+            with_many.push(ask(&long, line).await?);
+        }
+        with_few.sort_unstable();
+        with_many.sort_unstable();
+        for (name, percent) in [("p50", 50), ("p99", 99)] {
+            let at = with_few.len() * percent / 100;
+            let (few_took, many_took) = (with_few[at], with_many[at]);
+            figures.push(Figure {
+                what: format!("`{line}` {name}, {many} acts on the ledger"),
+                measured: shown(many_took),
+                against: format!("{few} acts: {}", shown(few_took)),
+                ratio: many_took.as_secs_f64() / few_took.as_secs_f64(),
+                goal: Goal::AtMost(1.2),
+            });
+        }
+    }
+    Ok(figures)
+}
+
+fn shown(took: Duration) -> String {
+    format!("{:.0} µs", took.as_secs_f64() * 1e6)
+}
+
+/// A bot whose service has been shipped once, with so many acts on its ledger.
+async fn bot(folder: &Path, acts: u64) -> Result<Arc<Bot>> {
+    let (config, problems) = config::parse(CONFIG, "bench.toml", folder, &|_| None);
+    let plan = assembly::plan(&config, plugins::ALL, &problems);
+    ensure!(problems.is_empty(), "the config has mistakes:\n{problems}");
+    let clock = Clock::at(Utc::now());
+    let store = Arc::new(SledStore::open(folder, clock.clone())?);
+    let world = Arc::new(World::new());
+    let (wire, launcher, files) = (world.clone(), world.clone(), world);
+    let bot = plan.build(Surroundings { clock, store: store.clone(), wire, launcher, files });
+    ask(&bot, "/deploy ship hello staging v1").await?;
+    fill(&*store, acts - 1).await?;
+    Ok(bot)
+}
+
+/// Puts acts on the ledger as a team's months of deploys would.
+async fn fill(store: &dyn Store, acts: u64) -> Result<()> {
+    let mut batch = Batch::default();
+    for act in 0..acts {
+        // The first one stands there already; each takes two entries.
+        let doing = 2 * act + 3;
+        let entry = |phase, of| Draft {
+            at: Utc::now() - TimeDelta::minutes(i64::try_from(acts - act).unwrap_or(0)),
+            phase,
+            of,
+            verb: "deploy.ship".to_owned(),
+            object: format!("hello v{act} (3f2c1ab)"),
+            service: Some("hello".to_owned()),
+            environment: Some(["staging", "production"][usize::from(act % 4 == 0)].to_owned()),
+            who: ["ana", "ben", "chloe", "dan"][usize::try_from(act % 4).unwrap_or(0)].to_owned(),
+            place: Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: act.to_string() },
+            why: "the weekly release".to_owned(),
+            note: String::new(),
+            undo: Some("deploy rollback service:hello env:staging to:3f2c1ab".to_owned()),
+            state: Some("deploy/live/hello/staging".to_owned()),
+            digest: "0".repeat(64),
+            facts: serde_json::Map::new(),
+        };
+        batch.enter(entry(Phase::Doing, None)).enter(entry(Phase::Did, Some(doing)));
+        if act % TOGETHER == TOGETHER - 1 || act == acts - 1 {
+            let commit = store.commit(std::mem::take(&mut batch)).await.map_err(anyhow::Error::from)?;
+            let last = commit.entries.last().context("the store wrote no entry")?;
+            ensure!(last.seq == doing + 1, "the ledger is numbered otherwise than this fills it");
+        }
+    }
+    Ok(())
+}
+
+/// Says a line, and returns how long the last reply took.
+async fn ask(bot: &Arc<Bot>, line: &str) -> Result<Duration> {
+    let ask = Ask {
+        said: Said::Line(line.to_owned()),
+        speaker: Speaker { platform: CONSOLE.to_owned(), id: "ana".to_owned() },
+        place: Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: "1".to_owned() },
+    };
+    let began = Instant::now();
+    let reply = bot.answer_to(ask).await;
+    let took = began.elapsed();
+    ensure!(reply.outcome == Outcome::Done, "`{line}` was answered: {}", reply.text);
+    Ok(took)
+}

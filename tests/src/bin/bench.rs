@@ -1,0 +1,25 @@
+//! Measures what docs/benchmarks.md keeps, and prints it as a table.
+
+use anyhow::Context;
+use std::io::Write;
+use tests::bench::{HEAD, ask, commits, process};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    let programs = program.parent().context("a program lies in a folder")?;
+    // Beside the programs, not under /tmp: that may be memory.
+    let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(programs)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{HEAD}")?;
+    for figure in process::run(programs, scratch.path())? {
+        writeln!(out, "{figure}")?;
+    }
+    for figure in commits::run(scratch.path()).await? {
+        writeln!(out, "{figure}")?;
+    }
+    for figure in ask::run(scratch.path()).await? {
+        writeln!(out, "{figure}")?;
+    }
+    Ok(())
+}
