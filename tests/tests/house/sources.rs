@@ -50,8 +50,7 @@ pub fn named(folder: &str, words: &[&[&str]], except: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files(folder, ".rs").iter().filter(|file| !except.iter().any(|except| file.contains(except))) {
         for (number, line) in code(file) {
-            let line = line.to_lowercase();
-            let words = words.iter().copied().flatten().filter(|word| stands(&line, &word.to_lowercase()));
+            let words = words.iter().copied().flatten().filter(|word| stands(&line, word));
             found.extend(words.map(|word| format!("{file}:{number} names `{word}`")));
         }
     }
@@ -64,20 +63,13 @@ pub fn played(transcript: &str) -> Vec<String> {
     let mut shown: Vec<(&str, &str)> = Vec::new();
     let mut lines = Vec::new();
     for line in chat.lines() {
-        match line
-            .trim_start()
-            .strip_prefix('[')
-            .filter(|_| line.starts_with(' '))
-            .and_then(|rest| rest.split_once("] /"))
-        {
-            Some(button) => shown.push(button),
-            None if line.starts_with([' ', '*']) => {}
-            None => {
-                let said = line.split_once(": ").map_or("", |(_, said)| said);
-                let label = said.strip_prefix('[').and_then(|label| label.strip_suffix(']'));
-                let pressed = label.and_then(|label| shown.iter().rev().find(|button| button.0 == label));
-                lines.push(pressed.map_or(said, |button| button.1).trim_start_matches('/').to_owned());
-            }
+        if line.starts_with(' ') {
+            shown.extend(line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once("] /")));
+        } else if !line.starts_with('*') {
+            let said = line.split_once(": ").map_or("", |(_, said)| said);
+            let label = said.strip_prefix('[').and_then(|label| label.strip_suffix(']'));
+            let pressed = label.and_then(|label| shown.iter().rev().find(|button| button.0 == label));
+            lines.push(pressed.map_or(said, |button| button.1).trim_start_matches('/').to_owned());
         }
     }
     lines

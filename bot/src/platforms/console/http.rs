@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use commands::complete::Completion;
 use commands::ledger;
 use commands::ports::Files;
 use futures::{Stream, StreamExt, stream};
@@ -293,6 +294,10 @@ struct Unfinished {
 
 async fn complete(State(console): Shared, Json(typed): Json<Unfinished>) -> Result<Response, Unheard> {
     let who = console.person(typed.r#as.as_deref())?;
+    if !typed.line.starts_with('/') {
+        // People talk to each other here, too.
+        return Ok(Json(Completion::default()).into_response());
+    }
     Ok(Json(console.bot.complete(&typed.line, typed.cursor, &who, &typed.channel).await).into_response())
 }
 
