@@ -342,3 +342,6 @@ impl Policy {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,38 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         Ok(serde_json::from_value(data)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flag {
+        on: bool,
+        owner: String,
+    }
+
+    /// The first schema had no owner.
+    fn migrate(schema: u32, mut data: Value) -> anyhow::Result<Value> {
+        match schema {
+            1 => data["owner"] = "nobody".into(),
+            other => bail!("there was no schema {other}"),
+        }
+        Ok(data)
+    }
+
+    #[test]
+    fn records_of_every_schema_are_read_and_of_a_newer_one_refused() {
+        const FLAGS: Table<Flag> = Table::new("flags/").schema(2, migrate);
+        let read = |text: &str| FLAGS.decode(text.as_bytes()).map_err(|error| error.to_string());
+        let flag = |owner: &str| Ok(Flag { on: true, owner: owner.to_owned() });
+        let written = FLAGS.encode(&Flag { on: true, owner: "ana".to_owned() }).unwrap();
+        assert_eq!(read(std::str::from_utf8(&written).unwrap()), flag("ana"));
+        assert_eq!(read(r#"{"schema":2,"data":{"on":true,"owner":"ana"}}"#), flag("ana"));
+        assert_eq!(read(r#"{"schema":1,"data":{"on":true}}"#), flag("nobody"));
+        let newer = "a newer Deckhand wrote it (schema 3, this one knows 2)";
+        assert_eq!(read(r#"{"schema":3,"data":{"on":true}}"#), Err(newer.to_owned()));
+        assert_eq!(read(r#"{"schema":0,"data":{"on":true}}"#), Err("there was no schema 0".to_owned()));
+        assert!(read(r#"{"on":true}"#).is_err());
+    }
+}

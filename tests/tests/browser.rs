@@ -120,6 +120,7 @@ async fn from_the_link_to_a_deploy_and_back() {
     signs_in(&mut me, &home, &deckhand.link).await;
     ships_and_goes_back(&mut me, &home).await;
     meets_a_broken_release(&mut me, &home).await;
+    picture(&mut me).await;
     meets_the_policy(&mut me, &home).await;
     finds_it_all_again(&mut me).await;
     let console = me.browser.console().await;
@@ -230,7 +231,6 @@ async fn finds_it_all_again(me: &mut Newcomer) {
     let shown = "return [...document.querySelectorAll('#main .body')].map((each) => each.innerText)";
     let before = me.browser.script(shown).await;
     assert!(before.as_array().is_some_and(|all| all.len() >= 12), "{before:#}");
-    picture(me).await;
     me.browser.reload().await;
     me.browser.wait("document.querySelectorAll('#main [data-message]').length > 0").await;
     me.browser.wait("document.querySelector('#main').innerText.includes('Ledger')").await;

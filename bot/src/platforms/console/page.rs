@@ -14,6 +14,8 @@ pub const ASSETS: &[Asset] = &[
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/style.css", "text/css; charset=utf-8", include_str!("page/style.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    // Browsers ask for this by themselves for pages that name no icon, as the demo's.
+    ("/favicon.ico", "image/svg+xml", include_str!("page/icon.svg")),
     ("/api.js", JS, include_str!("page/api.js")),
     ("/completion.js", JS, include_str!("page/completion.js")),
     ("/composer.js", JS, include_str!("page/composer.js")),
