@@ -169,21 +169,21 @@ fn every_command_stands_in_a_transcript() {
 fn every_command_stands_in_the_manual() {
     let (folder, update) = (root().join("docs/commands"), std::env::var_os("UPDATE").is_some());
     fs::create_dir_all(&folder).unwrap();
-    let wanted: BTreeSet<_> = specs().map(|spec| format!("docs/commands/{}.md", spec.name)).collect();
-    for spec in specs() {
-        let (file, page) = (folder.join(format!("{}.md", spec.name)), manual::page(spec));
+    let pages = manual::pages(specs());
+    let wanted: BTreeSet<_> = pages.iter().map(|(name, _)| format!("docs/commands/{name}")).collect();
+    for (name, page) in pages {
+        let file = folder.join(&name);
         if update {
             fs::write(&file, &page).unwrap();
         }
         let same = fs::read_to_string(&file).is_ok_and(|written| written == page);
         assert!(
             same,
-            "docs/commands/{}.md is not what the table says: `UPDATE=1 cargo test -p tests --test house` writes it",
-            spec.name
+            "docs/commands/{name} is not what the table says: `UPDATE=1 cargo test -p tests --test house` writes it"
         );
     }
     let left: Vec<_> = files("docs/commands", "").into_iter().filter(|file| !wanted.contains(file)).collect();
-    assert_none(&left, "No plugin has these pages: remove them.");
+    assert_none(&left, "No command has these pages: remove them.");
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
     let all: Vec<_> = registry.iter().collect();
     if let Some(folder) = &wanted.manual {
         std::fs::create_dir_all(folder)?;
-        for spec in specs {
-            std::fs::write(folder.join(format!("{}.md", spec.name)), views::manual::page(spec))?;
+        for (file, text) in views::manual::pages(specs) {
+            std::fs::write(folder.join(file), text)?;
         }
     } else if wanted.discord {
         println!("{}", serde_json::to_string_pretty(&views::discord::registration(&registry))?);

@@ -1,20 +1,27 @@
-//! A plugin's commands as a page of the manual, in Markdown.
+//! The commands as pages of the manual, in Markdown.
 
 use super::{does, fits, help, may};
 use crate::spec::{ArgSpec, CommandSpec, PluginSpec};
 
-/// The page `docs/commands/NAME.md` of a plugin: a section for each of its commands.
-pub fn page(plugin: &PluginSpec) -> String {
-    let mut page = format!("# {}\n\n{}\n", escape(plugin.name), escape(plugin.about));
-    for command in plugin.commands {
-        page += &section(command);
+/// The files of `docs/commands`: a page for each command, and one that lists them all by plugin.
+pub fn pages<'a>(plugins: impl IntoIterator<Item = &'a PluginSpec>) -> Vec<(String, String)> {
+    let mut list = "# Commands\n".to_owned();
+    let mut pages = Vec::new();
+    for plugin in plugins {
+        list += &format!("\n## {}\n\n{}\n\n", escape(plugin.name), escape(plugin.about));
+        for command in plugin.commands {
+            let file = format!("{}.md", command.name.replace(' ', "-"));
+            list += &format!("- [`/{}`]({file}): {}\n", help::usage(command), escape(command.about));
+            pages.push((file, page(command)));
+        }
     }
-    page
+    pages.push(("README.md".to_owned(), list));
+    pages
 }
 
-fn section(command: &CommandSpec) -> String {
+fn page(command: &CommandSpec) -> String {
     let about = escape(command.about.trim_end_matches('.'));
-    let mut section = format!("\n## /{}\n\n{about}.\n\n    /{}\n", command.name, help::usage(command));
+    let mut section = format!("# /{}\n\n{about}.\n\n    /{}\n", command.name, help::usage(command));
     if !command.args.is_empty() {
         section += "\n| argument | write | what it is |\n| --- | --- | --- |\n";
         section.extend(command.args.iter().map(row));
@@ -42,14 +49,14 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, section};
+    use super::{escape, page};
     use crate::sample;
 
     #[test]
-    fn a_command_has_a_section() {
+    fn a_command_has_a_page() {
         let registry = sample::registry();
-        let expected = "
-## /deploy ship
+        let expected = "\
+# /deploy ship
 
 Put a version of a service somewhere.
 
@@ -69,7 +76,7 @@ For example:
     /deploy ship hello staging v2
     /deploy ship hello production v2 because:\"the fix\"
 ";
-        assert_eq!(section(registry.find("deploy ship").expect("a command")), expected);
+        assert_eq!(page(registry.find("deploy ship").expect("a command")), expected);
     }
 
     #[test]
