@@ -5,7 +5,8 @@ mod grant;
 mod help;
 pub mod why;
 
-use crate::gate::Bot;
+use crate::gate::consent::CONFIRM;
+use crate::gate::{Bot, Nobody};
 use async_trait::async_trait;
 use commands::cx::{Cx, Who};
 use commands::plugin::Plugin;
@@ -14,9 +15,6 @@ use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use std::sync::{Arc, OnceLock, Weak};
-
-/// The command that says yes to a question. The gate turns it into the line that waited for it.
-pub const CONFIRM: &str = "confirm";
 
 const PAGE: ArgSpec = ArgSpec::optional("page", Kind::Integer(1, 1_000), "Which page");
 
@@ -162,16 +160,6 @@ impl Plugin for Builtin {
             "decline" => decline(&bot, cx).await,
             _ => Nobody.run(cx).await,
         }
-    }
-}
-
-/// The handler of a command that nobody handles: a mistake of ours, and told as one.
-pub struct Nobody;
-
-#[async_trait]
-impl Plugin for Nobody {
-    async fn run(&self, cx: &Cx) -> Result<Reply> {
-        Err(anyhow::anyhow!("`/{}` is declared, but nothing carries it out", cx.command()).into())
     }
 }
 

@@ -1,7 +1,8 @@
 //! `/why`: the trace of the last refusal, or of a line.
 
-use crate::gate::{Bot, Refused};
-use commands::cx::{Cx, Who};
+use crate::gate::Bot;
+use crate::gate::refusal::{stranger, whom};
+use commands::cx::Cx;
 use commands::parse;
 use commands::policy::Step;
 use commands::reply::{Reply, Tone};
@@ -12,31 +13,6 @@ use commands::text;
 struct WhyArgs {
     line: Option<String>,
     person: Option<String>,
-}
-
-/// What somebody is told whom policy refuses.
-pub fn refusal(who: &Who, refused: &Refused) -> String {
-    let line = text::code(&format!("/{}", refused.line));
-    let name = text::plain(&who.name);
-    if !who.known {
-        return stranger(who);
-    }
-    format!("{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
-}
-
-/// What somebody is told whom the config does not know; who else may do what is not for them to see.
-fn stranger(who: &Who) -> String {
-    let name = text::code(&who.name);
-    format!(
-        "Deckhand does not know you: you are {name}. Nothing was done. The operator adds you under `people` in the config."
-    )
-}
-
-fn whom(who_may: &[String]) -> String {
-    match who_may {
-        [] => "No rule allows it to anyone, here and now.".to_owned(),
-        some => format!("It is allowed to {}: ask one of them, or for a `/grant`.", text::list(some)),
-    }
 }
 
 pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {

@@ -26,8 +26,7 @@ enum What {
 }
 
 pub(super) async fn audit(place: &Placed, audit: Audit) -> Result<u8> {
-    let config = place.config();
-    let data = place.data(config.as_ref().map(|(config, _)| config))?;
+    let data = place.data_there()?;
     match (SledStore::open(&super::store_folder(&data), Clock::at(chrono::Utc::now())), audit.what) {
         // The bot is running, and reads its own ledger for us.
         (Err(OpenError::InUse { .. }), What::Verify) => {

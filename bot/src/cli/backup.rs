@@ -23,8 +23,7 @@ pub struct Restore {
 }
 
 pub(super) async fn backup(place: &Placed, Backup { file }: Backup) -> Result<u8> {
-    let config = place.config();
-    let data = place.data(config.as_ref().map(|(config, _)| config))?;
+    let data = place.data_there()?;
     let file = std::path::absolute(file)?;
     let now = chrono::Utc::now();
     let lines = match SledStore::open(&super::store_folder(&data), Clock::at(now)) {

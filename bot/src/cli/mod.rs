@@ -12,7 +12,7 @@ mod render;
 mod say;
 mod serve;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use config::{Config, Problems};
 use std::path::{Path, PathBuf};
@@ -118,6 +118,16 @@ impl Placed {
         let found = found
             .context("it is not clear where to keep data: write `data = \"…\"` in the config, or set DECKHAND_DATA")?;
         Ok(std::path::absolute(found)?)
+    }
+
+    /// The same folder, where Deckhand has run: what only reads must not make an empty database and find it sound.
+    fn data_there(&self) -> Result<PathBuf> {
+        let config = self.config();
+        let data = self.data(config.as_ref().map(|(config, _)| config))?;
+        if !store_folder(&data).exists() {
+            bail!("there is no data in {}: start `deckhand` there once, or name the right `--config`", data.display());
+        }
+        Ok(data)
     }
 }
 

@@ -16,6 +16,9 @@ use commands::text;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The command that says yes to a question. The gate turns it into the line that waited for it.
+pub const CONFIRM: &str = "confirm";
+
 /// The questions that are open.
 const QUESTIONS: Table<Question> = Table::new("questions/");
 

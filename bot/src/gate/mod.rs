@@ -6,16 +6,17 @@ pub mod consent;
 pub mod grants;
 pub mod lanes;
 pub mod people;
+pub mod refusal;
 
-use crate::builtin;
 use anyhow::Context;
+use async_trait::async_trait;
 use buttons::Dresser;
 use commands::args::Args;
 use commands::cx::{Agreed, Call, Cx, Who, World};
 use commands::ledger::{Entry, Place};
 use commands::parse::{self, Invocation};
 use commands::plugin::{Guarded, Plugin};
-use commands::policy::{Decision, Policy, Question, Step};
+use commands::policy::{Decision, Policy, Question};
 use commands::registry::Registry;
 use commands::reply::{Outcome, Reply, State, Tone};
 use commands::spec::{CommandSpec, Effect, PluginSpec};
@@ -25,6 +26,7 @@ use commands::text;
 use futures::FutureExt;
 use lanes::Lanes;
 use people::{People, Speaker};
+use refusal::Refused;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
@@ -84,17 +86,6 @@ pub enum Said {
     Line(String),
     /// A press of the button of this name.
     Press(String),
-}
-
-/// The last thing that policy refused somebody.
-#[derive(Debug, Clone)]
-pub struct Refused {
-    /// The line.
-    pub line: String,
-    /// What each rule said.
-    pub trace: Vec<Step>,
-    /// To whom it is allowed.
-    pub who_may: Vec<String>,
 }
 
 /// The replies to one call, each in place of the one before. The call goes on when nobody listens.
@@ -211,7 +202,7 @@ impl Bot {
     pub(crate) fn plugin_of(&self, verb: &str) -> Arc<dyn Plugin> {
         let name = verb.split('.').next().unwrap_or_default();
         let plugged = self.plugins.iter().find(|plugged| plugged.spec.name == name).or(self.plugins.first());
-        plugged.map_or_else(|| Arc::new(builtin::Nobody) as Arc<dyn Plugin>, |plugged| plugged.plugin.clone())
+        plugged.map_or_else(|| Arc::new(Nobody) as Arc<dyn Plugin>, |plugged| plugged.plugin.clone())
     }
 
     async fn answer(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Reply {
@@ -281,7 +272,7 @@ impl Bot {
             }
         };
         let invocation = self.parse(&line)?;
-        if invocation.command.name != builtin::CONFIRM {
+        if invocation.command.name != consent::CONFIRM {
             return Ok(Understood { invocation, agreed: None, pressed });
         }
         let id = invocation.args.get("question").map(ToString::to_string).unwrap_or_default();
@@ -325,7 +316,7 @@ impl Bot {
         }
         let refused =
             Refused { line: invocation.line(), trace: decision.trace, who_may: self.policy.who_may(&question) };
-        let text = builtin::why::refusal(who, &refused);
+        let text = refusal::told(who, &refused);
         self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
         Err(Stop::refuse(text))
     }
@@ -393,7 +384,17 @@ impl Bot {
         let declares = |plugged: &&Plugged| plugged.spec.commands.iter().any(|other| other.name == command.name);
         // The registry is made of the plugins' commands: whatever can be parsed is declared by one.
         let plugged = self.plugins.iter().find(declares).or(self.plugins.first());
-        plugged.map_or(&builtin::Nobody, |plugged| &*plugged.plugin)
+        plugged.map_or(&Nobody, |plugged| &*plugged.plugin)
+    }
+}
+
+/// The handler of a command that nobody handles: a mistake of ours, and told as one.
+pub struct Nobody;
+
+#[async_trait]
+impl Plugin for Nobody {
+    async fn run(&self, cx: &Cx) -> Result<Reply> {
+        Err(anyhow::anyhow!("`/{}` is declared, but nothing carries it out", cx.command()).into())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod git;
 mod health;
+mod plan;
 mod reconcile;
 mod records;
 mod settings;
@@ -19,10 +20,10 @@ use commands::reply::{Reply, Tone};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
+use plan::{Plan, Way};
 use records::{Progress, Release, Target};
 use serde::Deserialize;
 use settings::{Service, Settings};
-use ship::Plan;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio_util::sync::CancellationToken;
@@ -210,7 +211,7 @@ impl Deployer {
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
         let before = records::live(cx.store(), &target).await?;
         let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release, before, verb: show::SHIP, why }).await
+        self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why }).await
     }
 
     async fn rollback(&self, cx: &Cx) -> Result<Reply> {
@@ -235,7 +236,7 @@ impl Deployer {
         };
         let Some(release) = found.cloned() else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
         let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release, before, verb: show::ROLL_BACK, why }).await
+        self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
     }
 
     async fn cancel(&self, cx: &Cx) -> Result<Reply> {

@@ -3,7 +3,7 @@
 use super::Deployer;
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
-use super::{health, ship};
+use super::{health, plan, ship};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
@@ -140,7 +140,7 @@ impl Deployer {
     ) -> Option<Result<(), String>> {
         let check = service?.health.as_ref()?;
         let never = tokio_util::sync::CancellationToken::new();
-        Some(health::check(cx.ports(), check, &ship::names(target, release), &never, |_, _| {}).await)
+        Some(health::check(cx.ports(), check, &plan::names(target, release), &never, |_, _| {}).await)
     }
 }
 

@@ -1,15 +1,16 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
 use super::health;
+use super::plan::{Plan, log_name, names, program};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
-use super::settings::{Names, OnStop, Service};
+use super::settings::OnStop;
 use super::show;
 use super::{Cancel, Deployer};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use commands::act::{Act, Permit};
+use commands::act::Permit;
 use commands::cx::Cx;
-use commands::ports::{Exit, Program, Running};
+use commands::ports::{Exit, Running};
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -27,18 +28,6 @@ const REDRAW: Duration = Duration::from_millis(500);
 /// How often it is redrawn although the program says nothing: a silent message looks like a dead one.
 const PULSE: Duration = Duration::from_secs(60);
 
-/// What is to be shipped where, looked at before anything changes.
-pub(super) struct Plan<'a> {
-    pub service: &'a Service,
-    pub target: Target,
-    pub release: Release,
-    /// What is live before, and the version of that record.
-    pub before: (Option<Live>, u64),
-    /// What a person calls this: `Ship`, `Roll back to`.
-    pub verb: &'static str,
-    pub why: String,
-}
-
 /// How a deploy came out.
 pub(super) enum Outcome {
     Good,
@@ -46,42 +35,6 @@ pub(super) enum Outcome {
     Bad(String),
     /// Deckhand is stopping, and the program goes on without it.
     Left,
-}
-
-impl Plan<'_> {
-    pub fn names(&self) -> Names<'_> {
-        names(&self.target, &self.release)
-    }
-
-    fn act(&self) -> Act {
-        let Target { service, environment } = &self.target;
-        let live = self.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
-        let verb = if self.verb == show::SHIP { "deploy.ship" } else { "deploy.rollback" };
-        Act {
-            verb,
-            object: format!("{service} {}", self.release),
-            service: Some(service.clone()),
-            environment: Some(environment.clone()),
-            says: format!("{} `{service}` {} in `{environment}`, where {live} is live.", self.verb, self.release),
-            facts: vec![
-                ("commit", self.release.commit.clone()),
-                ("ref", self.release.reference.clone()),
-                ("live before", live),
-            ],
-            undo: None,
-            state: Some(LIVE.key(&self.target)),
-            why: self.why.clone(),
-        }
-    }
-}
-
-pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
-    Names {
-        service: &target.service,
-        environment: &target.environment,
-        commit: &release.commit,
-        reference: &release.reference,
-    }
 }
 
 impl Deployer {
@@ -271,27 +224,4 @@ fn ended_by(cancel: &Cancel) -> String {
         Some(who) => format!("{} cancelled it, and its program was ended", text::plain(who)),
         None => "Deckhand is being stopped, so its program was ended".to_owned(),
     }
-}
-
-/// The program that ships the release of these names.
-pub(super) fn program(service: &Service, names: &Names<'_>) -> Program {
-    let told = [
-        ("DECKHAND_SERVICE", names.service),
-        ("DECKHAND_ENVIRONMENT", names.environment),
-        ("DECKHAND_COMMIT", names.commit),
-        ("DECKHAND_REF", names.reference),
-        ("DECKHAND_REPOSITORY", &service.repository),
-    ];
-    let written = service.variables.iter().map(|(name, value)| (name.clone(), names.fill(value)));
-    Program {
-        argv: service.command.iter().map(|word| names.fill(word)).collect(),
-        folder: service.folder.clone(),
-        environment: told.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(written).collect(),
-        limit: service.limit,
-    }
-}
-
-/// The name of a deploy's log.
-pub(super) fn log_name(target: &Target, number: u64) -> String {
-    format!("deploy-{number}-{}-{}.log", target.service, target.environment)
 }

@@ -1,18 +1,12 @@
 //! How deploys look in chat.
 
+use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
-use super::ship::Plan;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use commands::reply::{Button, Look, Outcome, Reply, Tone};
 use commands::text;
 use std::time::Duration;
-
-/// What shipping is called.
-pub(super) const SHIP: &str = "Ship";
-
-/// What rolling back is called.
-pub(super) const ROLL_BACK: &str = "Roll back to";
 
 fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into<String>) -> Reply {
     let before = plan.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
@@ -71,7 +65,10 @@ pub(super) fn left(plan: &Plan<'_>, number: u64) -> Reply {
 }
 
 fn doing(plan: &Plan<'_>) -> String {
-    if plan.verb == SHIP { format!("shipping {}", plan.release) } else { format!("going back to {}", plan.release) }
+    match plan.way {
+        Way::Forward => format!("shipping {}", plan.release),
+        Way::Back => format!("going back to {}", plan.release),
+    }
 }
 
 fn cancel(target: &Target) -> Button {

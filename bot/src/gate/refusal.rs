@@ -1,0 +1,42 @@
+//! What somebody is told whom policy refuses.
+
+use commands::cx::Who;
+use commands::policy::Step;
+use commands::text;
+
+/// The last thing that policy refused somebody.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The line.
+    pub line: String,
+    /// What each rule said.
+    pub trace: Vec<Step>,
+    /// To whom it is allowed.
+    pub who_may: Vec<String>,
+}
+
+/// What somebody is told whom policy refuses.
+pub fn told(who: &Who, refused: &Refused) -> String {
+    let line = text::code(&format!("/{}", refused.line));
+    let name = text::plain(&who.name);
+    if !who.known {
+        return stranger(who);
+    }
+    format!("{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
+}
+
+/// What somebody is told whom the config does not know; who else may do what is not for them to see.
+pub fn stranger(who: &Who) -> String {
+    let name = text::code(&who.name);
+    format!(
+        "Deckhand does not know you: you are {name}. Nothing was done. The operator adds you under `people` in the config."
+    )
+}
+
+/// To whom it is allowed instead.
+pub fn whom(who_may: &[String]) -> String {
+    match who_may {
+        [] => "No rule allows it to anyone, here and now.".to_owned(),
+        some => format!("It is allowed to {}: ask one of them, or for a `/grant`.", text::list(some)),
+    }
+}
