@@ -87,7 +87,7 @@ async fn state_and_ledger_change_together() {
 #[tokio::test(start_paused = true)]
 async fn without_a_yes_nothing_is_written() {
     let (store, cx) = stand(Arc::new(No));
-    let stop = cx.act(paint(), async |_| panic!("it must not run")).await.map(|()| ()).unwrap_err();
+    let stop = cx.act::<()>(paint(), async |_| panic!("it must not run")).await.unwrap_err();
     assert_eq!(stop.to_string(), "Paint it?");
     assert_eq!(stands(&store).await, (vec![], String::new(), None));
 }
@@ -96,7 +96,7 @@ async fn without_a_yes_nothing_is_written() {
 async fn what_can_not_be_written_is_not_done() {
     let (store, cx) = stand(Arc::new(Yes));
     store.fail_next([Fault::Refused("the disk is full".to_owned())]);
-    let stop = cx.act(paint(), async |_| panic!("it must not run")).await.map(|()| ()).unwrap_err();
+    let stop = cx.act::<()>(paint(), async |_| panic!("it must not run")).await.unwrap_err();
     assert_eq!(stop.to_string(), "The ledger can not be written, so nothing was done: the disk is full");
     assert_eq!(stands(&store).await, (vec![], String::new(), None));
 }

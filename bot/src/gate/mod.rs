@@ -22,6 +22,7 @@ use commands::reply::{Outcome, Reply, State, Tone};
 use commands::spec::{CommandSpec, Effect, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::store::Batch;
+use commands::table::Versioned;
 use commands::text;
 use futures::FutureExt;
 use lanes::Lanes;
@@ -95,7 +96,7 @@ pub type Replies = mpsc::UnboundedReceiver<Reply>;
 struct Understood {
     invocation: Invocation,
     agreed: Option<Agreed>,
-    pressed: Option<(String, commands::table::Versioned<buttons::Drawn>)>,
+    pressed: Option<(String, Versioned<buttons::Drawn>)>,
 }
 
 impl Bot {
@@ -218,9 +219,7 @@ impl Bot {
     }
 
     async fn carry_out(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Result<Reply> {
-        if self.stopping.is_cancelled() {
-            return Err(Stop::refuse("Deckhand is stopping, so this was not done. Say it again once it is back."));
-        }
+        self.check_stopping()?;
         let who = self.people.who(&ask.speaker);
         let turn =
             self.persons.join((who.name.clone(), Place { message: String::new(), ..ask.place.clone() }), &who.name);
@@ -233,12 +232,6 @@ impl Bot {
         let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm: decision.confirm };
         let invocation = understood.invocation;
         let cx = Cx::new(self.world.clone(), call, Some(invocation.clone()), progress, self.stopping.clone());
-        if let Some((id, button)) = understood.pressed
-            && invocation.command.effect != Effect::Reads
-            && !buttons::press(&self.world.store, &id, &button, cx.who(), cx.now()).await?
-        {
-            return Err(Stop::refuse("Somebody pressed this button a moment before you. Nothing was done twice."));
-        }
         let place = match (invocation.service(), invocation.environment()) {
             (Some(service), Some(environment)) if serial(invocation.command) => {
                 let place = self.queue(service, environment, &cx)?;
@@ -248,10 +241,25 @@ impl Bot {
             }
             _ => None,
         };
+        if place.is_some() {
+            // The wait may have been long: what was allowed when it began may not be any more.
+            self.check_stopping()?;
+            self.permit(&invocation, &cx.call().who, &ask.place.channel)?;
+        }
+        if let Some((id, button)) = &understood.pressed {
+            self.press(id, button, &cx).await?;
+        }
         let warnings = self.guards(&cx).await?;
         let reply = self.plugin(invocation.command).run(&cx).await;
         drop(place);
         Ok(warned(reply?, &warnings))
+    }
+
+    fn check_stopping(&self) -> Result<()> {
+        match self.stopping.is_cancelled() {
+            true => Err(Stop::refuse("Deckhand is stopping, so this was not done. Say it again once it is back.")),
+            false => Ok(()),
+        }
     }
 
     fn queue(&self, service: &str, environment: &str, cx: &Cx) -> Result<lanes::Place<(String, String)>> {
@@ -282,7 +290,7 @@ impl Bot {
         Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
     }
 
-    async fn pressed(&self, id: &str) -> Result<commands::table::Versioned<buttons::Drawn>> {
+    async fn pressed(&self, id: &str) -> Result<Versioned<buttons::Drawn>> {
         let store = &*self.world.ports.store;
         let Some(button) = buttons::find(store, id).await? else {
             return Err(Stop::refuse("This button is no longer known. Say the command instead; `/help` lists them."));
@@ -292,13 +300,23 @@ impl Bot {
             let by = text::plain(by);
             return Err(Stop::refuse(format!("{by} pressed this button {ago}. Nothing was done again.")));
         }
-        if !buttons::current(store, &button.value).await? {
+        Ok(button)
+    }
+
+    /// Makes a press count, now that its turn has come: what the button was drawn from still stands, and nobody was
+    /// faster.
+    async fn press(&self, id: &str, button: &Versioned<buttons::Drawn>, cx: &Cx) -> Result<()> {
+        if !buttons::current(cx.store(), &button.value).await? {
             let line = text::code(&format!("/{}", button.value.line));
             return Err(Stop::refuse(format!(
                 "Things have changed since this button was drawn, so nothing was done. Look at how they stand now, and say {line} if you still mean it."
             )));
         }
-        Ok(button)
+        let reads = cx.invocation().is_some_and(|invocation| invocation.command.effect == Effect::Reads);
+        if reads || buttons::press(&self.world.store, id, button, cx.who(), cx.now()).await? {
+            return Ok(());
+        }
+        Err(Stop::refuse("Somebody pressed this button a moment before you. Nothing was done twice."))
     }
 
     fn parse(&self, line: &str) -> Result<Invocation> {
