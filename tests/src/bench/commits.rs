@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 const TOGETHER: usize = 64;
 
 /// How often each case has its turn: a slow moment of the disk is to hit each of them.
-const TURNS: u32 = 10;
+const TURNS: u32 = 60;
 
 /// How long a turn is.
-const TURN: Duration = Duration::from_millis(400);
+const TURN: Duration = Duration::from_millis(100);
 
 /// Measures a bare loop of 4 KiB appended and `fdatasync`, commits of 4 KiB one after the other, and many at once, in turns,
 /// in new files under `folder`.
