@@ -85,9 +85,9 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
 
 fn policy(config: &Config, registry: &Registry, problems: &Problems) -> Policy {
     let rule = |rule: &config::Rule| {
-        let pattern = Pattern::parse(&rule.line, registry).map_err(|what| {
-            let instead = "`deckhand commands` lists all commands and their arguments".to_owned();
-            problems.push(Problem { place: rule.place.clone(), what, instead });
+        let pattern = Pattern::parse(&rule.line, registry).map_err(|said| {
+            let (what, instead) = said.split_once(". ").unwrap_or((&said, "`deckhand commands` lists all commands"));
+            problems.push(Problem { place: rule.place.clone(), what: in_line(what), instead: in_line(instead) });
         });
         Some(Rule {
             source: format!("rule at line {}", rule.place.line),
@@ -106,6 +106,12 @@ fn policy(config: &Config, registry: &Registry, problems: &Problems) -> Policy {
         people: config.people.iter().map(|(name, person)| (name.clone(), person.roles.clone())).collect(),
         zone: config.zone,
     }
+}
+
+/// A sentence as a part of one.
+fn in_line(sentence: &str) -> String {
+    let mut letters = sentence.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 impl Plan {

@@ -4,6 +4,7 @@ use crate::gate::{Bot, buttons, consent};
 use crate::jobs::{Job, Missed, Run, Schedule};
 use crate::platforms::console::session;
 use crate::store::backup;
+use crate::world::Folder;
 use anyhow::Context;
 use chrono::TimeDelta;
 use commands::store::Batch;
@@ -13,6 +14,9 @@ use std::sync::Arc;
 
 /// How long a button can be pressed, in days.
 const BUTTON_DAYS: i64 = 30;
+
+/// How long a program's log is kept, in days.
+const LOG_DAYS: i64 = 90;
 
 /// The backup into `folder` of which the newest `keep` stay; a file is named after the day that it was due, so that a
 /// run that is repeated writes the same one again.
@@ -62,17 +66,18 @@ pub fn reminders(bot: &Arc<Bot>, schedule: Schedule) -> Job {
     Job { name: "reminders".to_owned(), schedule, missed: Missed::Once, run: Box::new(run) }
 }
 
-/// Every day: forgets old buttons and browsers that were signed in long ago.
-pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule) -> Job {
+/// Every day: forgets old buttons, old logs, and browsers that were signed in long ago.
+pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
     let bot = bot.clone();
     let run = move |_| {
-        let bot = bot.clone();
+        let (bot, files) = (bot.clone(), files.clone());
         async move {
             let ports = &bot.world.ports;
             let (store, now) = (&*ports.store, ports.clock.now());
             let mut batch = Batch::default();
             buttons::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
             session::forget(store, now, &mut batch).await?;
+            files.forget((now - TimeDelta::days(LOG_DAYS)).into())?;
             Ok(batch)
         }
         .boxed()

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 const CODE: usize = 60;
 /// The most columns that [`plain`] shows: a reason, an error's chain of causes.
 const PLAIN: usize = 500;
-/// The most columns that [`line`] shows.
+/// The most columns that [`line()`] shows.
 const LINE: usize = 200;
 /// The most items that [`list`] names.
 const LISTED: usize = 25;

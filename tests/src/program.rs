@@ -1,11 +1,9 @@
 //! The built program as an operator has it: an installation of its own, started, asked, signalled, and always ended.
 
-use axum::Router;
-use axum::routing::get;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -369,7 +367,6 @@ impl Drop for Deckhand {
 /// health check that tells what the program has made live.
 pub struct Service {
     folder: PathBuf,
-    server: tokio::task::JoinHandle<()>,
     /// Where its health check is read.
     pub health: String,
 }
@@ -379,7 +376,7 @@ impl Service {
     ///
     /// # Panics
     /// When git is not there.
-    pub async fn make(home: &Home) -> Service {
+    pub fn make(home: &Home) -> Service {
         let folder = home.folder.path().to_owned();
         let repository = home.path("app");
         fs::create_dir_all(&repository).expect("a folder");
@@ -396,13 +393,11 @@ impl Service {
             "#!/bin/sh\necho \"$DECKHAND_REF $$\" >> runs\n. ./how.sh\necho \"$1\" > live.new\nmv live.new live\n",
         );
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("its own file");
-        let live = folder.join("live");
-        let answer = move || std::future::ready(fs::read_to_string(&live).unwrap_or_else(|_| "nothing".to_owned()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let health = format!("http://{}/", listener.local_addr().expect("it listens"));
-        let router = Router::new().route("/", get(answer));
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
-        let service = Service { folder, server, health };
+        let live = folder.join("live");
+        std::thread::spawn(move || serve_file(&listener, &live));
+        let service = Service { folder, health };
         service.how("");
         service
     }
@@ -447,9 +442,14 @@ impl Service {
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.server.abort();
+/// Answers every request with what is in a file, on a thread of its own: a drill waits for programs that wait for this.
+fn serve_file(listener: &TcpListener, file: &Path) {
+    for socket in listener.incoming() {
+        let Ok(mut socket) = socket else { return };
+        let text = fs::read_to_string(file).unwrap_or_else(|_| "nothing".to_owned());
+        let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+        // Whoever asks may be killed in the middle of it.
+        let _ = socket.read(&mut [0; 4096]).and_then(|_| socket.write_all(answer.as_bytes()));
     }
 }
 

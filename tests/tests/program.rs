@@ -7,8 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use tests::drill::{self, DiskFile};
-use tests::program::{Home, Service, client, read, until_async, write};
+use tests::program::{Home, Service, client, read, until, until_async, write};
 
 /// A config with the service `app`, whose program is told when it is ended; `{health}` is filled in.
 const CONFIG: &str = r#"
@@ -41,9 +42,9 @@ health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
 "#;
 
 /// An installation with a service to deploy.
-async fn installation() -> (Home, Service) {
+fn installation() -> (Home, Service) {
     let mut home = Home::demo();
-    let service = Service::make(&home).await;
+    let service = Service::make(&home);
     home.write_config(&CONFIG.replace("{health}", &service.health));
     (home, service)
 }
@@ -88,7 +89,7 @@ deckhand.toml:17:1: `[services.app.deploy]` has no setting `comand`; write `comm
 
 #[tokio::test]
 async fn a_second_one_says_so_and_the_first_goes_on() {
-    let (mut home, _service) = installation().await;
+    let (mut home, _service) = installation();
     let first = home.start();
     let second = home.run(&["serve"]);
     let said = format!("The process {} is using the data in {}", first.id(), home.data().join("store").display());
@@ -112,7 +113,7 @@ async fn a_second_one_says_so_and_the_first_goes_on() {
 
 #[tokio::test]
 async fn say_has_exit_codes_and_json_for_scripts() {
-    let (home, service) = installation().await;
+    let (home, service) = installation();
     let unreachable = home.say("help");
     assert_eq!((unreachable.code, &*unreachable.out), (Some(2), ""));
     assert!(
@@ -273,7 +274,7 @@ async fn raw(home: &Home, path: &str, token: &str) -> String {
 
 #[tokio::test]
 async fn a_repository_that_is_gone_is_told_and_nothing_is_done() {
-    let (home, service) = installation().await;
+    let (home, service) = installation();
     let _deckhand = home.start();
     fs::rename(home.path("app"), home.path("moved")).unwrap();
     let refused = home.say("deploy ship app staging v1");
@@ -286,7 +287,7 @@ async fn a_repository_that_is_gone_is_told_and_nothing_is_done() {
 
 #[tokio::test]
 async fn a_flood_of_output_is_kept_whole_and_memory_stays_flat() {
-    let (home, service) = installation().await;
+    let (home, service) = installation();
     let deckhand = home.start();
     assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
     let before = deckhand.memory();
@@ -313,7 +314,7 @@ async fn on_a_full_disk_nothing_is_done_until_there_is_room() {
         return;
     }
     let disk = DiskFile::create(&scratch.path().join("disk"), 64).unwrap();
-    let (home, service) = installation().await;
+    let (home, service) = installation();
     let mounted = disk.mount(&home.data()).unwrap();
     fs::set_permissions(home.data(), PermissionsExt::from_mode(0o700)).unwrap();
     let deckhand = home.start();
@@ -349,7 +350,7 @@ async fn on_a_full_disk_nothing_is_done_until_there_is_room() {
 
 #[tokio::test]
 async fn a_backup_is_taken_while_it_runs_and_restored_elsewhere() {
-    let (mut home, _service) = installation().await;
+    let (mut home, _service) = installation();
     let deckhand = home.start();
     assert_eq!(home.say("deploy ship app staging v2").code, Some(0));
     let status = home.run(&["say", "--json", "deploy status"]).json().pop().unwrap();
@@ -391,7 +392,7 @@ async fn a_backup_is_taken_while_it_runs_and_restored_elsewhere() {
 
 #[tokio::test]
 async fn damaged_data_is_told_and_never_replaced() {
-    let (home, _service) = installation().await;
+    let (home, _service) = installation();
     let deckhand = home.start();
     for reference in ["v1", "v2", "v3"] {
         assert_eq!(home.say(&format!("deploy ship app staging {reference}")).code, Some(0));
@@ -435,7 +436,7 @@ async fn damaged_data_is_told_and_never_replaced() {
 
 #[tokio::test]
 async fn nothing_is_proved_or_kept_where_there_is_no_data() {
-    let (home, _service) = installation().await;
+    let (home, _service) = installation();
     for words in [&["audit", "verify"][..], &["audit", "export"], &["backup", "file"]] {
         let ran = home.run(words);
         assert_eq!((ran.code, &*ran.out), (Some(2), ""), "{words:?}");
@@ -446,21 +447,23 @@ async fn nothing_is_proved_or_kept_where_there_is_no_data() {
 
 #[tokio::test]
 async fn chat_is_a_terminal_to_the_bot() {
-    let (home, _service) = installation().await;
+    let (home, _service) = installation();
     let _deckhand = home.start();
     let chat = home.command(&["chat"]);
     let words: Vec<_> =
         std::iter::once(chat.get_program()).chain(chat.get_args()).map(|word| word.to_string_lossy()).collect();
-    let mut script = std::process::Command::new("script");
+    let mut script = Command::new("script");
     script.args(["--quiet", "--echo", "never", "--command", &words.join(" "), "/dev/null"]);
     script.envs(chat.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm");
-    let mut terminal = script.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut terminal = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut keys = terminal.stdin.take().unwrap();
     let said =
         async |part: &str| home.answers().await.iter().find(|answer| answer.to_string().contains(part)).map(|_| ());
     keys.write_all(b"deploy sta\t\r").unwrap();
     until_async("the answer is there", async || said("What is live").await).await;
-    keys.write_all(b"\x04").unwrap();
+    // What is typed before the prompt is back may be lost.
+    let left = |terminal: &mut Child| terminal.try_wait().unwrap().or_else(|| keys.write_all(b"\x04").ok().and(None));
+    until("the terminal is left", || left(&mut terminal));
     let shown = terminal.wait_with_output().unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("You are ana in #ops") && shown.contains("What is live"), "{shown}");

@@ -2,6 +2,7 @@
 
 use super::Placed;
 use super::client::Client;
+use super::say_line;
 use crate::store::{OpenError, SledStore};
 use anyhow::Result;
 use commands::clock::Clock;
@@ -50,17 +51,17 @@ pub(super) async fn audit(place: &Placed, audit: Audit) -> Result<u8> {
 fn told(verdict: &Verdict) -> Result<u8> {
     match verdict {
         Verdict::Sound { entries, head } => {
-            println!(
+            say_line(format_args!(
                 "The ledger is sound: {}, each following from the one before.",
                 ::commands::text::plural(usize::try_from(*entries)?, "entry")
-            );
-            println!(
+            ));
+            say_line(format_args!(
                 "The last one's hash is {head}. Note it elsewhere: a later check can then prove that nothing was replaced."
-            );
+            ));
             Ok(0)
         }
         Verdict::Bad { seq, why } => {
-            println!("The ledger is not sound. The first bad entry is number {seq}: {why}.");
+            say_line(format_args!("The ledger is not sound. The first bad entry is number {seq}: {why}."));
             Ok(1)
         }
     }

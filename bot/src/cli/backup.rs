@@ -2,6 +2,7 @@
 
 use super::Placed;
 use super::client::Client;
+use super::say_line;
 use crate::store::{OpenError, SledStore, backup as archive};
 use anyhow::{Result, anyhow};
 use commands::clock::Clock;
@@ -34,7 +35,7 @@ pub(super) async fn backup(place: &Placed, Backup { file }: Backup) -> Result<u8
         }
         Err(error) => return Err(anyhow!("{error}")),
     };
-    println!("{} is a whole backup of {lines} records. `deckhand restore` takes it.", file.display());
+    say_line(format_args!("{} is a whole backup of {lines} records. `deckhand restore` takes it.", file.display()));
     Ok(0)
 }
 
@@ -44,11 +45,11 @@ pub(super) async fn restore(place: &Placed, Restore { file }: Restore) -> Result
     let folder = super::store_folder(&data);
     let now = chrono::Utc::now();
     let report = SledStore::restore(&file, &folder, Clock::at(now)).await?;
-    println!(
+    say_line(format_args!(
         "{} records of {} were restored into {}; the ledger is sound.",
         report.lines,
         report.made.format("%Y-%m-%d %H:%M UTC"),
         folder.display()
-    );
+    ));
     Ok(0)
 }

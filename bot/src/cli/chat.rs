@@ -3,6 +3,7 @@
 use super::Placed;
 use super::client::Client;
 use super::render::Screen;
+use super::say_line;
 use anyhow::Result;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -69,7 +70,9 @@ pub(super) async fn chat(place: &Placed, chat: Chat) -> Result<u8> {
     let first = |key: &str| session[key].as_str().or(session[key][0].as_str()).unwrap_or_default().to_owned();
     let person = chat.person.unwrap_or_else(|| first("person"));
     let channel = chat.channel.unwrap_or_else(|| first("channels"));
-    println!("You are {person} in #{channel}. `help` shows what you can say; Tab completes; Ctrl-D leaves.");
+    say_line(format_args!(
+        "You are {person} in #{channel}. `help` shows what you can say; Tab completes; Ctrl-D leaves."
+    ));
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || talk(&client, &person, channel, &runtime, &data.join("history"))).await?
 }

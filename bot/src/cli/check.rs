@@ -1,6 +1,7 @@
 //! `deckhand check`: every mistake in the config at once.
 
 use super::Placed;
+use super::say_line;
 use crate::assembly;
 use anyhow::{Result, bail};
 
@@ -14,12 +15,12 @@ pub(super) fn check(place: &Placed) -> Result<u8> {
         return Ok(1);
     }
     let commands = plan.registry().iter().count();
-    println!(
+    say_line(format_args!(
         "The config is fine: {}, {}, {}, {}.",
         ::commands::text::plural(config.people.len(), "person").replace("persons", "people"),
         ::commands::text::plural(config.services.len(), "service"),
         ::commands::text::plural(config.policy.len(), "rule"),
         ::commands::text::plural(commands, "command")
-    );
+    ));
     Ok(0)
 }

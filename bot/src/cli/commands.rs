@@ -1,6 +1,7 @@
 //! `deckhand commands`: the table, as people and programs read it.
 
 use super::Placed;
+use super::say_line;
 use crate::builtin;
 use anyhow::Result;
 use commands::registry::Registry;
@@ -33,11 +34,12 @@ pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
             std::fs::write(folder.join(file), text)?;
         }
     } else if wanted.discord {
-        println!("{}", serde_json::to_string_pretty(&views::discord::registration(&registry))?);
+        say_line(format_args!("{}", serde_json::to_string_pretty(&views::discord::registration(&registry))?));
     } else if wanted.json {
-        println!("{}", serde_json::to_string_pretty(&views::console::commands(&all))?);
+        say_line(format_args!("{}", serde_json::to_string_pretty(&views::console::commands(&all))?));
     } else {
-        all.iter().for_each(|command| println!("/{}\n    {}", views::help::usage(command), command.about));
+        all.iter()
+            .for_each(|command| say_line(format_args!("/{}\n    {}", views::help::usage(command), command.about)));
     }
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! `deckhand doctor`: looks at an installation from end to end, and says what to mend.
 
 use super::client::Client;
+use super::say_line;
 use super::{Placed, store_folder};
 use crate::assembly;
 use crate::store::{OpenError, SledStore};
@@ -44,7 +45,7 @@ pub(super) async fn doctor(place: &Placed) -> Result<u8> {
                 ("✗", how)
             }
         };
-        println!("{sign} {what}: {how}.");
+        say_line(format_args!("{sign} {what}: {how}."));
     }
     Ok(u8::from(sick > 0))
 }
@@ -82,7 +83,7 @@ async fn state(data: &Path) -> Vec<Finding> {
             Ok((about, verdict)) => vec![("bot", Ok(about)), ("ledger", told(verdict))],
             Err(error) => vec![("bot", Err(format!("it holds its data, but can not be reached: {error:#}")))],
         },
-        Err(error) => vec![("database", Err(error.to_string()))],
+        Err(error) => vec![("database", Err(error.to_string().trim_end_matches('.').to_owned()))],
     }
 }
 

@@ -1,5 +1,5 @@
 //! The command line: one file a verb.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a terminal is where these verbs speak")]
+#![allow(clippy::print_stderr, reason = "a terminal is where these verbs speak")]
 
 mod audit;
 mod backup;
@@ -15,18 +15,22 @@ mod serve;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use config::{Config, Problems};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Deckhand, an extra pair of hands in your team's chat.
+/// Deckhand, an extra pair of hands in your team's chat
 #[derive(Parser)]
-#[command(name = "deckhand", version, about, disable_help_subcommand = true)]
+#[command(name = "deckhand", version, disable_help_subcommand = true)]
 struct Line {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
     place: Placed,
 }
+
+/// The exit status of a program that a closed pipe has ended, as shells have it: 128 + SIGPIPE.
+const PIPE_CLOSED: i32 = 141;
 
 /// Which Deckhand is meant.
 #[derive(Args, Clone, Default)]
@@ -89,7 +93,7 @@ async fn run(line: Line) -> Result<u8> {
         Verb::Backup(backup) => backup::backup(place, backup).await,
         Verb::Restore(restore) => backup::restore(place, restore).await,
         Verb::Link => client::Client::find(place)?.link().await.map(|link| {
-            println!("{link}");
+            say_line(link);
             0
         }),
         Verb::Doctor => doctor::doctor(place).await,
@@ -143,6 +147,13 @@ fn store_folder(data: &Path) -> PathBuf {
 /// Where the command line finds the running bot.
 fn door_file(data: &Path) -> PathBuf {
     data.join("console.json")
+}
+
+/// Prints a line for whoever reads it. When nobody does any more (`| head`), the verb is over, as it is for other programs.
+fn say_line(line: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(PIPE_CLOSED);
+    }
 }
 
 /// Prints what is wrong with a config.

@@ -1,5 +1,6 @@
 //! Replies on a terminal.
 
+use super::say_line;
 use commands::reply::{Grid, Outcome, Reply, State, Tone};
 use std::io::IsTerminal;
 use unicode_width::UnicodeWidthStr;
@@ -18,7 +19,7 @@ impl Screen {
             State::Progress => progress(reply),
         };
         if text != self.shown && !text.is_empty() {
-            println!("{text}");
+            say_line(&text);
         }
         self.shown = text;
     }

@@ -3,6 +3,7 @@
 use super::Placed;
 use super::client::Client;
 use super::render::Screen;
+use super::say_line;
 use anyhow::Result;
 use commands::reply::{Outcome, Reply};
 
@@ -33,7 +34,7 @@ pub(super) async fn say(place: &Placed, say: Say) -> Result<u8> {
     let mut screen = Screen::default();
     let hear = |reply: &Reply| {
         if say.json {
-            println!("{}", json(reply));
+            say_line(format_args!("{}", json(reply)));
         } else {
             screen.show(reply);
         }

@@ -1,6 +1,7 @@
 //! `deckhand serve`: the bot itself, from its config to its last word.
 
 use super::client::Door;
+use super::say_line;
 use super::{Placed, door_file, store_folder};
 use crate::assembly::{self, Plan, Surroundings};
 use crate::demo::{self, Demo};
@@ -117,7 +118,7 @@ async fn start(
         demo: demo.map(Demo::sites),
         links: demo.map_or_else(Vec::new, |_| demo::ENVIRONMENTS.map(str::to_owned).to_vec()),
     };
-    let console = Console::new(bot.clone(), messages, doors, files, settings);
+    let console = Console::new(bot.clone(), messages, doors, files.clone(), settings);
     let services = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(keep_time(clock.clone(), services.clone()));
@@ -126,7 +127,7 @@ async fn start(
     let jobs = vec![
         upkeep::backup(&bot, backup, data.join("backups"), config.backup.keep),
         upkeep::reminders(&bot, every("* * * * *")?),
-        upkeep::cleaning(&bot, every("17 4 * * *")?),
+        upkeep::cleaning(&bot, every("17 4 * * *")?, files.clone()),
     ];
     let holder = format!("pid {}", std::process::id());
     tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
@@ -165,9 +166,9 @@ async fn keep_time(clock: Clock, services: CancellationToken) {
 }
 
 fn greet(link: &str, demo: bool) {
-    println!("Deckhand is here. Open this link once to sign in:\n\n    {link}\n");
+    say_line(format_args!("Deckhand is here. Open this link once to sign in:\n\n    {link}\n"));
     if demo {
-        println!("This is the demo. Say `/deploy ship service:hello env:staging ref:v2`, and watch. Ctrl-C stops it.");
+        say_line("This is the demo. Say `/deploy ship service:hello env:staging ref:v2`, and watch. Ctrl-C stops it.");
     }
     // Whoever waits for the link may be reading from a pipe.
     let _ = std::io::stdout().flush();

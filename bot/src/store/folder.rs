@@ -60,10 +60,10 @@ impl fmt::Display for OpenError {
                 write!(f, "The data in {} can not be opened: {why}. ", folder.display())?;
                 write!(
                     f,
-                    "Deckhand does not start with empty data in its place. Backups are in {}, ",
+                    "Deckhand does not start with empty data in its place. Backups, once there are any, are in {}: ",
                     backups.display()
                 )?;
-                write!(f, "and they are safe. Move {} away, and run `deckhand restore FILE`.", folder.display())
+                write!(f, "move {} away, and run `deckhand restore FILE` with the newest.", folder.display())
             }
             OpenError::Newer { folder, found } => {
                 write!(f, "The data in {} was written by a newer Deckhand ", folder.display())?;

@@ -155,11 +155,17 @@ fn open_sled(path: &Path) -> Result<sled::Db, OpenError> {
             Ok(Err(sled::Error::Io(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 return Err(OpenError::from_io(path, error));
             }
-            Ok(Err(error)) => return Err(OpenError::damaged(path, error.to_string())),
+            Ok(Err(error)) => return Err(OpenError::damaged(path, in_short(&error))),
             Err(panic) => return Err(OpenError::damaged(path, told(&*panic))),
         }
     }
     Err(OpenError::InUse { folder: path.to_owned(), pid: None })
+}
+
+/// What sled says, less what it adds for its own developers.
+fn in_short(error: &sled::Error) -> String {
+    let said = error.to_string();
+    said.split(" at file offset").next().unwrap_or(&said).trim_end_matches('.').to_owned()
 }
 
 /// The head of what sled has opened; nothing in an empty database.

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use commands::ports::Files;
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 /// A folder of files with plain names.
@@ -33,6 +34,22 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Removes the files that nobody has written to since `then`.
+    ///
+    /// # Errors
+    /// When the folder can not be read, or a file not be removed.
+    pub fn forget(&self, then: SystemTime) -> Result<()> {
+        for entry in std::fs::read_dir(&self.0)? {
+            let entry = entry?;
+            if entry.metadata()?.modified()? < then {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Files for Folder {
     async fn tail(&self, name: &str, limit: usize) -> Result<Option<String>> {
@@ -57,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn names_do_not_lead_out_and_tails_begin_with_a_line() {
+    async fn names_do_not_lead_out_tails_begin_with_a_line_and_old_files_go() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::new(&home.path().join("kept")).unwrap();
         for name in ["", "..", "../secret", "a/b", ".hidden", "a\0b", "/etc/passwd"] {
@@ -67,5 +84,9 @@ mod tests {
         assert_eq!(folder.tail("a.log", 100).await.unwrap().unwrap(), "first\nsecond\nthird\n");
         assert_eq!(folder.tail("a.log", 10).await.unwrap().unwrap(), "third\n");
         assert_eq!(folder.tail("b.log", 10).await.unwrap(), None);
+        folder.forget(SystemTime::now() - std::time::Duration::from_secs(3600)).unwrap();
+        assert!(folder.tail("a.log", 10).await.unwrap().is_some());
+        folder.forget(SystemTime::now() + std::time::Duration::from_secs(3600)).unwrap();
+        assert_eq!(folder.tail("a.log", 10).await.unwrap(), None);
     }
 }

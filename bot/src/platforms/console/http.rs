@@ -44,13 +44,15 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/say", post(say))
         .route("/api/complete", post(complete))
         .route("/api/commands", get(commands))
+        .route("/files/{name}", get(file))
+        .route_layer(middleware::from_fn_with_state(console.clone(), signed_in));
+    let operator = Router::new()
         .route("/api/link", post(link))
         .route("/api/backup", post(backup))
         .route("/api/ledger/verify", post(verify))
         .route("/api/ledger/export", post(export))
-        .route("/files/{name}", get(file))
-        .route_layer(middleware::from_fn_with_state(console.clone(), signed_in));
-    let mut router = Router::new().merge(api).route("/signin", get(sign_in));
+        .route_layer(middleware::from_fn_with_state(console.clone(), operator));
+    let mut router = Router::new().merge(api).merge(operator).route("/signin", get(sign_in));
     for (path, kind, content) in ASSETS {
         router = router.route(path, get(move || asset(kind, content)));
     }
@@ -127,11 +129,23 @@ fn own_host(console: &Console, host: &str) -> bool {
     })
 }
 
+/// Lets in the command line alone: what it asks for is the operator's, who can read its token.
+async fn operator(State(console): Shared, request: Request, next: Next) -> Response {
+    if has_token(&console, request.headers()) {
+        return next.run(request).await;
+    }
+    failed(StatusCode::FORBIDDEN, "Only the command line may ask for this, on the machine where Deckhand runs.")
+}
+
+fn has_token(console: &Console, headers: &HeaderMap) -> bool {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    bearer.is_some_and(|token| console.doors.is_token(token))
+}
+
 /// Lets in who has a cookie, or the command line's token.
 async fn signed_in(State(console): Shared, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if bearer.is_some_and(|token| console.doors.is_token(token)) {
+    if has_token(&console, headers) {
         return next.run(request).await;
     }
     let now = console.bot.world.ports.clock.now();
@@ -319,7 +333,6 @@ struct Backup {
     file: std::path::PathBuf,
 }
 
-/// Only the command line asks for this: it and we run on the same machine, for the same operator.
 async fn backup(State(console): Shared, Json(Backup { file }): Json<Backup>) -> Result<Response, Unheard> {
     let world = &console.bot.world;
     let report = crate::store::backup::backup(&*world.store, world.ports.clock.now(), &file).await?;
