@@ -18,8 +18,9 @@ use commands::vocabulary::Vocabulary;
 use config::{Config, Problem, Problems};
 use std::sync::Arc;
 
-/// The platforms whose names may stand in a person's section.
-pub const PLATFORMS: [&str; 1] = [crate::gate::people::CONSOLE];
+/// The platforms that a person may have an id on; any other name in a person's section is a mistake. Ids on one that is not
+/// connected wait for it.
+pub const PLATFORMS: [&str; 3] = [crate::gate::people::CONSOLE, "discord", "irc"];
 
 /// A bot that has been read from a config and checked, but touches nothing yet.
 pub struct Plan {

@@ -209,14 +209,14 @@ impl Home {
         self.messages().await.into_iter().filter(|message| message["from"] == "deckhand").collect()
     }
 
-    /// The ledger, as it is exported.
+    /// The entries of the ledger, as they are exported.
     ///
     /// # Panics
     /// When it is not.
     pub fn ledger(&self) -> Vec<Value> {
         let exported = self.run(&["audit", "export"]);
         assert_eq!(exported.code, Some(0), "{exported:?}");
-        exported.json()
+        exported.json().into_iter().map(|mut line| line["entry"].take()).collect()
     }
 
     /// Asserts that the ledger's chain is sound.

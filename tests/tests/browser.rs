@@ -127,7 +127,7 @@ async fn from_the_link_to_a_deploy_and_back() {
     assert_eq!(console, [""; 0], "the browser complains");
     home.assert_sound();
     let ledger = home.ledger();
-    let ended: Vec<_> = ledger.iter().filter(|entry| entry["who"] == "ana" && entry["stage"] != "doing").collect();
+    let ended: Vec<_> = ledger.iter().filter(|entry| entry["who"] == "ana" && entry["phase"] != "doing").collect();
     assert_eq!(ended.len(), 5, "{ended:#?}");
 }
 

@@ -50,3 +50,32 @@ impl People {
         self.who(&Speaker { platform: CONSOLE.to_owned(), id: name.to_owned() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_on_every_platform_by_id_and_never_by_a_name_they_chose() {
+        let text = "[people.ana]\nroles = [\"deployer\"]\ndiscord = \"4711\"\nirc = \"ana!ops\"\n[people.dan]\ndiscord = \"4712\"\n";
+        let (config, problems) = config::parse(text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
+        assert!(problems.is_empty(), "{problems}");
+        let people = People::new(&config);
+        let table = [
+            ("console", "ana", "ana", true),
+            ("discord", "4711", "ana", true),
+            ("irc", "ana!ops", "ana", true),
+            ("discord", "4712", "dan", true),
+            // An id belongs to its platform, and a name in the config is an id on the console alone.
+            ("irc", "4711", "irc:4711", false),
+            ("discord", "ana", "discord:ana", false),
+            ("console", "4711", "console:4711", false),
+            ("console", "Ana", "console:Ana", false),
+        ];
+        for (platform, id, name, known) in table {
+            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned() });
+            assert_eq!((&*who.name, who.known), (name, known), "{platform} {id}");
+            assert_eq!(who.roles, if name == "ana" { vec!["deployer"] } else { vec![] }, "{platform} {id}");
+        }
+    }
+}

@@ -35,6 +35,18 @@ impl Folder {
 }
 
 impl Folder {
+    /// The bytes of a picture; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the name is not plain, or the file can not be read.
+    pub async fn picture(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match tokio::fs::read(self.path(name)?).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Removes the files that nobody has written to since `then`.
     ///
     /// # Errors

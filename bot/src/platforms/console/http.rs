@@ -361,7 +361,20 @@ async fn export(State(console): Shared) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response()
 }
 
+/// The pictures that a page may show. An SVG is one too: the policy that goes with every answer lets it run nothing.
+const PICTURES: [(&str, &str); 4] =
+    [(".png", "image/png"), (".jpg", "image/jpeg"), (".webp", "image/webp"), (".svg", "image/svg+xml")];
+
 async fn file(State(console): Shared, Path(name): Path<String>) -> Response {
+    if let Some((_, kind)) = PICTURES.iter().find(|(end, _)| name.ends_with(end)) {
+        return match console.files.picture(&name).await {
+            Ok(Some(bytes)) => ([(header::CONTENT_TYPE, *kind)], bytes).into_response(),
+            Ok(None) => {
+                failed(StatusCode::NOT_FOUND, "There is no such picture: it was never kept, or it has been cleaned up.")
+            }
+            Err(error) => failed(StatusCode::BAD_REQUEST, &format!("{error:#}")),
+        };
+    }
     match console.files.tail(&name, LONGEST_LOG).await {
         Ok(Some(text)) => {
             let text = console.bot.world.redactor.redact(&text).into_owned();
