@@ -141,7 +141,7 @@ async fn signs_in(me: &mut Newcomer, home: &Home, link: &str) {
     assert_eq!(me.browser.url().await.trim_end_matches('#'), home.url("/"));
     me.browser.wait("document.querySelector('#line')").await;
     let cookies = me.browser.cookies().await;
-    let [cookie] = cookies.as_array().unwrap().as_slice() else { panic!("{cookies:#}") };
+    let [cookie] = cookies.as_array().map_or(&[][..], Vec::as_slice) else { panic!("{cookies:#}") };
     assert_eq!(
         (&cookie["httpOnly"], &cookie["sameSite"], &cookie["path"]),
         (&Value::from(true), &Value::from("Strict"), &Value::from("/"))

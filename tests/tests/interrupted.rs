@@ -48,7 +48,10 @@ fn installation(on_stop: &str) -> (Home, Service) {
 async fn last_word(home: &Home, id: &Value) -> Value {
     let message = until_async("the message tells how it ended", async || {
         let found = home.answers().await.into_iter().find(|message| message["id"] == *id);
-        found.filter(|message| message["reply"]["state"] == "final" && message["reply"]["card"]["tone"] != "warn")
+        // What it says when it is stopped (again) is not the last word.
+        let goes_on =
+            |message: &Value| message["reply"]["text"].as_str().is_some_and(|text| text.contains("is continued when"));
+        found.filter(|message| message["reply"]["state"] == "final" && !goes_on(message))
     });
     message.await["reply"].clone()
 }
@@ -244,4 +247,45 @@ async fn a_cancel_ends_the_whole_group_even_one_that_does_not_listen() {
     let none = home.say("deploy cancel app staging");
     assert!(none.code == Some(1) && none.out.contains("there is nothing to cancel"), "{none:?}");
     assert_eq!(service.live(), service.commit("v1"));
+}
+
+#[tokio::test]
+async fn killed_just_as_its_program_is_started_it_claims_nothing_that_is_not_so() {
+    let (home, service) = installation("end");
+    let mut deckhand = home.start();
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    for round in 0..drill::rounds(6) {
+        // It has ended, or is still at work, when Deckhand is back.
+        service.how(if round % 2 == 0 { "sleep 0.1" } else { "sleep 1.5" });
+        let reference = if round % 2 == 0 { "v2" } else { "v1" };
+        let (runs, entries) = (service.runs().len(), home.ledger().len());
+        let said = home.begin(&["say", &format!("deploy ship app staging {reference}")]);
+        if round % 3 == 0 {
+            drill::wait_up_to(Duration::from_millis(200));
+        } else {
+            // The moment that matters is short: when the program has begun, and Deckhand is about to write down which it is.
+            while service.runs().len() == runs {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+        deckhand.kill();
+        drop(said.end());
+        deckhand = home.start();
+        let what = format!("round {round}");
+        let acts: Vec<_> = home.ledger().into_iter().skip(entries).filter(|entry| entry["phase"] == "doing").collect();
+        for act in &acts {
+            until_ended(&home, &act["seq"]);
+            last_word(&home, &act["place"]["message"]).await;
+        }
+        let settled =
+            async || home.answers().await.iter().all(|message| message["reply"]["state"] == "final").then_some(());
+        until_async("no message is left open", settled).await;
+        let ran = service.runs().len() - runs;
+        assert!(ran <= acts.len() && acts.len() <= 1, "{what}: its program ran {ran} times in {} acts", acts.len());
+        let status = home.say("deploy status").out;
+        let is_so = status.contains(&service.live()[..7]) || status.contains("is not known");
+        assert!(is_so, "{what}: {} is live, but {status}", service.live());
+    }
+    home.assert_sound();
+    deckhand.stop();
 }

@@ -177,9 +177,21 @@ impl Bot {
     async fn dress(&self, reply: &mut Reply, dresser: &mut Dresser) -> anyhow::Result<()> {
         let mut batch = Batch::default();
         dresser.dress(reply, &mut batch, self.world.ports.clock.now())?;
-        if !batch.writes.is_empty() {
-            self.world.store.commit(batch).await?;
+        if batch.writes.is_empty() {
+            return Ok(());
         }
+        let store = self.world.store.clone();
+        let reads = |line: &str| self.parse(line).is_ok_and(|said| said.command.effect == Effect::Reads);
+        if reply.buttons.iter().all(|button| reads(&button.line)) {
+            // The next page is not worth the wait for a disk: should its button be lost in a crash, a press says so.
+            self.calls.spawn(async move {
+                if let Err(error) = store.commit(batch).await {
+                    tracing::warn!("a button can not be kept: {:#}", anyhow::Error::from(error));
+                }
+            });
+            return Ok(());
+        }
+        store.commit(batch).await?;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ const LINES: [&str; 3] = ["/whoami", "/deploy status", "/audit"];
 const ACTS: [u64; 2] = [100, 10_000];
 
 /// How often each line is said to each bot, at most.
-const TIMES: usize = 3_000;
+const TIMES: usize = 10_000;
 
 /// How long each line is measured, at most.
 const LONGEST: Duration = Duration::from_secs(30);

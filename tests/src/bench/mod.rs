@@ -48,3 +48,9 @@ impl fmt::Display for Figure {
 fn missed(is: bool) -> &'static str {
     if is { ", **missed**" } else { "" }
 }
+
+/// The one in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,7 +1,7 @@
 //! The program from outside: how large it is, how soon it is there, and how much memory it has when idle. Against a bare
 //! axum server, built the same way, that answers one word.
 
-use super::{Figure, Goal};
+use super::{Figure, Goal, median};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::{Read, Write};
@@ -31,8 +31,8 @@ pub fn run(programs: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     drop(server);
     let (mut starts, mut bare_starts) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        starts.push(start(&deckhand, &data)?.0);
-        bare_starts.push(start(&bare, &data)?.0);
+        starts.push(start(&deckhand, &data)?.0.as_secs_f64());
+        bare_starts.push(start(&bare, &data)?.0.as_secs_f64());
     }
     let (_, server) = start(&deckhand, &data)?;
     let (_, bare_server) = start(&bare, &data)?;
@@ -96,11 +96,6 @@ fn answers(listen: SocketAddr) -> bool {
     asked.and_then(|()| stream.read_exact(&mut start)).is_ok() && start == *b"HTTP/1.1 200"
 }
 
-fn median(mut took: Vec<Duration>) -> f64 {
-    took.sort_unstable();
-    took.get(took.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
-}
-
 /// The memory that a program has, in bytes.
 fn memory(server: &Server) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", server.0.id()))?;
@@ -109,7 +104,6 @@ fn memory(server: &Server) -> Result<f64> {
     Ok(kibi * 1024.0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no program is that large")]
 fn size(program: &Path) -> Result<f64> {
     Ok(fs::metadata(program)?.len() as f64)
 }

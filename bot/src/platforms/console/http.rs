@@ -15,6 +15,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use commands::complete::Completion;
 use commands::ledger;
+use commands::parse;
 use commands::ports::Files;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
@@ -288,8 +289,12 @@ async fn press(State(console): Shared, Json(press): Json<Press>) -> Result<Respo
 /// As `ask`, but the replies are the answer, one JSON a line. What is said on a command line is always a command.
 async fn say(State(console): Shared, Json(line): Json<Line>) -> Result<Response, Unheard> {
     let who = console.person(line.r#as.as_deref())?;
-    let said = Said::Line(format!("/{}", line.line.trim_start().trim_start_matches('/')));
-    let replies = console.hear(said, &who, line.channel(&console)).await?;
+    let said = format!("/{}", line.line.trim_start().trim_start_matches('/'));
+    if parse::command_in(&said).is_none() {
+        let what = "This is no command, and nobody was asked. Begin with the name of one; `help` shows them all.";
+        return Err(Unheard::Mistake(what.to_owned()));
+    }
+    let replies = console.hear(Said::Line(said), &who, line.channel(&console)).await?;
     let lines = stream::unfold(replies, |mut replies| async {
         let reply = replies.recv().await?;
         let line = serde_json::to_string(&reply).map(|json| Bytes::from(json + "\n"));

@@ -11,7 +11,6 @@ use super::{Platform, PostError};
 use crate::gate::people::{CONSOLE, Speaker};
 use crate::gate::{Ask, Bot, Said};
 use crate::world::Folder;
-use anyhow::anyhow;
 use async_trait::async_trait;
 use commands::cx::Who;
 use commands::ledger::Place;
@@ -204,11 +203,12 @@ impl Platform for Board {
     }
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
-        let message = self.0.get(&place.channel, &place.message).await.map_err(PostError::Away)?;
-        let Some(message) = message else {
-            return Err(PostError::Refused(anyhow!("there is no message {} in {}", place.message, place.channel)));
-        };
-        self.0.keep(&Message { reply: Some(reply.clone()), edited: true, ..message }).await.map_err(PostError::Away)
+        let found = self.0.get(&place.channel, &place.message).await.map_err(PostError::Away)?;
+        let edited = found.is_some();
+        // The ledger names a message before it is shown: where a kill came between the two, it begins here.
+        let begin = || Message { id: place.message.clone(), ..self.0.draft(&place.channel, "deckhand") };
+        let message = Message { reply: Some(reply.clone()), edited, ..found.unwrap_or_else(begin) };
+        self.0.keep(&message).await.map_err(PostError::Away)
     }
 
     async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
