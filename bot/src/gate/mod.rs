@@ -181,7 +181,9 @@ impl Bot {
             return Ok(());
         }
         let store = self.world.store.clone();
-        let reads = |line: &str| self.parse(line).is_ok_and(|said| said.command.effect == Effect::Reads);
+        // An answer to a question reads, too, but is waited for.
+        let reads = |said: Invocation| said.command.effect == Effect::Reads && !said.command.urgent;
+        let reads = |line: &str| self.parse(line).is_ok_and(reads);
         if reply.buttons.iter().all(|button| reads(&button.line)) {
             // The next page is not worth the wait for a disk: should its button be lost in a crash, a press says so.
             self.calls.spawn(async move {
