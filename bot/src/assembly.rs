@@ -67,15 +67,16 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
         let instead = "write for example `at = \"30 3 * * *\"`".to_owned();
         problems.push(Problem { place: config.backup.place.clone(), what: what.clone(), instead });
     }
+    let vocabulary = Vocabulary {
+        services: config.services.keys().cloned().collect(),
+        environments: config.environments.clone(),
+        people: config.people.keys().cloned().collect(),
+        zone: config.zone,
+    };
     Plan {
-        policy: policy(config, &registry, problems),
+        policy: policy(config, &registry, &vocabulary, problems),
         people: People::new(config),
-        vocabulary: Vocabulary {
-            services: config.services.keys().cloned().collect(),
-            environments: config.environments.clone(),
-            people: config.people.keys().cloned().collect(),
-            zone: config.zone,
-        },
+        vocabulary,
         redactor: Redactor::new(config.secrets.clone()),
         backup: backup.ok(),
         registry,
@@ -84,9 +85,9 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
     }
 }
 
-fn policy(config: &Config, registry: &Registry, problems: &Problems) -> Policy {
+fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problems: &Problems) -> Policy {
     let rule = |rule: &config::Rule| {
-        let pattern = Pattern::parse(&rule.line, registry).map_err(|said| {
+        let pattern = Pattern::parse(&rule.line, registry, vocabulary).map_err(|said| {
             let (what, instead) = said.split_once(". ").unwrap_or((&said, "`deckhand commands` lists all commands"));
             problems.push(Problem { place: rule.place.clone(), what: in_line(what), instead: in_line(instead) });
         });

@@ -40,8 +40,11 @@ impl Demo {
                 .context("the demo's folders can not be made")?;
         }
         let script = demo.folder.join("deploy.sh");
-        fs::write(&script, DEPLOY)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        // A shell reads a script as it goes: one that may be running is not written again.
+        if !fs::read_to_string(&script).is_ok_and(|there| there == DEPLOY) {
+            fs::write(&script, DEPLOY)?;
+            fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        }
         let repository = demo.folder.join("hello");
         if !repository.exists() {
             make_repository(&demo.folder.join("hello.new"))?;

@@ -9,8 +9,9 @@
 use crate::args::Args;
 use crate::cx::Who;
 use crate::registry::Registry;
-use crate::spec::{CommandSpec, Effect, Need};
+use crate::spec::{CommandSpec, Effect, Kind, Need};
 use crate::value::Value;
+use crate::vocabulary::Vocabulary;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use config::During;
@@ -116,11 +117,12 @@ pub struct Step {
 }
 
 impl Pattern {
-    /// Reads a pattern, and checks it against the commands that there are.
+    /// Reads a pattern, and checks it against the commands and the names that there are: a rule with a mistyped name would
+    /// quietly never apply.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what to write instead.
-    pub fn parse(text: &str, registry: &Registry) -> Result<Pattern, String> {
+    pub fn parse(text: &str, registry: &Registry, vocabulary: &Vocabulary) -> Result<Pattern, String> {
         let mut words = Vec::new();
         let mut conditions = Vec::new();
         for word in text.trim_start_matches('/').split_whitespace() {
@@ -139,10 +141,10 @@ impl Pattern {
             words.pop();
         }
         let pattern = Pattern { text: text.trim().to_owned(), words: words.join(" "), open, conditions };
-        pattern.check(registry).map(|()| pattern)
+        pattern.check(registry, vocabulary).map(|()| pattern)
     }
 
-    fn check(&self, registry: &Registry) -> Result<(), String> {
+    fn check(&self, registry: &Registry, vocabulary: &Vocabulary) -> Result<(), String> {
         let about: Vec<_> = registry.iter().filter(|command| self.names(command)).collect();
         if about.is_empty() {
             let names: Vec<_> = registry.iter().map(|command| command.name).collect();
@@ -153,11 +155,15 @@ impl Pattern {
             return Err(format!("There is no command `{}`. {instead}", self.words));
         }
         for condition in self.conditions.iter().filter(|condition| condition.name != "effect") {
-            let names = || about.iter().flat_map(|command| command.args).map(|arg| arg.name);
-            if !names().any(|name| name == condition.name) {
+            let args = || about.iter().flat_map(|command| command.args);
+            let Some(arg) = args().find(|arg| arg.name == condition.name) else {
                 let name = &condition.name;
-                let mean = config::suggest::suggest(name, names()).map(|it| format!(" Did you mean `{it}`?"));
+                let mean = config::suggest::suggest(name, args().map(|arg| arg.name));
+                let mean = mean.map(|it| format!(" Did you mean `{it}`?"));
                 return Err(format!("`{}` has no argument `{name}`.{}", self.words, mean.unwrap_or_default()));
+            };
+            if matches!(condition.test, Test::Is | Test::IsNot) {
+                condition.values.iter().try_for_each(|value| named(arg.kind, value, registry, vocabulary))?;
             }
         }
         Ok(())
@@ -176,6 +182,14 @@ impl std::fmt::Display for Pattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether there is anything of this name, for kinds whose names are all known.
+fn named(kind: Kind, value: &str, registry: &Registry, vocabulary: &Vocabulary) -> Result<(), String> {
+    let known = matches!(kind, Kind::Service | Kind::Environment | Kind::Person | Kind::Choice(_));
+    // No time is read here, so no clock is needed.
+    let read = || Value::read(kind, value, registry, vocabulary, DateTime::UNIX_EPOCH);
+    if known { read().map(|_| ()) } else { Ok(()) }
 }
 
 /// How a condition fits a question.

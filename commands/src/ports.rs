@@ -110,8 +110,13 @@ pub trait Launcher: Send + Sync {
         cancel: CancellationToken,
     ) -> anyhow::Result<Running>;
 
-    /// Whether the process group is still there.
+    /// Whether the group's leader is still at work. What it has left behind on purpose, a service that it started, does not
+    /// count.
     fn alive(&self, group: &Group) -> bool;
+
+    /// The process group that writes to this log of [`Files`]: one that an earlier run of Deckhand has started, and was
+    /// killed before it could note which.
+    fn writing_to(&self, log: &str) -> Option<Group>;
 
     /// Ends a process group that an earlier run of Deckhand left: TERM, and KILL after `grace`.
     async fn end(&self, group: &Group, grace: Duration);
@@ -174,6 +179,11 @@ impl Processes {
     /// Whether a process group is still there.
     pub fn alive(&self, group: &Group) -> bool {
         self.0.alive(group)
+    }
+
+    /// The process group that writes to a log; see [`Launcher::writing_to`].
+    pub fn writing_to(&self, log: &str) -> Option<Group> {
+        self.0.writing_to(log)
     }
 
     /// Ends a process group that an earlier run left.

@@ -1,5 +1,6 @@
 //! Who may speak to the bot: one record a person, over all platforms.
 
+use crate::suggest::suggest;
 use crate::{Place, Section, names, quoted};
 use std::collections::BTreeMap;
 
@@ -46,6 +47,14 @@ pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
 fn ids(section: &Section, others: &BTreeMap<String, Person>) -> BTreeMap<String, String> {
     let mut ids = BTreeMap::new();
     for platform in section.keys().filter(|key| *key != "roles") {
+        if suggest(platform, ["roles"]).is_some() {
+            section.problem_at_key(
+                platform,
+                format!("{} is no key of a person", quoted(platform)),
+                "write `roles`".to_owned(),
+            );
+            continue;
+        }
         if let Some((what, instead)) = names::mistake("a platform", platform) {
             section.problem_at_key(platform, what, instead);
         }

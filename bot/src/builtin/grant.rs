@@ -31,7 +31,7 @@ pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
             "A grant lasts 7 days at most, for example `for:2h`. For longer, ask the operator for a role.",
         ));
     }
-    let pattern = Pattern::parse(&may, &bot.registry).map_err(Stop::refuse)?;
+    let pattern = Pattern::parse(&may, &bot.registry, &cx.ports().vocabulary).map_err(Stop::refuse)?;
     let until = cx.now() + r#for;
     let shown = until.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z").to_string();
     let lends =

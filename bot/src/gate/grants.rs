@@ -6,6 +6,7 @@ use commands::policy::{Pattern, Rule};
 use commands::registry::Registry;
 use commands::store::Read;
 use commands::table::Table;
+use commands::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 
 /// The grants, by the number of the act that made each.
@@ -42,12 +43,13 @@ pub async fn prune(store: &dyn Read, now: DateTime<Utc>, permit: &Permit) -> any
 }
 
 /// All grants as rules of the policy. One whose command is gone (its plugin was switched off) allows nothing.
-pub async fn rules(store: &dyn Read, registry: &Registry) -> anyhow::Result<Vec<Rule>> {
+pub async fn rules(store: &dyn Read, registry: &Registry, vocabulary: &Vocabulary) -> anyhow::Result<Vec<Rule>> {
     let grants = GRANTS.scan(store, "", usize::MAX).await?;
     let rule = |(name, grant): (String, commands::table::Versioned<Grant>)| {
         let Grant { from, to, may, until, .. } = grant.value;
-        let pattern =
-            Pattern::parse(&may, registry).inspect_err(|error| tracing::warn!("grant {name}: {error}")).ok()?;
+        let pattern = Pattern::parse(&may, registry, vocabulary)
+            .inspect_err(|error| tracing::warn!("grant {name}: {error}"))
+            .ok()?;
         Some(Rule {
             source: format!("grant #{}", name.trim_start_matches('0')),
             allow: true,

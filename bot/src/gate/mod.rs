@@ -388,7 +388,7 @@ impl Bot {
     /// # Errors
     /// When they can not be read.
     pub async fn reload_grants(&self) -> anyhow::Result<()> {
-        let rules = grants::rules(&*self.world.ports.store, &self.registry).await?;
+        let rules = grants::rules(&*self.world.ports.store, &self.registry, &self.world.ports.vocabulary).await?;
         *self.grants.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = rules;
         Ok(())
     }

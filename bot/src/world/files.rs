@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use commands::ports::Files;
 use std::io::SeekFrom;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -17,7 +18,8 @@ impl Folder {
     /// # Errors
     /// When it can not be made.
     pub fn new(path: &Path) -> Result<Folder> {
-        std::fs::create_dir_all(path).with_context(|| format!("the folder {} can not be made", path.display()))?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.with_context(|| format!("the folder {} can not be made", path.display()))?;
         Ok(Folder(path.to_owned()))
     }
 

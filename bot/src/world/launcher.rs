@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use commands::ports::{Exit, Group, Launcher, Output, Program, Running};
 use commands::redact::Redactor;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, BufWriter, Read, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -79,7 +81,7 @@ impl Launcher for Programs {
 
     async fn spawn(&self, program: Program, log: &str, grace: Duration, cancel: CancellationToken) -> Result<Running> {
         let log = self.logs.path(log)?;
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+        let file = private().append(true).open(&log);
         let file = file.with_context(|| format!("the log {} can not be opened", log.display()))?;
         // What an earlier program of the same deploy wrote is not told again.
         let from = file.metadata()?.len();
@@ -106,14 +108,27 @@ impl Launcher for Programs {
     }
 
     fn alive(&self, group: &Group) -> bool {
-        let same = started(group.id).is_none_or(|started| started == group.started || group.started == 0);
-        same && pid(group).is_some_and(|pid| test_kill_process_group(pid).is_ok())
+        match started(group.id) {
+            Some(started) => started == group.started || group.started == 0,
+            None if Path::new("/proc/self/stat").exists() => false,
+            None => exists(group),
+        }
+    }
+
+    fn writing_to(&self, log: &str) -> Option<Group> {
+        let log = self.logs.path(log).ok()?.canonicalize().ok()?;
+        let opened = |id: &u32, fd| std::fs::read_link(format!("/proc/{id}/fd/{fd}")).is_ok_and(|file| file == log);
+        let processes =
+            std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let id = processes.into_iter().find(|id| opened(id, 1) || opened(id, 2))?;
+        let id = u32::try_from(stat(id, GROUP)?).ok()?;
+        Some(Group { id, started: started(id).unwrap_or(0) })
     }
 
     async fn end(&self, group: &Group, grace: Duration) {
         signal(group, Signal::TERM);
         let gone = async {
-            while self.alive(group) {
+            while exists(group) {
                 tokio::time::sleep(TAIL).await;
             }
         };
@@ -134,7 +149,7 @@ async fn watch(mut child: Child, group: &Group, limit: Duration, grace: Duration
     // Its children may outlive the leader, so the group is what is waited for.
     let gone = async {
         let _ = child.wait().await;
-        while pid(group).is_some_and(|pid| test_kill_process_group(pid).is_ok()) {
+        while exists(group) {
             tokio::time::sleep(TAIL).await;
         }
     };
@@ -157,6 +172,11 @@ fn pid(group: &Group) -> Option<Pid> {
     i32::try_from(group.id).ok().and_then(Pid::from_raw)
 }
 
+/// Whether anybody of the group is there: its leader, or what that has left behind.
+fn exists(group: &Group) -> bool {
+    pid(group).is_some_and(|pid| test_kill_process_group(pid).is_ok())
+}
+
 fn signal(group: &Group, signal: Signal) {
     if let Some(pid) = pid(group) {
         // Gone already is what was wanted.
@@ -164,11 +184,20 @@ fn signal(group: &Group, signal: Signal) {
     }
 }
 
-/// When the process was started, in clock ticks since boot: the 22nd field of proc(5)'s `stat`. The second field, the
-/// program's name in parentheses, may itself hold spaces and parentheses.
+/// Fields of proc(5)'s `stat`, counted from 1 as there: a process's group, and when it was started, in clock ticks since
+/// boot.
+const GROUP: usize = 5;
+const STARTED: usize = 22;
+
 fn started(id: u32) -> Option<u64> {
+    stat(id, STARTED)
+}
+
+/// A number of the process's `stat`. The second field, the program's name in parentheses, may itself hold spaces and
+/// parentheses.
+fn stat(id: u32, field: usize) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    stat.rsplit_once(')')?.1.split_whitespace().nth(field - 3)?.parse().ok()
 }
 
 async fn some(from: Option<impl AsyncRead + Unpin>, limit: u64) -> String {
@@ -211,10 +240,17 @@ async fn follow(log: PathBuf, at: u64, lines: mpsc::Sender<String>, done: Cancel
     }
 }
 
+/// A file that only its owner can read, made where it is not there.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
+}
+
 /// Writes the log anew without secrets, where it holds any.
 fn scrub(log: &Path, redactor: &Redactor) -> Result<()> {
     let beside = log.with_extension("new");
-    let mut clean = BufWriter::new(std::fs::File::create(&beside)?);
+    let mut clean = BufWriter::new(private().write(true).truncate(true).open(&beside)?);
     let mut reader = BufReader::new(std::fs::File::open(log)?);
     let (mut line, mut found) = (Vec::new(), false);
     // A line without end is looked at in pieces rather than collected.

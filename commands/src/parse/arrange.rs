@@ -38,6 +38,7 @@ pub(crate) fn arrange(
         }
         check_word(command, &words[at..], free.first().map(|arg| arg.kind))?;
         let Some((arg, later)) = free.split_first() else { return Err(too_many(command, words, at)) };
+        unambiguous(command, arg, &words[at], &given)?;
         let plain = words[at..].iter().take_while(|word| option(command, word).is_none()).count();
         let count = match arg.kind {
             Kind::Text if runs_on(arg, later) => plain,
@@ -50,6 +51,24 @@ pub(crate) fn arrange(
     }
     given.sort_by_key(|given| given.at.start);
     Ok(given)
+}
+
+/// Refuses a nameless word for an argument that may be left out, when one before that is named only later in the line: the
+/// word may well have been meant for that one (`ship hello staging v2 ref:v1`).
+fn unambiguous(command: &CommandSpec, arg: &ArgSpec, word: &Word, given: &[Given]) -> Result<(), Mistake> {
+    let before = command.args.iter().take_while(|other| other.name != arg.name);
+    let named_later = before
+        .filter_map(|other| given.iter().find(|given| given.arg.name == other.name && given.at.start > word.at.start));
+    let Some(later) = named_later.last().filter(|_| !arg.required) else { return Ok(()) };
+    let (shown, name) = (text::code(&word.text), later.arg.name);
+    let what = format!(
+        "{shown} at character {} may be meant as `{name}`, which stands again at character {}. Keep one, or name what it is, as in `{}:{}`.",
+        word.at.start + 1,
+        later.at.start + 1,
+        arg.name,
+        crate::line::quote(&text::cut(&word.text, 20))
+    );
+    Err(Mistake::new(word.at.clone(), what))
 }
 
 /// Whether an argument that stands without its name takes all words up to the next option: the last text, unless the

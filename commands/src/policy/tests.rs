@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 /// A rule that allows, or with a leading `!` denies, this to a role or a person.
 fn rule(line: &str, to: &str) -> Rule {
-    let pattern = Pattern::parse(line.trim_start_matches('!'), &sample::registry()).unwrap();
+    let pattern = Pattern::parse(line.trim_start_matches('!'), &sample::registry(), &sample::vocabulary()).unwrap();
     Rule {
         source: line.to_owned(),
         allow: !line.starts_with('!'),
@@ -219,6 +219,8 @@ fn patterns_that_are_none() {
     for (text, what) in [
         ("deploy shp", "There is no command `deploy shp`. Did you mean `deploy ship`?"),
         ("deploy ship evn=staging", "`deploy ship` has no argument `evn`. Did you mean `env`?"),
+        ("deploy ship env=prodction", "There is no environment `prodction`. Did you mean `production`?"),
+        ("deploy ship service=hello,chekout", "There is no service `chekout`. Did you mean `checkout`?"),
         ("env=staging deploy", "`deploy` stands after a condition. Write the command's name first, then `name=value`."),
         ("deploy ship env=", "`env=` lacks a name or a value. Write for example `env=staging,production`."),
         ("deploy ship env=a,,b", "`env=a,,b` lacks a name or a value. Write for example `env=staging,production`."),
@@ -233,6 +235,6 @@ fn patterns_that_are_none() {
         ("* effect=writes", "`effect=writes` names no effect. Write `reads`, `changes` or `danger`."),
         ("", "There is no command ``. Write a command's name, or `deploy *` for a group, or `*` for all."),
     ] {
-        assert_eq!(Pattern::parse(text, &sample::registry()).unwrap_err(), what, "{text}");
+        assert_eq!(Pattern::parse(text, &sample::registry(), &sample::vocabulary()).unwrap_err(), what, "{text}");
     }
 }

@@ -21,28 +21,24 @@ impl Deployer {
     /// Waits for the program if it is still there, asks the health check what is live, and ends the act with the truth.
     pub(super) async fn settle(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         let draft = &doing.draft;
-        let number = doing.seq;
         let target = Target {
             service: draft.service.clone().unwrap_or_default(),
             environment: draft.environment.clone().unwrap_or_default(),
         };
-        let found = DEPLOYS.get(cx.store(), name(&target, number)).await?;
-        cx.resume(doing, async |permit| {
-            let Some(deploy) = found else {
-                // Its number is kept right after its program is started: it was stopped before, or in that very moment.
-                let why = "Deckhand was stopped just when its program was to be started; it was not seen running";
-                permit.failed(why);
-                return Ok(told(Tone::Warn, &target, number, format!("{why}. `/deploy status` shows what is live.")));
-            };
-            self.settle_run(cx, permit, &target, deploy.value).await
-        })
-        .await
+        let noted = DEPLOYS.get(cx.store(), name(&target, doing.seq)).await?;
+        let deploy = noted.map_or_else(|| begun(&target, &doing), |noted| noted.value);
+        cx.resume(doing, async |permit| self.settle_run(cx, permit, &target, deploy).await).await
     }
 
     async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &Target, mut deploy: Deploy) -> Result<Reply> {
         let number = deploy.number;
         let service = self.settings.services.get(&target.service);
-        if let Progress::Running(group) = &deploy.state
+        // The noted group is not all: a kill may have come before the note, or while what was live was being put back.
+        let noted = match &deploy.state {
+            Progress::Running(group) => Some(group.clone()),
+            Progress::Good { .. } | Progress::Bad { .. } => None,
+        };
+        if let Some(group) = &cx.ports().processes.writing_to(&deploy.log).or(noted)
             && self.wait_out(cx, permit, target, &deploy, group, service).await.is_none()
         {
             let says = "Deckhand is being stopped again, and the program still goes on. This message is continued when it is back.";
@@ -141,6 +137,22 @@ impl Deployer {
         let check = service?.health.as_ref()?;
         let never = tokio_util::sync::CancellationToken::new();
         Some(health::check(cx.ports(), check, &plan::names(target, release), &never, |_, _| {}).await)
+    }
+}
+
+/// A deploy as the ledger alone has it: it was killed before anything else was kept, and its program may never have been
+/// started, or be at work all the same.
+fn begun(target: &Target, doing: &Entry) -> Deploy {
+    let draft = &doing.draft;
+    let fact = |name: &str| draft.facts.get(name).and_then(|fact| fact.as_str()).unwrap_or_default().to_owned();
+    let log = plan::log_name(target, doing.seq);
+    Deploy {
+        number: doing.seq,
+        release: Release { commit: fact("commit"), reference: fact("ref") },
+        who: draft.who.clone(),
+        began: draft.at,
+        state: Progress::Bad { at: draft.at, why: String::new() },
+        log,
     }
 }
 

@@ -89,12 +89,11 @@ async fn guarded(State(console): Shared, request: Request, next: Next) -> Respon
     if let Some(refusal) = refusal(&console, request.method(), request.headers()) {
         return refusal;
     }
-    let framed = request.uri().path().starts_with("/demo/");
+    let demo = request.uri().path().starts_with("/demo/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    if !framed {
-        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
-    }
+    let policy = if demo { page::DEMO_POLICY } else { page::POLICY };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -163,7 +163,8 @@ impl Console {
         let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: answer.id.clone() };
         let mut answers = self.bot.ask(Ask { said, speaker, place });
         let (messages, asker) = (self.messages.clone(), who.name.clone());
-        tokio::spawn(async move {
+        // The bot waits for it when it stops: the last word of a call is kept, too.
+        self.bot.spawn(async move {
             while let Some(reply) = answers.recv().await {
                 if let Err(error) = messages.show(&mut answer, reply.clone(), &asker).await {
                     tracing::error!("a message can not be kept: {error:#}");

@@ -9,6 +9,9 @@ const JS: &str = "text/javascript; charset=utf-8";
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                           font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The demo's sites come from the same address as the page: to the browser they are strangers all the same.
+pub const DEMO_POLICY: &str = "sandbox allow-scripts";
+
 /// All of them.
 pub const ASSETS: &[Asset] = &[
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
