@@ -426,6 +426,14 @@ async fn damaged_data_is_told_and_never_replaced() {
     drop(file);
     refuses("overwritten");
     write(&db, &whole);
+    let (store, away) = (home.data().join("store"), home.data().join("away"));
+    fs::create_dir_all(home.data().join("backups")).unwrap();
+    write(&home.data().join("backups/deckhand-2026-03-02-0330.jsonl"), "");
+    fs::rename(&store, &away).unwrap();
+    let ran = home.run(&["serve"]);
+    assert_eq!(ran.code, Some(2), "lost: {ran:?}");
+    assert!(ran.err.contains("there is no database in") && ran.err.contains("run `deckhand restore FILE`"), "{ran:?}");
+    fs::rename(&away, &store).unwrap();
     let _deckhand = home.start();
     home.assert_sound();
     assert_eq!(home.ledger().len(), 6);

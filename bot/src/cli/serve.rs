@@ -55,6 +55,7 @@ pub(super) async fn serve(place: &Placed) -> Result<u8> {
     }
     let data = place.data(Some(&config))?;
     make_private(&data)?;
+    check_not_lost(&data)?;
     let clock = Clock::at(chrono::Utc::now());
     let store = SledStore::open(&store_folder(&data), clock.clone()).map_err(|error| anyhow!("{error}"))?;
     let store = Arc::new(store);
@@ -183,6 +184,22 @@ fn make_private(folder: &Path) -> Result<()> {
             folder.display()
         )
     })
+}
+
+/// Backups without a database mean that it is lost (a disk that is not mounted, a folder that was moved): to begin anew
+/// would hide that.
+fn check_not_lost(data: &Path) -> Result<()> {
+    let backups = data.join("backups");
+    let store = store_folder(data);
+    let any = std::fs::read_dir(&backups).is_ok_and(|mut entries| entries.next().is_some());
+    if any && !store.exists() {
+        let (store, backups) = (store.display(), backups.display());
+        bail!(
+            "there is no database in {store}, but there are backups in {backups}: Deckhand does not start with empty data in its place; \
+             to go on from the newest, run `deckhand restore FILE`; to begin anew, move {backups} away"
+        );
+    }
+    Ok(())
 }
 
 /// Where the demo listens: `DECKHAND_LISTEN`, else the usual place.

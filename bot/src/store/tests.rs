@@ -288,7 +288,8 @@ async fn missing_files_are_damage_and_a_newer_format_is_told() {
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
     let expected = format!(
         "The data in {0} can not be opened: its file `db` is missing or empty. Deckhand does not start with empty data in \
-         its place. Backups are in {1}/backups, and they are safe. Move {0} away, and run `deckhand restore FILE`.",
+         its place. Backups, once there are any, are in {1}/backups: move {0} away, and run `deckhand restore FILE` with the \
+         newest.",
         data.display(),
         data.parent().unwrap().display()
     );
