@@ -6,14 +6,13 @@ use bot::gate::Bot;
 use bot::jobs::{self, Schedule};
 use bot::store::{SledStore, backup};
 use bot::upkeep;
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use commands::clock::Clock;
-use commands::ledger::{Draft, Phase, Place};
 use commands::store::{Batch, Read, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::contract;
 use tests::memory::MemoryStore;
 use tests::stage::world::World;
 use tokio_util::sync::CancellationToken;
@@ -41,26 +40,6 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-fn painted(at: DateTime<Utc>) -> Draft {
-    Draft {
-        at,
-        phase: Phase::Doing,
-        of: None,
-        verb: "wall.paint".to_owned(),
-        object: "north wall".to_owned(),
-        service: None,
-        environment: None,
-        who: "ana".to_owned(),
-        place: Place::default(),
-        why: String::new(),
-        note: String::new(),
-        undo: None,
-        state: None,
-        digest: String::new(),
-        facts: serde_json::Map::new(),
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_backup_a_day_is_kept_and_each_can_be_restored() {
     let home = tempfile::tempdir().unwrap();
@@ -68,7 +47,7 @@ async fn a_backup_a_day_is_kept_and_each_can_be_restored() {
     let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let mut batch = Batch::default();
-    batch.put("wall", "blue").enter(painted(clock.now()));
+    batch.put("wall", "blue").enter(contract::draft("hello"));
     store.commit(batch).await.unwrap();
     let bot = bot(&clock, &store);
     // Deckhand is started anew each day: no backup is made twice, and none is left out.

@@ -195,7 +195,7 @@ impl Keeper {
     async fn run(&self, job: &Job, version: u64, mut record: Record) -> anyhow::Result<()> {
         let Record { due, missed, tries, .. } = record;
         let run = Run { due, missed, late: missed > 0 || self.clock.now() - due > LATE };
-        tracing::info!(job = job.name, %due, missed, late = run.late, "runs");
+        tracing::debug!(job = job.name, %due, missed, late = run.late, "runs");
         let work = AssertUnwindSafe(async { (job.run)(run).await }).catch_unwind().await;
         let done = match work.unwrap_or_else(|_| Err(anyhow!("it panicked"))) {
             Ok(batch) => self.commit(job, version, Record::after(job, due, self.clock.now())?, batch).await,
