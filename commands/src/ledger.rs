@@ -95,7 +95,7 @@ impl Phase {
 pub struct Place {
     /// The platform's name.
     pub platform: String,
-    /// The channel, by the platform's id of it.
+    /// The channel, by the platform's id of it; a thread's is `<channel>/<thread>`.
     pub channel: String,
     /// The message that answers, by the platform's id of it; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -361,7 +361,7 @@ impl Bot {
         args: &'a Args,
         channel: &'a str,
     ) -> Question<'a> {
-        Question { who, command, args, unfinished: false, channel, now: self.world.ports.clock.now() }
+        Question { who, command, args, unfinished: false, channel: room(channel), now: self.world.ports.clock.now() }
     }
 
     /// The policy's answer, grants included.
@@ -428,6 +428,11 @@ impl Plugin for Nobody {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
         Err(anyhow::anyhow!("`/{}` is declared, but nothing carries it out", cx.command()).into())
     }
+}
+
+/// The channel that policy knows: a thread belongs to the one that it hangs under.
+fn room(channel: &str) -> &str {
+    channel.split('/').next().unwrap_or(channel)
 }
 
 /// Whether calls of this command wait for other changes of the same service and environment.
