@@ -145,9 +145,9 @@ async fn say_has_exit_codes_and_json_for_scripts() {
         (&["/deploy ship app staging v9"], 1, "v9"),
         (&["deploy", "shup"], 1, "ship"),
         (&["--as", "eve", "deploy status"], 1, "eve may not say"),
-        (&["`deploy status`"], 2, "This is no command, and nobody was asked"),
-        (&["--as", "zoe", "deploy status"], 2, "Nobody speaks as `zoe` here"),
-        (&["--in", "nowhere", "deploy status"], 2, "There is no channel `nowhere`"),
+        (&["`deploy status`"], 1, "This is no command, and nobody was asked"),
+        (&["--as", "zoe", "deploy status"], 1, "Nobody speaks as `zoe` here"),
+        (&["--in", "nowhere", "deploy status"], 1, "There is no channel `nowhere`"),
         (&["--in", "random", "deploy status"], 0, "What is live"),
         (&["deploy", "ship", "app", "staging", "v1", "because:two words"], 2, "two words"),
     ];

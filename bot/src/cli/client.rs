@@ -16,6 +16,18 @@ pub struct Door {
     pub token: String,
 }
 
+/// The bot did not take what was asked, because of how it was asked: a sentence that says what to write instead.
+#[derive(Debug)]
+pub struct Mistaken(String);
+
+impl std::fmt::Display for Mistaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistaken {}
+
 /// A way to the running bot.
 pub struct Client {
     http: reqwest::Client,
@@ -126,6 +138,10 @@ impl Client {
         }
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or_default();
-        bail!("{}", body["error"].as_str().map_or_else(|| format!("the bot answered {status}"), str::to_owned))
+        let said = body["error"].as_str().map_or_else(|| format!("the bot answered {status}"), str::to_owned);
+        if status == reqwest::StatusCode::BAD_REQUEST {
+            return Err(Mistaken(said).into());
+        }
+        bail!("{said}")
     }
 }

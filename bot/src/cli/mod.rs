@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(run(line)).unwrap_or_else(|error| {
         eprintln!("deckhand: {error:#}");
-        2
+        if error.is::<client::Mistaken>() { 1 } else { 2 }
     });
     ExitCode::from(code)
 }
