@@ -141,16 +141,6 @@ impl Bot {
         replies
     }
 
-    /// Takes a call, and waits for its last reply.
-    pub async fn answer_to(self: &Arc<Bot>, ask: Ask) -> Reply {
-        let mut replies = self.ask(ask);
-        let mut last = Reply::default();
-        while let Some(reply) = replies.recv().await {
-            last = reply;
-        }
-        last
-    }
-
     /// Cancelled when Deckhand is about to stop.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
@@ -349,7 +339,10 @@ impl Bot {
         let refused =
             Refused { line: invocation.line(), trace: decision.trace, who_may: self.policy.who_may(&question) };
         let text = refusal::told(who, &refused);
-        self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
+        // Strangers are told why at once, and there may be any number of them.
+        if who.known {
+            self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
+        }
         Err(Stop::refuse(text))
     }
 

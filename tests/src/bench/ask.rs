@@ -10,7 +10,7 @@ use bot::store::SledStore;
 use chrono::{TimeDelta, Utc};
 use commands::clock::Clock;
 use commands::ledger::{Draft, Phase, Place};
-use commands::reply::Outcome;
+use commands::reply::{Outcome, Reply};
 use commands::store::{Batch, Store};
 use std::path::Path;
 use std::sync::Arc;
@@ -148,7 +148,10 @@ async fn ask(bot: &Arc<Bot>, line: &str) -> Result<Duration> {
         place: Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: "1".to_owned() },
     };
     let began = Instant::now();
-    let reply = bot.answer_to(ask).await;
+    let (mut replies, mut reply) = (bot.ask(ask), Reply::default());
+    while let Some(next) = replies.recv().await {
+        reply = next;
+    }
     let took = began.elapsed();
     ensure!(reply.outcome == Outcome::Done, "`{line}` was answered: {}", reply.text);
     Ok(took)
