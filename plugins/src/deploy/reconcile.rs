@@ -41,12 +41,16 @@ impl Deployer {
         if let Some(group) = &cx.ports().processes.writing_to(&deploy.log).or(noted)
             && self.wait_out(cx, permit, target, &deploy, group, service).await.is_none()
         {
-            let says = "Deckhand is being stopped again, and the program still goes on. This message is continued when it is back.";
-            return Err(Stop::Left(Box::new(told(Tone::Warn, target, number, says.to_owned()))));
+            return Err(left_again(target, number));
         }
+        let found = tokio::select! {
+            biased;
+            found = self.is_live(cx, target, &deploy.release, service) => found,
+            () = cx.stopping().cancelled() => return Err(left_again(target, number)),
+        };
         let before = live(cx.store(), target).await?;
         let at = cx.now();
-        let reply = match self.is_live(cx, target, &deploy.release, service).await {
+        let reply = match found {
             Some(Ok(())) => {
                 deploy.state = Progress::Good { at };
                 ship::make_live(permit, target, &deploy.release, &before, at)?;
@@ -59,7 +63,13 @@ impl Deployer {
                     .and_then(Result::err)
                     .map(|met| format!("{} is not live: its health check {met}.", deploy.release));
                 let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), service).await;
+                let Target { service, environment } = target;
+                let mut next =
+                    format!("`/deploy ship {service} {environment} {}` tries it again", deploy.release.reference);
                 if let (false, Some(live)) = (known, before.0) {
+                    let release = &live.release;
+                    next +=
+                        &format!(", `/deploy ship {service} {environment} {}` puts {release} back", release.reference);
                     LIVE.put(permit, target, &Live { doubt: Some(number), ..live })?;
                 }
                 let met = met.unwrap_or_else(|| {
@@ -68,10 +78,7 @@ impl Deployer {
                 let why = format!("{met} {now}");
                 deploy.state = Progress::Bad { at, why: why.clone() };
                 permit.failed(format!("Deckhand was stopped in the middle of it. {why}"));
-                let Target { service, environment } = target;
-                let next =
-                    format!("`/deploy ship {service} {environment} {}` tries it again.", deploy.release.reference);
-                told(Tone::Bad, target, number, format!("{INTERRUPTED} {why} {next}")).outcome(Outcome::Broken)
+                told(Tone::Bad, target, number, format!("{INTERRUPTED} {why} {next}.")).outcome(Outcome::Broken)
             }
         };
         DEPLOYS.put(permit, name(target, number), &deploy)?;
@@ -154,6 +161,11 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         state: Progress::Bad { at: draft.at, why: String::new() },
         log,
     }
+}
+
+fn left_again(target: &Target, number: u64) -> Stop {
+    let says = "Deckhand is being stopped again, and this still goes on. This message is continued when it is back.";
+    Stop::Left(Box::new(told(Tone::Warn, target, number, says.to_owned())))
 }
 
 fn told(tone: Tone, target: &Target, number: u64, says: String) -> Reply {

@@ -3,7 +3,7 @@
 use super::health;
 use super::plan::{Plan, log_name, names, program};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
-use super::settings::OnStop;
+use super::settings::{Health, OnStop};
 use super::show;
 use super::{Cancel, Deployer};
 use anyhow::Context;
@@ -82,10 +82,18 @@ impl Deployer {
             log: log.clone(),
         };
         DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
-        permit.save().await?;
+        if let Err(stop) = permit.save().await {
+            // A program that nobody would find again after a crash does not go on.
+            cancel.token.cancel();
+            let _ = running.exit.await;
+            return Err(stop);
+        }
         let met = match self.follow(cx, plan, permit.act(), running, &cancel.token).await {
             None => return Ok(Outcome::Left),
-            Some(Exit::Status(0)) => self.healthy(cx, plan, permit.act(), &cancel.token).await,
+            Some(Exit::Status(0)) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
+                None => return Ok(Outcome::Left),
+                Some(met) => met,
+            },
             Some(Exit::Cancelled) => Err(ended_by(cancel)),
             Some(exit) => Err(format!("Its program failed: {exit}")),
         };
@@ -148,12 +156,26 @@ impl Deployer {
         }
     }
 
-    async fn healthy(&self, cx: &Cx, plan: &Plan<'_>, number: u64, cancel: &CancellationToken) -> Result<(), String> {
-        let Some(check) = &plan.service.health else { return Ok(()) };
+    /// Asks whether what was shipped is well; nothing comes of it when Deckhand is to stop before it knows. The program has
+    /// ended by then, so there is nothing to end: the next start asks again.
+    async fn healthy(
+        &self,
+        cx: &Cx,
+        plan: &Plan<'_>,
+        number: u64,
+        cancel: &CancellationToken,
+    ) -> Option<Result<(), String>> {
+        let Some(check) = &plan.service.health else { return Some(Ok(())) };
         cx.progress(show::checking(plan, number, None));
         let tell = |attempt, met: &str| cx.progress(show::checking(plan, number, Some((attempt, check.tries, met))));
-        let checked = health::check(cx.ports(), check, &plan.names(), cancel, tell).await;
-        checked.map_err(|met| format!("Its health check {met}"))
+        let names = plan.names();
+        tokio::select! {
+            biased;
+            checked = health::check(cx.ports(), check, &names, cancel, tell) => {
+                Some(checked.map_err(|met| format!("Its health check {met}")))
+            }
+            () = cx.stopping().cancelled() => None,
+        }
     }
 
     /// After a deploy that did not work: puts back what was live where that is not well any more, and says in a
@@ -178,23 +200,37 @@ impl Deployer {
             ));
         }
         cx.progress(show::putting_back(plan, permit.act(), release));
+        match self.put_back(cx, permit, plan, release, check).await {
+            Ok(()) => Ok(format!("{release} was put back, and is live and well")),
+            Err(why) => {
+                LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+                Ok(format!("{why}. Look at once"))
+            }
+        }
+    }
+
+    /// Ships once more what was live before, and makes sure that it is well.
+    async fn put_back(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        plan: &Plan<'_>,
+        release: &Release,
+        check: &Health,
+    ) -> Result<(), String> {
         let never = CancellationToken::new();
+        let names = names(&plan.target, release);
         let log = log_name(&plan.target, permit.act());
         let program = program(plan.service, &names);
-        let running = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, never.clone()).await?;
-        let Running { mut lines, exit, .. } = running;
+        let started = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, never.clone()).await;
+        let Running { mut lines, exit, .. } =
+            started.map_err(|error| format!("{release} could not be put back: {error:#}"))?;
         while lines.recv().await.is_some() {}
-        let exit = exit.await.unwrap_or(Exit::Status(-1));
-        let put_back = match exit {
-            Exit::Status(0) => health::check(cx.ports(), check, &names, &never, |_, _| {}).await,
-            exit => Err(format!("could not be reached: the program failed with {exit}")),
-        };
-        match put_back {
-            Ok(()) => Ok(format!("{release} was put back, and is live and well")),
-            Err(met) => {
-                LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
-                Ok(format!("{release} was put back, but it is not well: its health check {met}. Look at once"))
-            }
+        match exit.await.unwrap_or(Exit::Status(-1)) {
+            Exit::Status(0) => health::check(cx.ports(), check, &names, &never, |_, _| {})
+                .await
+                .map_err(|met| format!("{release} was put back, but it is not well: its health check {met}")),
+            exit => Err(format!("{release} could not be put back: the program failed with {exit}")),
         }
     }
 }
