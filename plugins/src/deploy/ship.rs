@@ -33,8 +33,8 @@ pub(super) enum Outcome {
     Good,
     /// The program or its health check failed, for this reason; and what is live then.
     Bad(String),
-    /// Deckhand is stopping, and the program goes on without it.
-    Left,
+    /// Deckhand is stopping in the middle of it; this is what becomes of the deploy.
+    Left(&'static str),
 }
 
 impl Deployer {
@@ -44,8 +44,8 @@ impl Deployer {
             .act(plan.act(), async |permit| {
                 let registered = self.register(&plan.target, permit.act());
                 let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
-                if matches!(outcome, Ok(Outcome::Left)) {
-                    return Err(Stop::Left(Box::new(show::left(&plan, permit.act()))));
+                if let Ok(Outcome::Left(how)) = outcome {
+                    return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), how))));
                 }
                 Ok((permit.act(), outcome?))
             })
@@ -89,9 +89,9 @@ impl Deployer {
             return Err(stop);
         }
         let met = match self.follow(cx, plan, permit.act(), running, &cancel.token).await {
-            None => return Ok(Outcome::Left),
+            None => return Ok(Outcome::Left("the program goes on without it")),
             Some(Exit::Status(0)) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
-                None => return Ok(Outcome::Left),
+                None => return Ok(Outcome::Left("the health check is asked again later")),
                 Some(met) => met,
             },
             Some(Exit::Cancelled) => Err(ended_by(cancel)),

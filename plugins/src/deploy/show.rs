@@ -59,9 +59,8 @@ pub(super) fn failed(plan: &Plan<'_>, number: u64, why: &str, output: String) ->
         .outcome(Outcome::Broken)
 }
 
-pub(super) fn left(plan: &Plan<'_>, number: u64) -> Reply {
-    let says =
-        "Deckhand is being stopped, and this goes on without it. This message is continued when Deckhand is back.";
+pub(super) fn left(plan: &Plan<'_>, number: u64, how: &str) -> Reply {
+    let says = format!("Deckhand is being stopped, and {how}. This message is continued when Deckhand is back.");
     card(Tone::Warn, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says).outcome(Outcome::Broken)
 }
 
