@@ -99,7 +99,15 @@ impl OpenError {
 /// A folder that this process alone has, until this is dropped.
 pub(super) struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that is being started at this moment has a copy of it until it is
+        // another program, and with it the lock.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Folder {
@@ -122,7 +130,7 @@ impl Folder {
         }
         // The number is only for the message of whoever comes second: the lock is the kernel's.
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed)?;
-        Ok(Folder { path: path.to_owned(), _lock: lock })
+        Ok(Folder { path: path.to_owned(), lock })
     }
 
     pub(super) fn path(&self) -> &Path {
