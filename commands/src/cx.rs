@@ -14,6 +14,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,8 @@ pub struct Call {
     pub agreed: Option<Agreed>,
     /// Whether policy wants a yes, whatever the command's own effect.
     pub confirm: bool,
+    /// Whether policy wants a one-time code, and for how long one is good.
+    pub code: Option<Duration>,
 }
 
 /// An act that somebody has said yes to.
@@ -49,6 +52,8 @@ pub struct Agreed {
     pub digest: String,
     /// Its facts, to tell what has changed since.
     pub facts: Vec<(String, String)>,
+    /// Whether the yes came with a one-time code.
+    pub proven: bool,
 }
 
 /// A person as policy sees them.
@@ -63,6 +68,11 @@ pub struct Who {
 }
 
 impl Who {
+    /// Whether the config knows neither them nor any role of theirs.
+    pub fn is_stranger(&self) -> bool {
+        !self.known && self.roles.is_empty()
+    }
+
     /// Deckhand itself, for work that nobody asked for.
     pub fn deckhand() -> Who {
         Who { name: "deckhand".to_owned(), roles: Vec::new(), known: true }
