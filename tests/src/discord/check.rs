@@ -21,6 +21,21 @@ const CORRECTIONS: &[(&str, &str, &str)] = &[
         r#"{ "type": "object", "properties": { "code": { "type": "string" }, "message": { "type": "string" } } }"#,
         "the reference, \"Error Messages\", names what is wrong with a field by a word: `\"code\": \"BASE_TYPE_CHOICES\"`",
     ),
+    (
+        "/components/schemas/ApplicationCommandCreateRequest/properties/default_member_permissions",
+        r#"{ "type": ["string", "null"] }"#,
+        "the reference, \"Application Command Object\": a bit set, written as a string",
+    ),
+    (
+        "/components/schemas/ApplicationCommandUpdateRequest/properties/default_member_permissions",
+        r#"{ "type": ["string", "null"] }"#,
+        "the same",
+    ),
+    (
+        "/components/schemas/ApplicationCommandPatchRequestPartial/properties/default_member_permissions",
+        r#"{ "type": ["string", "null"] }"#,
+        "the same",
+    ),
 ];
 
 /// Discord's description, read once for all tests of a program.

@@ -100,7 +100,8 @@ fn clean(mut body: Value) -> Value {
         for option in body.get_mut("options").and_then(Value::as_array_mut).into_iter().flatten() {
             let Value::Object(option) = option else { continue };
             option.retain(|name, value| {
-                !value.is_null() && !(value == &json!(false) && matches!(name.as_str(), "required" | "autocomplete"))
+                let default = value == &json!(false) && matches!(name.as_str(), "required" | "autocomplete");
+                !(value.is_null() || default)
             });
             options(option);
         }

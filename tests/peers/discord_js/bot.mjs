@@ -1,0 +1,18 @@
+// A bare bot on discord.js: registers `ping`, defers, edits. Its argument is the address of Discord's API.
+import { Client, Events } from "discord.js";
+
+const client = new Client({ intents: [], rest: { api: process.argv[2], version: "10" } });
+
+client.once(Events.ClientReady, async () => {
+  await client.application.commands.set([{ name: "ping", description: "Answer" }]);
+  console.log("ready");
+});
+
+client.on(Events.InteractionCreate, async (interaction) => {
+  if (interaction.isChatInputCommand()) {
+    await interaction.deferReply();
+    await interaction.editReply("pong");
+  }
+});
+
+await client.login(process.env.DISCORD_TOKEN);
