@@ -5,6 +5,7 @@ use crate::gate::consent::AskFirst;
 use crate::gate::people::People;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
+use crate::outbox::Post;
 use commands::clock::Clock;
 use commands::cx::{Ports, World};
 use commands::plugin::Setup;
@@ -139,7 +140,8 @@ impl Plan {
             vocabulary: Arc::new(self.vocabulary),
         };
         let consent = Arc::new(AskFirst { store: store.clone() });
-        let world = World { ports, store, redactor: self.redactor, consent };
+        let outbox = Arc::new(Post { redactor: self.redactor.clone() });
+        let world = World { ports, store, redactor: self.redactor, consent, outbox };
         let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, world);
         self.builtin.attach(&bot);
         bot

@@ -124,6 +124,9 @@ pub struct Button {
     /// nothing. Platforms never see it.
     #[serde(skip)]
     pub drawn_from: Option<(String, u64)>,
+    /// Who alone may press it; anyone where nobody is named. Platforms never see it.
+    #[serde(skip)]
+    pub only_for: Option<String>,
 }
 
 /// How a button looks.
@@ -142,12 +145,19 @@ pub enum Look {
 impl Button {
     /// A plain button.
     pub fn new(label: impl Into<String>, line: impl Into<String>) -> Button {
-        Button { label: label.into(), line: line.into(), look: Look::Plain, id: String::new(), drawn_from: None }
+        let (label, line) = (label.into(), line.into());
+        Button { label, line, look: Look::Plain, id: String::new(), drawn_from: None, only_for: None }
     }
 
     /// The same, looking like this.
     pub fn look(mut self, look: Look) -> Button {
         self.look = look;
+        self
+    }
+
+    /// The same, for this person alone to press.
+    pub fn only_for(mut self, person: impl Into<String>) -> Button {
+        self.only_for = Some(person.into());
         self
     }
 

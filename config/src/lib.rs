@@ -10,6 +10,7 @@ mod names;
 mod people;
 mod policy;
 mod problem;
+mod schedule;
 mod secret;
 mod section;
 pub mod suggest;
@@ -19,6 +20,7 @@ pub use during::During;
 pub use people::Person;
 pub use policy::Rule;
 pub use problem::{Place, Problem, Problems, quoted};
+pub use schedule::Schedule;
 pub use section::Section;
 
 use chrono_tz::Tz;

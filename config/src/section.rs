@@ -1,11 +1,12 @@
 //! One table of the file, read key by key: every mistake is noted, none stops the reading.
 
 use crate::{
-    Place, Problems, duration, names,
+    Place, Problems, Schedule, duration, names,
     problem::{quoted, quoted_list, visible},
     suggest::suggest,
     tree::{Entry, Node, Table, Text, Tree, Value},
 };
+use chrono_tz::Tz;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -109,6 +110,16 @@ impl<'a> Section<'a> {
         let text = self.text_node(key)?;
         let refuse = |instead| self.refuse(key, text, "is no duration", instead);
         duration::read(&text.value).map_err(refuse).ok()
+    }
+
+    /// A line of crontab, as [`Schedule::parse`] reads it, on the clocks of `zone`.
+    pub fn schedule(&self, key: &str, zone: Tz) -> Option<Schedule> {
+        let text = self.text_node(key)?;
+        let refuse = |wrong: String| {
+            let wrong = if text.is_from_outside() { format!("{} is no schedule", text.shown()) } else { wrong };
+            self.problem(key, wrong.trim_end_matches('.'), format!("write for example `{key} = \"0 17 * * fri\"`"));
+        };
+        Schedule::parse(&text.value, zone).map_err(refuse).ok()
     }
 
     /// A path: `~/` is the home folder, and a relative one starts from the folder of the config.

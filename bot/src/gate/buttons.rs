@@ -20,6 +20,9 @@ pub struct Drawn {
     pub line: String,
     /// The record that it was drawn from, and its version then.
     pub from: Option<(String, u64)>,
+    /// Who alone may press it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<String>,
     /// When it was drawn.
     pub at: DateTime<Utc>,
     /// Who pressed it, and when.
@@ -47,8 +50,8 @@ impl Dresser {
 }
 
 fn drawn(button: &Button, at: DateTime<Utc>) -> Drawn {
-    let Button { label, line, drawn_from: from, .. } = button.clone();
-    Drawn { label, line, from, at, pressed: None }
+    let Button { label, line, drawn_from: from, only_for, .. } = button.clone();
+    Drawn { label, line, from, only_for, at, pressed: None }
 }
 
 /// 96 random bits: nobody guesses a button that they were not shown.

@@ -32,6 +32,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -193,8 +194,8 @@ impl Bot {
     }
 
     /// Lets `work` go on until it has ended, even when Deckhand is to stop.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.calls.spawn(work);
+    pub(crate) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.calls.spawn(work)
     }
 
     /// A place in the queue of what an open act changes.
@@ -279,7 +280,7 @@ impl Bot {
         let (line, pressed) = match said {
             Said::Line(line) => (line.clone(), None),
             Said::Press(id) => {
-                let button = self.pressed(id).await?;
+                let button = self.pressed(id, who).await?;
                 (button.value.line.clone(), Some((id.clone(), button)))
             }
         };
@@ -294,7 +295,7 @@ impl Bot {
         Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
     }
 
-    async fn pressed(&self, id: &str) -> Result<Versioned<buttons::Drawn>> {
+    async fn pressed(&self, id: &str, who: &Who) -> Result<Versioned<buttons::Drawn>> {
         let store = &*self.world.ports.store;
         let Some(button) = buttons::find(store, id).await? else {
             return Err(Stop::refuse("This button is no longer known. Say the command instead; `/help` lists them."));
@@ -303,6 +304,9 @@ impl Bot {
             let ago = text::ago(*at, self.world.ports.clock.now());
             let by = text::plain(by);
             return Err(Stop::refuse(format!("{by} pressed this button {ago}. Nothing was done again.")));
+        }
+        if let Some(other) = button.value.only_for.as_ref().filter(|other| **other != who.name) {
+            return Err(Stop::refuse(format!("This button is for {}. Nothing was done.", text::plain(other))));
         }
         Ok(button)
     }
@@ -388,7 +392,7 @@ impl Bot {
 
     async fn guards(&self, cx: &Cx) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        if cx.invocation().is_none_or(|invocation| invocation.command.effect == Effect::Reads) {
+        if cx.invocation().is_none_or(|invocation| !serial(invocation.command)) {
             return Ok(warnings);
         }
         for Plugged { spec, plugin } in &self.plugins {
@@ -397,8 +401,9 @@ impl Bot {
                 .with_context(|| format!("`{}` can not say whether this may be done now, so it was not", spec.name))?
             {
                 Guarded::Allow => {}
+                Guarded::While { key, version } => cx.fence(key, version),
                 Guarded::Warn(reason) => warnings.push(reason),
-                Guarded::Deny(reason) => return Err(Stop::refuse(reason)),
+                Guarded::Deny(reply) => return Err(Stop::from(*reply)),
             }
         }
         Ok(warnings)
@@ -428,7 +433,7 @@ fn room(channel: &str) -> &str {
     channel.split('/').next().unwrap_or(channel)
 }
 
-/// Whether calls of this command wait for other changes of the same service and environment.
+/// Whether calls of this command wait for other changes of the same service and environment, and guards are asked.
 fn serial(command: &CommandSpec) -> bool {
     command.effect != Effect::Reads && !command.urgent
 }
@@ -463,7 +468,7 @@ fn panicked() -> Reply {
     Reply::card(Tone::Bad, "This did not work", text).outcome(Outcome::Broken)
 }
 
-fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
+pub(crate) fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
     let Reply { text, card, fields, table, output, buttons, .. } = reply;
     let fields = fields.iter_mut().flat_map(|field| [&mut field.name, &mut field.value]);
     let cells = table.iter_mut().flat_map(|table| table.rows.iter_mut().flatten());

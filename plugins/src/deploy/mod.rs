@@ -56,7 +56,7 @@ pub static SPEC: PluginSpec = PluginSpec {
                 BECAUSE,
             ],
             need: Need::Rule,
-            effect: Effect::Changes,
+            effect: Effect::GoesBack,
             urgent: false,
             examples: &[
                 "deploy rollback hello staging",
