@@ -1,4 +1,4 @@
-//! Reads a moment as people write it, in the team's zone.
+//! Moments as people write and read them, in the team's zone.
 
 use crate::text;
 use chrono::{
@@ -47,6 +47,23 @@ pub(crate) fn is_clock(text: &str) -> bool {
 pub(crate) fn is_day(text: &str) -> bool {
     let word = text.to_ascii_lowercase();
     ["today", "yesterday", "tomorrow"].contains(&&*word) || weekday(&word).is_some() || calendar_day(&word).is_some()
+}
+
+/// Reads a date of a config: `2026-12-24`, which is its first moment, or `2026-12-24 17:00`.
+pub fn on_calendar(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    let (day, time) = text.split_once(' ').unwrap_or((text, "00:00"));
+    resolve(calendar_day(day)?.and_time(clock(time)?), zone)
+}
+
+/// A moment as people say it: `17:00 UTC`, and on another day than `now` `Fri 6 Mar, 17:00 UTC`.
+pub fn show(at: DateTime<Utc>, now: DateTime<Utc>, zone: Tz) -> String {
+    let (at, now) = (at.with_timezone(&zone), now.with_timezone(&zone));
+    let format = match (at.date_naive() == now.date_naive(), at.year() == now.year()) {
+        (true, _) => "%H:%M %Z",
+        (false, true) => "%a %-d %b, %H:%M %Z",
+        (false, false) => "%a %-d %b %Y, %H:%M %Z",
+    };
+    at.format(format).to_string()
 }
 
 fn next_clock(text: &str, zone: Tz, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -222,6 +239,18 @@ mod tests {
         for text in ["", "soon", "yesterday", "2h ago", "25:00", "now 9:00", "friday noon", "9999999999999w"] {
             let sentence = read_later(text, Tz::Asia__Seoul, now).unwrap_err();
             assert!(sentence.contains("is no time to come. Write it like `17:00`"), "{text}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_shown_with_its_day_where_that_is_another() {
+        let now = at("2026-03-05T06:30:00Z");
+        for (moment, shown) in [
+            ("2026-03-05T14:59:00Z", "23:59 KST"),
+            ("2026-03-05T15:00:00Z", "Fri 6 Mar, 00:00 KST"),
+            ("2027-03-05T15:00:00Z", "Sat 6 Mar 2027, 00:00 KST"),
+        ] {
+            assert_eq!(super::show(at(moment), now, Tz::Asia__Seoul), shown);
         }
     }
 

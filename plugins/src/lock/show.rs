@@ -2,18 +2,15 @@
 
 use super::records::{Book, LOCKS, Lock, Scope, Wait};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use commands::cx::Cx;
+use commands::moment;
 use commands::parse::quote;
 use commands::reply::{Button, Look, Reply, Tone};
 use commands::text;
 
-/// A moment as people say it: the time, and the day where it is another.
+/// A moment as people say it.
 pub fn moment(at: DateTime<Utc>, cx: &Cx) -> String {
-    let zone: Tz = cx.ports().vocabulary.zone;
-    let (at, now) = (at.with_timezone(&zone), cx.now().with_timezone(&zone));
-    let same = at.date_naive() == now.date_naive();
-    at.format(if same { "%H:%M %Z" } else { "%a %-d %b, %H:%M %Z" }).to_string()
+    moment::show(at, cx.now(), cx.ports().vocabulary.zone)
 }
 
 /// What somebody is told whom a lock stops.
