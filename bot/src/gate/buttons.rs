@@ -31,14 +31,18 @@ pub struct Drawn {
 
 /// Gives the buttons of one call's replies their names.
 #[derive(Debug, Default)]
-pub struct Dresser(HashMap<(String, Option<(String, u64)>), String>);
+pub struct Dresser(HashMap<Says, String>);
+
+/// What tells one button from another: its line, what it was drawn from, and whom it is for.
+type Says = (String, Option<(String, u64)>, Option<String>);
 
 impl Dresser {
     /// Names every button of `reply`, and keeps the new ones with the batch: a button that stays through several replies
     /// keeps its name.
     pub fn dress(&mut self, reply: &mut Reply, batch: &mut Batch, at: DateTime<Utc>) -> Result<()> {
         for button in &mut reply.buttons {
-            let id = self.0.entry((button.line.clone(), button.drawn_from.clone())).or_default();
+            let says = (button.line.clone(), button.drawn_from.clone(), button.only_for.clone());
+            let id = self.0.entry(says).or_default();
             if id.is_empty() {
                 *id = name()?;
                 BUTTONS.put_in(batch, &id, &drawn(button, at))?;
