@@ -3,9 +3,11 @@
 use crate::builtin::{self, Builtin};
 use crate::gate::consent::AskFirst;
 use crate::gate::people::People;
+use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
 use crate::outbox::Post;
+use crate::platforms::discord;
 use commands::clock::Clock;
 use commands::cx::{Ports, World};
 use commands::plugin::Setup;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 
 /// The platforms that a person may have an id on; any other name in a person's section is a mistake. Ids on one that is not
 /// connected wait for it.
-pub const PLATFORMS: [&str; 3] = [crate::gate::people::CONSOLE, "discord", "irc"];
+pub const PLATFORMS: [&str; 3] = [crate::gate::people::CONSOLE, discord::NAME, "irc"];
 
 /// A bot that has been read from a config and checked, but touches nothing yet.
 pub struct Plan {
@@ -30,10 +32,13 @@ pub struct Plan {
     builtin: Arc<Builtin>,
     policy: Policy,
     people: People,
+    rooms: Rooms,
     vocabulary: Vocabulary,
     redactor: Redactor,
     /// When the daily backup is made.
     pub backup: Option<Schedule>,
+    /// Discord, where it is to be connected.
+    pub discord: Option<discord::settings::Settings>,
 }
 
 /// The world that a bot is put into.
@@ -59,7 +64,8 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
         let mut setup = Setup { name: spec.name, config, problems: problems.clone() };
         plugins.push(Plugged { spec, plugin: (spec.start)(&mut setup) });
     }
-    let names: Vec<_> = all.iter().map(|spec| spec.name).collect();
+    let discord = discord::settings::read(config, problems);
+    let names: Vec<_> = all.iter().map(|spec| spec.name).chain(["chat"]).collect();
     config.unclaimed(&names, problems);
     config.check_platforms(&PLATFORMS, problems);
     let registry = Registry::new(plugins.iter().flat_map(|plugged| plugged.spec.commands));
@@ -77,9 +83,11 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
     Plan {
         policy: policy(config, &registry, &vocabulary, problems),
         people: People::new(config),
+        rooms: Rooms::new(config),
         vocabulary,
         redactor: Redactor::new(config.secrets.clone()),
         backup: backup.ok(),
+        discord,
         registry,
         plugins,
         builtin,
@@ -100,6 +108,7 @@ fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problem
             channels: rule.channels.clone(),
             during: rule.during.clone(),
             confirm: rule.confirm,
+            code: rule.code,
             lender: None,
             until: None,
         })
@@ -128,6 +137,11 @@ impl Plan {
         &self.registry
     }
 
+    /// Who may do what.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Puts the bot into the world.
     pub fn build(self, surroundings: Surroundings) -> Arc<Bot> {
         let Surroundings { clock, store, wire, launcher, files } = surroundings;
@@ -142,7 +156,7 @@ impl Plan {
         let consent = Arc::new(AskFirst { store: store.clone() });
         let outbox = Arc::new(Post { redactor: self.redactor.clone() });
         let world = World { ports, store, redactor: self.redactor, consent, outbox };
-        let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, world);
+        let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world);
         self.builtin.attach(&bot);
         bot
     }

@@ -57,8 +57,8 @@ impl Bot {
 
     async fn settle_one(&self, doing: Entry, progress: mpsc::UnboundedSender<Reply>) -> Reply {
         let draft = &doing.draft;
-        let call =
-            Call { who: self.people.named(&draft.who), place: draft.place.clone(), agreed: None, confirm: false };
+        let who = self.people.named(&draft.who);
+        let call = Call { who, place: draft.place.clone(), agreed: None, confirm: false, code: None };
         let cx = Cx::new(self.world.clone(), call, None, progress, self.stopping().clone());
         let plugin = self.plugin_of(&draft.verb);
         let settled = plugin.reconcile(&cx, doing).await;

@@ -3,6 +3,7 @@
 use crate::gate::{Bot, buttons, consent};
 use crate::jobs::{Job, Missed, Run, Schedule};
 use crate::platforms::console::session;
+use crate::platforms::discord::record;
 use crate::store::backup;
 use crate::world::Folder;
 use anyhow::Context;
@@ -66,7 +67,7 @@ pub fn reminders(bot: &Arc<Bot>, schedule: Schedule) -> Job {
     Job { name: "reminders".to_owned(), schedule, missed: Missed::Once, run: Box::new(run) }
 }
 
-/// Every day: forgets old buttons, old logs, and browsers that were signed in long ago.
+/// Every day: forgets old buttons, old logs, browsers that were signed in long ago, and interactions that are over.
 pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
     let bot = bot.clone();
     let run = move |_| {
@@ -77,6 +78,7 @@ pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
             let mut batch = Batch::default();
             buttons::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
             session::forget(store, now, &mut batch).await?;
+            record::forget(store, now, &mut batch).await?;
             files.forget((now - TimeDelta::days(LOG_DAYS)).into())?;
             Ok(batch)
         }

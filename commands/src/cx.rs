@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,8 @@ pub struct Call {
     pub agreed: Option<Agreed>,
     /// Whether policy wants a yes, whatever the command's own effect.
     pub confirm: bool,
+    /// Whether policy wants a one-time code, and for how long one is good.
+    pub code: Option<Duration>,
 }
 
 /// An act that somebody has said yes to.
@@ -51,6 +54,8 @@ pub struct Agreed {
     pub digest: String,
     /// Its facts, to tell what has changed since.
     pub facts: Vec<(String, String)>,
+    /// Whether the yes came with a one-time code.
+    pub proven: bool,
 }
 
 /// A person as policy sees them.
@@ -65,6 +70,11 @@ pub struct Who {
 }
 
 impl Who {
+    /// Whether the config knows neither them nor any role of theirs.
+    pub fn is_stranger(&self) -> bool {
+        !self.known && self.roles.is_empty()
+    }
+
     /// Deckhand itself, for work that nobody asked for.
     pub fn deckhand() -> Who {
         Who { name: "deckhand".to_owned(), roles: Vec::new(), known: true }

@@ -9,7 +9,7 @@ pub mod clock;
 pub mod complete;
 pub mod cx;
 pub mod ledger;
-mod line;
+pub mod line;
 pub mod moment;
 pub mod parse;
 pub mod plugin;

@@ -76,9 +76,10 @@ impl Invocation {
     }
 
     /// The one way to write it, without a slash and with every argument's name. It reads as the same invocation, at any
-    /// time.
+    /// time; but what is secret is left out.
     pub fn line(&self) -> String {
-        self.args.iter().fold(self.command.name.to_owned(), |line, (name, value)| {
+        let secret = |name: &str| self.command.args.iter().any(|arg| arg.name == name && arg.secret);
+        self.args.iter().filter(|(name, _)| !secret(name)).fold(self.command.name.to_owned(), |line, (name, value)| {
             format!("{line} {name}:{}", quote(&value.to_string()))
         })
     }

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use config::During;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Every rule, and the roles that people have.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,8 @@ pub struct Rule {
     pub during: Option<During>,
     /// Whether a yes is asked for.
     pub confirm: bool,
+    /// Whether a one-time code is asked for, and for how long one is good.
+    pub code: Option<Duration>,
     /// Who lends this right to whom it applies: it reaches exactly as far as the lender's own rights of the moment.
     pub lender: Option<String>,
     /// When it ends.
@@ -99,6 +102,8 @@ pub struct Decision {
     pub allowed: bool,
     /// Whether a yes is to be asked for.
     pub confirm: bool,
+    /// Whether a one-time code is to be asked for, and how old the last one may be.
+    pub code: Option<Duration>,
     /// What each rule about this command said.
     pub trace: Vec<Step>,
 }
@@ -308,21 +313,23 @@ impl Policy {
     /// Decides, over the operator's rules and these grants.
     pub fn decide(&self, question: &Question<'_>, grants: &[Rule]) -> Decision {
         if question.command.need == Need::Nothing {
-            return Decision { allowed: true, confirm: false, trace: Vec::new() };
+            return Decision { allowed: true, confirm: false, code: None, trace: Vec::new() };
         }
-        let mut decision = Decision { allowed: false, confirm: false, trace: Vec::new() };
+        let mut decision = Decision { allowed: false, confirm: false, code: None, trace: Vec::new() };
         let mut denied = false;
         for rule in self.rules.iter().chain(grants).filter(|rule| rule.pattern.names(question.command)) {
-            let mut confirm = rule.confirm;
+            let (mut confirm, mut code) = (rule.confirm, rule.code);
             let missed = rule.misses(question, self.zone).or_else(|| {
                 let lent = self.lent(rule, question)?;
                 confirm |= lent.confirm;
+                code = stricter(code, lent.code);
                 (!lent.allowed).then(|| "lends what its giver may not do either".to_owned())
             });
             if missed.is_none() {
                 decision.allowed |= rule.allow;
                 denied |= !rule.allow;
                 decision.confirm |= confirm;
+                decision.code = stricter(decision.code, code);
             }
             decision.trace.push(Step {
                 source: rule.source.clone(),
@@ -355,6 +362,11 @@ impl Policy {
         }
         found
     }
+}
+
+/// Of two ages that a code may have, the one that both rules are content with.
+fn stricter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
 }
 
 #[cfg(test)]

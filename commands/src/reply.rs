@@ -34,6 +34,9 @@ pub struct Reply {
     /// Whether only the asker sees it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub only_you: bool,
+    /// Whether it is shown once, and kept nowhere: it hands a secret to the asker, who alone sees it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
     /// Whether more follows.
     pub state: State,
     /// How it went.
@@ -117,6 +120,9 @@ pub struct Button {
     /// How it looks.
     #[serde(default)]
     pub look: Look,
+    /// What has to be filled in first: the line's further arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// The opaque name under which a press of it reaches the gate, which gives it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
@@ -127,6 +133,38 @@ pub struct Button {
     /// Who alone may press it; anyone where nobody is named. Platforms never see it.
     #[serde(skip)]
     pub only_for: Option<String>,
+}
+
+/// What has to be filled in before a button says its line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Form {
+    /// A few words.
+    pub title: String,
+    /// What is asked for: 1 to 5.
+    pub inputs: Vec<Input>,
+}
+
+/// One thing that a form asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Input {
+    /// The argument of the line's command that it becomes.
+    pub name: String,
+    /// What it is called for people, in at most 45 characters.
+    pub label: String,
+    /// An example, where there is nothing in it yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+    /// What it holds to begin with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// Whether it is shown to nobody and kept nowhere. Its argument is an optional text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Whether it has room for several lines, which become one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
+    /// The most characters that it takes.
+    pub most: usize,
 }
 
 /// How a button looks.
@@ -146,7 +184,13 @@ impl Button {
     /// A plain button.
     pub fn new(label: impl Into<String>, line: impl Into<String>) -> Button {
         let (label, line) = (label.into(), line.into());
-        Button { label, line, look: Look::Plain, id: String::new(), drawn_from: None, only_for: None }
+        Button { label, line, look: Look::Plain, form: None, id: String::new(), drawn_from: None, only_for: None }
+    }
+
+    /// The same, which asks for this first.
+    pub fn form(mut self, form: Form) -> Button {
+        self.form = Some(form);
+        self
     }
 
     /// The same, looking like this.

@@ -46,17 +46,24 @@ pub struct ArgSpec {
     pub kind: Kind,
     /// Whether the command can not do without it.
     pub required: bool,
+    /// Whether what is given is shown to nobody and kept nowhere: lines are written without it.
+    pub secret: bool,
 }
 
 impl ArgSpec {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> ArgSpec {
-        ArgSpec { name, about, kind, required: true }
+        ArgSpec { name, about, kind, required: true, secret: false }
     }
 
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> ArgSpec {
-        ArgSpec { name, about, kind, required: false }
+        ArgSpec { name, about, kind, required: false, secret: false }
+    }
+
+    /// A text that may be left out, and that is shown to nobody: a one-time code.
+    pub const fn secret(name: &'static str, about: &'static str) -> ArgSpec {
+        ArgSpec { name, about, kind: Kind::Text, required: false, secret: true }
     }
 }
 

@@ -6,10 +6,13 @@
 
 pub mod duration;
 mod during;
+mod ids;
 mod names;
 mod people;
 mod policy;
 mod problem;
+mod roles;
+mod rooms;
 mod schedule;
 mod secret;
 mod section;
@@ -42,7 +45,8 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) const LARGEST: usize = 1 << 20;
 
 /// The keys of the file's top level that are the core's own.
-const CORE: [&str; 8] = ["data", "timezone", "environments", "services", "people", "policy", "console", "backup"];
+const CORE: [&str; 10] =
+    ["data", "timezone", "environments", "services", "people", "roles", "channels", "policy", "console", "backup"];
 
 /// The whole config. Where [`Problems`] came with it, it holds what could be read, and is not to be run on.
 pub struct Config {
@@ -58,6 +62,10 @@ pub struct Config {
     pub services: BTreeMap<String, Service>,
     /// Who may speak to the bot, by name.
     pub people: BTreeMap<String, Person>,
+    /// The ids of each role's own roles on chat platforms: of the role's name, then of the platform's.
+    pub roles: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The ids of channels on chat platforms: of the channel's name, then of the platform's.
+    pub rooms: BTreeMap<String, BTreeMap<String, String>>,
     /// Who may do what, in the order of the file.
     pub policy: Vec<Rule>,
     /// The local console.
@@ -158,6 +166,9 @@ impl Config {
             top.problem("environments", "there are no environments", "write at least one, or take the line out");
         }
         let people = people::read(&top);
+        let roles = roles::read(&top, &people);
+        let held = people.values().flat_map(|person| &person.roles).chain(people.keys()).chain(roles.keys());
+        let policy = policy::read(&top, &held.map(String::as_str).collect::<Vec<_>>());
         let (console, channels) = console(&top, &people);
         Self {
             folder: tree.folder.clone(),
@@ -165,8 +176,10 @@ impl Config {
             zone: zone(&top),
             environments,
             services: services(&top),
-            policy: policy::read(&top, &people),
+            policy,
             people,
+            roles,
+            rooms: rooms::read(&top),
             console,
             channels,
             backup: backup(&top),
@@ -232,14 +245,17 @@ impl Config {
         }
     }
 
-    /// Notes every id in `[people]` that belongs to none of the `known` platforms: a misspelt platform would silently
-    /// lock a person out.
+    /// Notes every id of a person, a role or a channel that belongs to none of the `known` platforms: a misspelt platform
+    /// would silently lock people out.
     pub fn check_platforms(&self, known: &[&str], problems: &Problems) {
-        let Some(people) = Section::top(&self.tree, problems).table("people") else { return };
-        for (name, person) in people.tables_here() {
-            let ids = self.people.get(&name).map(|person| &person.ids);
-            for platform in ids.into_iter().flat_map(|ids| ids.keys()).filter(|id| !known.contains(&id.as_str())) {
-                person.unknown(platform, format!("there is no platform {}", quoted(platform)), known.iter().copied());
+        let top = Section::top(&self.tree, problems);
+        let people = self.people.iter().map(|(name, person)| ("people", name, person.ids.keys().collect::<Vec<_>>()));
+        let roles = self.roles.iter().map(|(name, ids)| ("roles", name, ids.keys().collect()));
+        let rooms = self.rooms.iter().map(|(name, ids)| ("channels", name, ids.keys().collect()));
+        for (table, name, platforms) in people.chain(roles).chain(rooms) {
+            let Some(section) = top.table(table).and_then(|table| table.table(name)) else { continue };
+            for platform in platforms.into_iter().filter(|platform| !known.contains(&platform.as_str())) {
+                section.unknown(platform, format!("there is no platform {}", quoted(platform)), known.iter().copied());
             }
         }
     }

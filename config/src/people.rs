@@ -1,7 +1,7 @@
 //! Who may speak to the bot: one record a person, over all platforms.
 
-use crate::suggest::suggest;
-use crate::{Place, Section, names, quoted};
+use crate::ids::Ids;
+use crate::{Place, Section, names};
 use std::collections::BTreeMap;
 
 /// A person.
@@ -21,7 +21,7 @@ pub(crate) const EVERYONE: &str = "everyone";
 pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
     let sections = top.tables("people");
     let is_person = |name: &str| sections.iter().any(|(person, _)| person == name);
-    let mut people: BTreeMap<String, Person> = BTreeMap::new();
+    let (mut people, mut ids) = (BTreeMap::new(), Ids::of("person"));
     for (name, section) in &sections {
         if name == EVERYONE {
             section.problem_at_start((format!("`{EVERYONE}` stands for all people"), "choose another name".into()));
@@ -37,36 +37,8 @@ pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
                 _ => names::check("a role", role),
             }
         });
-        let ids = ids(section, &people);
+        let ids = ids.read(section, Some("roles"), name);
         people.insert(name.clone(), Person { roles, ids, place: section.start() });
     }
     people
-}
-
-/// Every text but `roles` is an id; each belongs to one person only.
-fn ids(section: &Section, others: &BTreeMap<String, Person>) -> BTreeMap<String, String> {
-    let mut ids = BTreeMap::new();
-    for platform in section.keys().filter(|key| *key != "roles") {
-        if suggest(platform, ["roles"]).is_some() {
-            section.problem_at_key(
-                platform,
-                format!("{} is no key of a person", quoted(platform)),
-                "write `roles`".to_owned(),
-            );
-            continue;
-        }
-        if let Some((what, instead)) = names::mistake("a platform", platform) {
-            section.problem_at_key(platform, what, instead);
-        }
-        let Some(id) = section.text_node(platform) else { continue };
-        if let Some((what, instead)) = names::check_line(id) {
-            section.problem(platform, what, id.instead(instead));
-        }
-        if let Some((other, _)) = others.iter().find(|(_, other)| other.ids.get(platform) == Some(&id.value)) {
-            let what = format!("on {}, {} is also the id of {}", quoted(platform), id.shown(), quoted(other));
-            section.problem(platform, what, "give each person their own");
-        }
-        ids.insert(platform.to_owned(), id.value.clone());
-    }
-    ids
 }

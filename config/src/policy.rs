@@ -1,7 +1,8 @@
 //! The rules over who may do what. Their lines are the command language's, and are not read here.
 
-use crate::{During, Person, Place, Section, names, people::EVERYONE, problem::visible, section::Mistake, tree::Text};
-use std::collections::BTreeMap;
+use crate::{During, Place, Section, names, people::EVERYONE, problem::visible, section::Mistake, tree::Text};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// One rule: to whom a line is allowed or denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +21,20 @@ pub struct Rule {
     pub during: Option<During>,
     /// Whether the person is asked for a yes before anything is done.
     pub confirm: bool,
+    /// Whether the person is asked for a one-time code, and for how long one that was right is good.
+    pub code: Option<Duration>,
 }
 
-pub(crate) fn read(top: &Section, people: &BTreeMap<String, Person>) -> Vec<Rule> {
-    top.list("policy").into_iter().filter_map(|section| rule(section, people)).collect()
+/// How long a one-time code may be good: longer would be no proof of who is there now.
+const CODE_GOOD: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(12 * 3600);
+
+/// The rules. `known` are the people and roles that there are.
+pub(crate) fn read(top: &Section, known: &[&str]) -> Vec<Rule> {
+    top.list("policy").into_iter().filter_map(|section| rule(section, known)).collect()
 }
 
 /// A rule without a line is none.
-fn rule(section: Section, people: &BTreeMap<String, Person>) -> Option<Rule> {
+fn rule(section: Section, known: &[&str]) -> Option<Rule> {
     let (allow, deny) = (section.has("allow"), section.has("deny"));
     if allow && deny {
         section.problem_at_key("deny", "one rule both allows and denies".into(), "write two rules".into());
@@ -41,7 +48,7 @@ fn rule(section: Section, people: &BTreeMap<String, Person>) -> Option<Rule> {
         section.problem(key, what, instead);
     }
     let place = section.place(key);
-    let to = holders(&section, people);
+    let to = holders(&section, known);
     let channels = section.texts_each("in", names::check_line);
     if section.is_empty_list("in") {
         section.problem("in", "a rule that holds in no channel never holds", "name a channel, or take the line out");
@@ -54,25 +61,30 @@ fn rule(section: Section, people: &BTreeMap<String, Person>) -> Option<Rule> {
     if confirm && deny {
         section.problem("confirm", "what is denied can not be confirmed", "take the line out");
     }
+    let code = section.duration("code");
+    if code.is_some() && deny {
+        section.problem("code", "what is denied needs no code", "take the line out");
+    } else if code.is_some_and(|good| !CODE_GOOD.contains(&good)) {
+        section.problem("code", "a code can not be good for this long", "write a time from `1m` to `12h`");
+    }
     section.finish();
-    Some(Rule { place, allow, line: line?.value.clone(), to, channels, during, confirm })
+    Some(Rule { place, allow, line: line?.value.clone(), to, channels, during, confirm, code })
 }
 
 /// Whom the rule is for. A word that nobody answers to is a problem: it would silently lock people out.
-fn holders(section: &Section, people: &BTreeMap<String, Person>) -> Vec<String> {
-    let roles = || people.values().flat_map(|person| &person.roles).chain(people.keys()).map(String::as_str);
-    let known = |text: &Text| -> Option<Mistake> {
+fn holders(section: &Section, known: &[&str]) -> Vec<String> {
+    let check = |text: &Text| -> Option<Mistake> {
         let name = text.value.as_str();
-        let nobody = section.whole() && name != EVERYONE && !roles().any(|role| role == name);
+        let nobody = section.whole() && name != EVERYONE && !known.contains(&name);
         nobody.then(|| {
-            let instead = match crate::suggest::suggest(name, roles().chain([EVERYONE])) {
+            let instead = match crate::suggest::suggest(name, known.iter().copied().chain([EVERYONE])) {
                 Some(meant) => format!("write `{meant}`"),
                 None => format!("give it to somebody: `roles = [\"{}\"]` under `[people.…]`", visible(name)),
             };
             (format!("nobody has the role {}, nor is it a person", text.shown()), instead)
         })
     };
-    let to = section.texts_each("to", known);
+    let to = section.texts_each("to", check);
     if !section.has("to") {
         section.missing("to", "[\"everyone\"]");
     } else if section.is_empty_list("to") {

@@ -4,7 +4,7 @@ use super::*;
 use chrono_tz::Asia;
 use std::{fs, time::Duration};
 
-const GOOD: &str = r#"
+const GOOD: &str = r##"
 data = "state"
 timezone = "Asia/Seoul"
 environments = ["staging", "production"]
@@ -23,12 +23,21 @@ discord = "1234"
 irc = "ana"
 [people.dan]
 
+[roles.deployer]
+discord = ["77", "78"]
+[roles.guest]
+discord = ["79"]
+[channels.ops]
+discord = "501"
+irc = "#ops"
+
 [[policy]]
 allow = "deploy ship env=staging"
-to = ["deployer", "dan"]
+to = ["deployer", "dan", "guest"]
 in = ["ops"]
 during = "Mon-Fri 09:00-18:00"
 confirm = true
+code = "15m"
 [[policy]]
 deny = "deploy ship env=production"
 to = ["everyone"]
@@ -45,7 +54,7 @@ keep = 30
 [deploy]
 token = "${TOKEN}"
 timeout = "1h30m"
-"#;
+"##;
 
 fn env(name: &str) -> Option<String> {
     let known = [("TOKEN", "hunter2-and-more"), ("ROLE", "Hunter2-And-More"), ("HOME", "/home/ana")];
@@ -79,16 +88,22 @@ fn a_good_file_is_read_whole() {
     assert_eq!(config.people["ana"].roles, ["deployer", "lead"]);
     assert_eq!(config.people["ana"].ids["discord"], "1234");
     assert_eq!(config.people["dan"].place.to_string(), "deckhand.toml:18:9");
+    assert_eq!(config.roles["deployer"]["discord"], ["77", "78"]);
+    assert_eq!((&*config.rooms["ops"]["discord"], &*config.rooms["ops"]["irc"]), ("501", "#ops"));
     let [allow, deny] = &config.policy[..] else { panic!("two rules") };
     assert_eq!((allow.allow, allow.line.as_str(), allow.confirm), (true, "deploy ship env=staging", true));
-    assert_eq!((&allow.to[..], &allow.channels[..]), (&["deployer".into(), "dan".into()][..], &["ops".into()][..]));
+    assert_eq!(
+        (&allow.to[..], &allow.channels[..]),
+        (&["deployer".into(), "dan".into(), "guest".into()][..], &["ops".into()][..])
+    );
     assert_eq!(allow.during.as_ref().map(ToString::to_string).as_deref(), Some("Mon-Fri 09:00-18:00"));
-    assert_eq!(allow.place.to_string(), "deckhand.toml:21:9");
+    assert_eq!(allow.place.to_string(), "deckhand.toml:29:9");
+    assert_eq!((allow.code, deny.code), (Some(Duration::from_secs(900)), None));
     assert_eq!((deny.allow, deny.during.is_none(), deny.confirm), (false, true, false));
     assert_eq!(config.console, Console { listen: ([127, 0, 0, 1], 0).into(), speak_as: vec!["dan".into()] });
     assert_eq!(config.channels, ["ops", "random"]);
     assert_eq!((config.backup.at.as_str(), config.backup.keep), ("0 4 * * *", 30));
-    assert_eq!(config.backup.place.to_string(), "deckhand.toml:36:6");
+    assert_eq!(config.backup.place.to_string(), "deckhand.toml:45:6");
     assert_eq!(config.secrets, ["hunter2-and-more"]);
 }
 
@@ -203,7 +218,36 @@ fn each_mistake_is_told_with_what_to_write() {
         ),
         (
             format!("{PEOPLE}[people.ben]\nirc = \"ana\""),
-            "5:7: on `irc`, `ana` is also the id of `ana`; give each person their own",
+            "5:7: on `irc`, `ana` is also the id of `ana`; give every person a different id",
+        ),
+        (
+            format!("{PEOPLE}[roles.boss]\ndiscord = [\"7\"]\n[roles.lead]\ndiscord = [\"8\", \"7\"]"),
+            "7:17: on `discord`, `7` is also the id of `boss`; give every role a different id",
+        ),
+        (
+            "[roles.boss]\ndiscord = \"7\"".into(),
+            "2:11: `discord` is a text, not a list of texts; write `discord = [\"7\"]`",
+        ),
+        ("[roles.boss]\nirk = [\"7\"]".into(), "2:1: there is no platform `irk`; write `irc`, or take it out"),
+        ("[roles.Boss]".into(), "1:8: `Boss` can not be the name of a role; write `boss`"),
+        ("[roles.everyone]".into(), "1:8: `everyone` is what everyone is, not a role; take the table out"),
+        (
+            "[people.ana]\n[roles.ana]".into(),
+            "2:8: `ana` is both a person and a role; choose another name for the role",
+        ),
+        (
+            "[channels.ops]\ndiscord = \"7\"\n[channels.dev]\ndiscord = \"7\"".into(),
+            "4:11: on `discord`, `7` is also the id of `ops`; give every channel a different id",
+        ),
+        (
+            "[channels.ops]\nsms = \"7\"".into(),
+            "2:1: there is no platform `sms`; take it out, or write one of `discord`, `irc`",
+        ),
+        ("[channels.ops]\ndiscord = [\"7\"]".into(), "2:11: `discord` is a list, not a text; write `discord = \"…\"`"),
+        (rule("deny = \"a\"\nto = [\"lead\"]\ncode = \"15m\""), "7:8: what is denied needs no code; take the line out"),
+        (
+            rule("allow = \"a\"\nto = [\"lead\"]\ncode = \"30s\""),
+            "7:8: a code can not be good for this long; write a time from `1m` to `12h`",
         ),
         (
             "policy = 1".into(),
@@ -242,7 +286,7 @@ fn each_mistake_is_told_with_what_to_write() {
         ),
         (
             rule("allow = \"a\"\nto = [\"lead\"]\nwhen = \"Mon\""),
-            "7:1: `[[policy]]` has no setting `when`; take it out, or write one of `allow`, `confirm`, `deny`, `during`, `in`, `to`",
+            "7:1: `[[policy]]` has no setting `when`; take it out, or write one of `allow`, `code`, `confirm`, `deny`, `during`, `in`, `to`",
         ),
         (
             "[console]\nlisten = \"localhost:80\"".into(),

@@ -23,6 +23,8 @@ const MAX_KEY: usize = 1024;
 pub enum Fault {
     /// Nothing out of the ordinary.
     None,
+    /// It takes this long.
+    Slow(Duration),
     /// Nothing is written, and the caller is told so with this sentence: the disk is full.
     Refused(String),
     /// Nothing is written, and the caller never hears of it: the process is killed before the commit.
@@ -121,6 +123,10 @@ impl Store for MemoryStore {
         let commit = match &fault {
             Fault::Refused(why) => return Err(CommitError::Broken(anyhow!("{why}"))),
             Fault::LostBefore => std::future::pending().await,
+            Fault::Slow(long) => {
+                tokio::time::sleep(*long).await;
+                self.state().commit(batch)?
+            }
             Fault::LostAfter | Fault::None => self.state().commit(batch)?,
         };
         if fault == Fault::LostAfter {

@@ -8,7 +8,7 @@ mod sources;
 use bot::builtin;
 use commands::registry::Registry;
 use commands::spec::PluginSpec;
-use commands::views::{discord, manual};
+use commands::views::{discord, manual, words};
 use schema::mismatches;
 use serde_json::{Value, json};
 use sources::{code, files, long, named, played, read, root};
@@ -119,9 +119,8 @@ fn plugins_know_neither_the_machine_nor_platforms_nor_each_other() {
 
 #[test]
 fn only_its_own_files_know_discords_words() {
-    let crates = HOUSE
-        .iter()
-        .flat_map(|name| named(&format!("{name}/src"), &[DISCORD], &["views/discord", "platforms/discord"]));
+    let own = ["views/discord", "platforms/discord", "tests/src/discord", "bench/discord", "stage/elsewhere"];
+    let crates = HOUSE.iter().flat_map(|name| named(&format!("{name}/src"), &[DISCORD], &own));
     assert_none(
         &crates.collect::<Vec<_>>(),
         "Move it to `commands/src/views/discord.rs` or `bot/src/platforms/discord`.",
@@ -197,20 +196,33 @@ fn every_command_stands_in_the_manual() {
 #[test]
 fn the_table_of_commands_keeps_its_rules() {
     assert_none(&registry().checks(), "Mend the command's declaration.");
+    assert_none(&discord::checks(&discord::registration(specs(), None)), "Say it shorter, or make two commands of it.");
     let Some(file) = std::env::var_os("DISCORD_OPENAPI") else {
         return println!("Discord's registration was not checked: set DISCORD_OPENAPI to its openapi.json.");
     };
     let api: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let put = &api["paths"]["/applications/{application_id}/commands"]["put"];
     let schema = &put["requestBody"]["content"]["application/json"]["schema"];
-    let mut table = discord::registration(&registry());
+    let mut table = discord::registration(specs(), None);
     assert_none(&mismatches(&api, schema, &table, ""), "Mend `commands/src/views/discord.rs`.");
-    for (place, wrong) in
-        [("/0/name", json!("")), ("/0/description", json!("x".repeat(101))), ("/1/options", json!([{ "type": 12 }]))]
-    {
+    for (place, wrong) in [
+        ("/0/name", json!("")),
+        ("/0/description", json!("x".repeat(101))),
+        ("/0/description_localizations/ko", json!("말".repeat(101))),
+        ("/0/contexts", json!([0, 0])),
+        ("/1/options", json!([{ "type": 12 }])),
+    ] {
         let right = std::mem::replace(table.pointer_mut(place).unwrap(), wrong);
         assert!(!mismatches(&api, schema, &table, "").is_empty(), "this check lets a wrong {place} pass");
         *table.pointer_mut(place).unwrap() = right;
+    }
+}
+
+#[test]
+fn every_command_is_explained_in_every_language() {
+    assert!(words::ALL.iter().any(|(code, _)| *code == "ko"), "Korean is one of the languages");
+    for (code, words) in words::ALL.iter() {
+        assert_none(&words.checks(&registry()), &format!("In commands/src/views/words/{code}.toml."));
     }
 }
 

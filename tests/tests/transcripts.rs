@@ -1,7 +1,8 @@
-//! Plays every transcript: one file, one test.
+//! Plays every transcript: one file, one test; and once more on Discord, where the same things have to be done.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
+use tests::stage::transcript;
 
 fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
@@ -9,14 +10,18 @@ fn main() {
         std::fs::read_dir(&folder).expect("the folder of the transcripts").filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
     files.sort();
-    let trial = |file: PathBuf| {
+    let trials = |file: PathBuf| {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Trial::test(name, move || play(&file))
+        let elsewhere = file.clone();
+        [
+            Trial::test(name.clone(), move || play(transcript::check(&file))),
+            Trial::test(format!("{name} on discord"), move || play(transcript::check_on_discord(&elsewhere))),
+        ]
     };
-    libtest_mimic::run(&Arguments::from_args(), files.into_iter().map(trial).collect()).exit();
+    libtest_mimic::run(&Arguments::from_args(), files.into_iter().flat_map(trials).collect()).exit();
 }
 
-fn play(file: &Path) -> Result<(), Failed> {
+fn play(transcript: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    runtime.block_on(tests::stage::transcript::check(file)).map_err(|error| format!("{error:#}").into())
+    runtime.block_on(transcript).map_err(|error| format!("{error:#}").into())
 }

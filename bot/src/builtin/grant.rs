@@ -23,6 +23,11 @@ struct GrantArgs {
 
 pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let GrantArgs { person, may, r#for, because } = cx.args()?;
+    if !cx.call().who.known {
+        return Err(Stop::refuse(
+            "Only a person of the config can lend a right: yours comes from a role of this chat. The operator adds you under `people`.",
+        ));
+    }
     if person == cx.who() {
         return Err(Stop::refuse("You can not lend a right to yourself: what you may do, you may do already."));
     }

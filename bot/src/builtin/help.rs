@@ -15,7 +15,7 @@ struct HelpArgs {
 
 pub(super) fn help(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let HelpArgs { command, page } = cx.args()?;
-    let reachable = bot.reachable(&cx.call().who, &cx.call().place.channel);
+    let reachable = bot.reachable(&cx.call().who, &cx.call().place);
     let Some(name) = command else { return Ok(help::overview(&reachable, page.unwrap_or(1)).only_you()) };
     let in_group = |other: &str| other.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
     let found: Vec<_> = reachable.into_iter().filter(|command| in_group(command.name)).collect();

@@ -1,11 +1,13 @@
 //! Deckhand's own commands: what explains it, and what reads the one ledger.
 
 mod audit;
+mod enroll;
 mod grant;
 mod help;
 pub mod why;
 
-use crate::gate::consent::CONFIRM;
+use crate::gate::codes::ENROLL;
+use crate::gate::consent::{CONFIRM, DECLINE};
 use crate::gate::{Bot, Nobody};
 use async_trait::async_trait;
 use commands::cx::{Cx, Who};
@@ -107,16 +109,31 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["revoke 41"],
         },
         CommandSpec {
+            name: ENROLL,
+            about: "Set up the one-time codes that some commands ask you for",
+            args: &[
+                ArgSpec::secret("code", "The first code of a new secret"),
+                ArgSpec::secret("old", "A code of the secret that you have, to get a new one"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["enroll"],
+        },
+        CommandSpec {
             name: CONFIRM,
             about: "Say yes to a question that was put to you",
-            args: &[ArgSpec::required("question", Kind::Text, "The question's name")],
+            args: &[
+                ArgSpec::required("question", Kind::Text, "The question's name"),
+                ArgSpec::secret("code", "A one-time code, where the question asks for one"),
+            ],
             need: Need::Nothing,
             effect: Effect::Reads,
             urgent: true,
             examples: &["confirm 3fa2"],
         },
         CommandSpec {
-            name: "decline",
+            name: DECLINE,
             about: "Say no to a question that was put to you",
             args: &[ArgSpec::required("question", Kind::Text, "The question's name")],
             need: Need::Nothing,
@@ -157,7 +174,8 @@ impl Plugin for Builtin {
             "changes" => audit::changes(cx).await,
             "grant" => grant::grant(&bot, cx).await,
             "revoke" => grant::revoke(&bot, cx).await,
-            "decline" => decline(&bot, cx).await,
+            ENROLL => enroll::enroll(&bot, cx).await,
+            DECLINE => decline(&bot, cx).await,
             _ => Nobody.run(cx).await,
         }
     }
@@ -165,7 +183,7 @@ impl Plugin for Builtin {
 
 fn whoami(who: &Who) -> Reply {
     let name = text::code(&who.name);
-    if !who.known {
+    if who.is_stranger() {
         return Reply::say(format!(
             "Deckhand does not know you: you are {name}. The operator adds you under `people` in the config."
         ))

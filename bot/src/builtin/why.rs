@@ -4,7 +4,7 @@ use crate::gate::Bot;
 use crate::gate::refusal::{stranger, whom};
 use commands::cx::Cx;
 use commands::parse;
-use commands::policy::Step;
+use commands::policy::{Decision, Step};
 use commands::reply::{Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -17,7 +17,7 @@ struct WhyArgs {
 
 pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let WhyArgs { line, person } = cx.args()?;
-    if !cx.call().who.known {
+    if cx.call().who.is_stranger() {
         return Err(Stop::refuse(stranger(&cx.call().who)));
     }
     let Some(line) = line else {
@@ -37,16 +37,24 @@ pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
         Some(name) if name != cx.who() => bot.people.named(&name),
         _ => cx.call().who.clone(),
     };
-    let question = bot.question(&who, invocation.command, &invocation.args, &cx.call().place.channel);
+    let question = bot.question(&who, invocation.command, &invocation.args, &cx.call().place);
     let decision = bot.decide(&question);
     let line = text::code(&format!("/{}", invocation.line()));
     let name = text::plain(&who.name);
-    let (tone, says) = match (decision.allowed, decision.confirm) {
-        (true, false) => (Tone::Good, format!("{name} may say {line}, here and now.")),
-        (true, true) => (Tone::Good, format!("{name} may say {line}, here and now, and is asked for a yes.")),
-        (false, _) => (Tone::Bad, format!("{name} may not say {line}. {}", whom(&bot.policy.who_may(&question)))),
+    let (tone, says) = match decision.allowed {
+        true => (Tone::Good, format!("{name} may say {line}, here and now{}.", asked_for(&decision))),
+        false => (Tone::Bad, format!("{name} may not say {line}. {}", whom(&bot.policy.who_may(&question)))),
     };
     Ok(trace(tone, "What the rules say".to_owned(), says, decision.trace).only_you())
+}
+
+/// What somebody is asked for who may say a line.
+fn asked_for(decision: &Decision) -> &'static str {
+    match (decision.confirm, decision.code) {
+        (false, None) => "",
+        (true, None) => ", and is asked for a yes",
+        (_, Some(_)) => ", and is asked for a yes with a one-time code unless one was right just before",
+    }
 }
 
 fn trace(tone: Tone, title: String, says: String, steps: Vec<Step>) -> Reply {

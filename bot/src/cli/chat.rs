@@ -2,9 +2,12 @@
 
 use super::Placed;
 use super::client::Client;
+use super::hidden;
 use super::render::Screen;
 use super::say_line;
 use anyhow::Result;
+use commands::parse::quote;
+use commands::reply::{Input, Reply};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -77,6 +80,29 @@ pub(super) async fn chat(place: &Placed, chat: Chat) -> Result<u8> {
     tokio::task::spawn_blocking(move || talk(&client, &person, channel, &runtime, &data.join("history"))).await?
 }
 
+/// The line of the reply's first button with a form, once that is filled in; nothing where there is none, or something
+/// was left empty.
+fn fill(reply: &Reply, editor: &mut Editor<Live, FileHistory>) -> Result<Option<String>> {
+    let mut buttons = reply.buttons.iter().filter_map(|button| Some((button, button.form.as_ref()?)));
+    let Some((button, form)) = buttons.next() else { return Ok(None) };
+    let mut line = button.line.clone();
+    for Input { name, label, hint, value, secret, .. } in &form.inputs {
+        let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
+        let question = format!("{}: {label}{hint}, or nothing: ", button.label);
+        let given = match secret {
+            true => hidden::ask(&question)?,
+            false => match editor.readline_with_initial(&question, (value, "")) {
+                Ok(given) if !given.trim().is_empty() => Some(given),
+                Ok(_) | Err(ReadlineError::Interrupted | ReadlineError::Eof) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let Some(given) = given else { return Ok(None) };
+        line = format!("{line} {name}:{}", quote(&given));
+    }
+    Ok(Some(line))
+}
+
 /// Reads lines until there are no more. It blocks, as line editing does, on a thread of its own.
 fn talk(
     client: &Arc<Client>,
@@ -99,10 +125,14 @@ fn talk(
         match editor.readline(&format!("{person} #{channel} › ")) {
             Ok(line) if line.trim().is_empty() => {}
             Ok(line) => {
-                let mut screen = Screen::default();
-                let said = client.say(&line, Some(person), Some(&channel), |reply| screen.show(reply));
-                if let Err(error) = runtime.block_on(said) {
-                    eprintln!("{error:#}");
+                let mut next = Some(line);
+                while let Some(line) = next.take() {
+                    let mut screen = Screen::default();
+                    let said = client.say(&line, Some(person), Some(&channel), |reply| screen.show(reply));
+                    match runtime.block_on(said) {
+                        Ok(reply) => next = fill(&reply, &mut editor)?,
+                        Err(error) => eprintln!("{error:#}"),
+                    }
                 }
             }
             Err(ReadlineError::Interrupted) => {}

@@ -117,6 +117,16 @@ impl Client {
         Ok(self.checked(request).await?.json().await?)
     }
 
+    /// How Discord is heard; null where it is not in the config.
+    ///
+    /// # Errors
+    /// When the bot can not be reached.
+    pub async fn discord(&self) -> Result<Value> {
+        // Its status is for probes: what is not ready has a report, too.
+        let mut answer: Value = self.answer(self.http.get(self.url("/readyz"))).await?.json().await?;
+        Ok(answer["discord"].take())
+    }
+
     /// Posts JSON, and returns the answer unless it is an error.
     ///
     /// # Errors
@@ -129,10 +139,15 @@ impl Client {
         format!("http://{}{path}", self.door.address)
     }
 
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
+        request
+            .send()
+            .await
+            .map_err(|_| anyhow::anyhow!("Deckhand does not answer at {}: start it with `deckhand`", self.door.address))
+    }
+
     async fn checked(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
-        let answer = request.send().await.map_err(|_| {
-            anyhow::anyhow!("Deckhand does not answer at {}: start it with `deckhand`", self.door.address)
-        })?;
+        let answer = self.answer(request).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }

@@ -2,6 +2,7 @@
 
 use super::Placed;
 use super::say_line;
+use crate::assembly::{self, Plan};
 use crate::builtin;
 use anyhow::Result;
 use commands::registry::Registry;
@@ -22,7 +23,9 @@ pub struct Commands {
 }
 
 pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
-    let config = place.config().map(|(config, _)| config);
+    let read = place.config();
+    let plan = read.as_ref().map(|(config, problems)| assembly::plan(config, plugins::ALL, problems));
+    let config = read.as_ref().map(|(config, _)| config);
     let on = |name: &str| config.as_ref().is_none_or(|config| config.has(name));
     let specs: Vec<_> =
         std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied().filter(|spec| on(spec.name))).collect();
@@ -34,7 +37,8 @@ pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
             std::fs::write(folder.join(file), text)?;
         }
     } else if wanted.discord {
-        say_line(format_args!("{}", serde_json::to_string_pretty(&views::discord::registration(&registry))?));
+        let registration = views::discord::registration(specs, plan.as_ref().map(Plan::policy));
+        say_line(format_args!("{}", serde_json::to_string_pretty(&registration)?));
     } else if wanted.json {
         say_line(format_args!("{}", serde_json::to_string_pretty(&views::console::commands(&all))?));
     } else {

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::say_line;
 use super::{Placed, store_folder};
 use crate::assembly;
+use crate::platforms::discord::health;
 use crate::store::{OpenError, SledStore};
 use anyhow::Result;
 use commands::clock::Clock;
@@ -80,18 +81,25 @@ async fn state(data: &Path) -> Vec<Finding> {
             vec![("bot", Err("it is not running: start `deckhand`".to_owned())), ("ledger", verdict.and_then(told))]
         }
         Err(OpenError::InUse { .. }) => match running(data).await {
-            Ok((about, verdict)) => vec![("bot", Ok(about)), ("ledger", told(verdict))],
+            Ok(findings) => findings,
             Err(error) => vec![("bot", Err(format!("it holds its data, but can not be reached: {error:#}")))],
         },
         Err(error) => vec![("database", Err(error.to_string().trim_end_matches('.').to_owned()))],
     }
 }
 
-async fn running(data: &Path) -> Result<(String, Verdict)> {
+/// What the running bot says of itself.
+async fn running(data: &Path) -> Result<Vec<Finding>> {
     let client = Client::at(data)?;
     let session = client.session().await?;
-    let verdict = client.post("/api/ledger/verify", &json!({})).await?.json().await?;
-    Ok((format!("version {} is running and answers", session["version"].as_str().unwrap_or("?")), verdict))
+    let version = session["version"].as_str().unwrap_or("?");
+    let mut findings: Vec<Finding> = vec![("bot", Ok(format!("version {version} is running and answers")))];
+    let discord = client.discord().await?;
+    if !discord.is_null() {
+        findings.push(("discord", health::diagnosis(&discord)));
+    }
+    findings.push(("ledger", told(client.post("/api/ledger/verify", &json!({})).await?.json().await?)));
+    Ok(findings)
 }
 
 fn told(verdict: Verdict) -> Result<String, String> {

@@ -8,10 +8,13 @@ mod check;
 mod client;
 mod commands;
 mod doctor;
+mod enroll;
+mod hidden;
 mod render;
 mod say;
 mod serve;
 
+use crate::platforms::discord;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use config::{Config, Problems};
@@ -58,6 +61,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Put a backup in place of data that is lost
     Restore(backup::Restore),
+    /// Set up somebody's one-time codes, in place of those that they had
+    Enroll(enroll::Enroll),
     /// Print a new one-time link to the console of the running bot
     Link,
     /// Look for what is wrong with this installation, end to end
@@ -76,7 +81,8 @@ pub fn main() -> ExitCode {
     };
     let code = runtime.block_on(run(line)).unwrap_or_else(|error| {
         eprintln!("deckhand: {error:#}");
-        if error.is::<client::Mistaken>() { 1 } else { 2 }
+        // A supervisor leaves alone what ends with 2: starting it again would mend nothing.
+        if error.is::<client::Mistaken>() || discord::run::is_away(&error) { 1 } else { 2 }
     });
     ExitCode::from(code)
 }
@@ -92,6 +98,7 @@ async fn run(line: Line) -> Result<u8> {
         Verb::Audit(audit) => audit::audit(place, audit).await,
         Verb::Backup(backup) => backup::backup(place, backup).await,
         Verb::Restore(restore) => backup::restore(place, restore).await,
+        Verb::Enroll(enroll) => enroll::enroll(place, enroll).await,
         Verb::Link => client::Client::find(place)?.link().await.map(|link| {
             say_line(link);
             0

@@ -46,7 +46,10 @@ fn whole(reply: &Reply) -> String {
             .then(|| reply.output.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")),
     );
     parts.extend(reply.files.iter().map(|file| format!("  [{}: {}]", file.title, file.name)));
-    parts.extend(reply.buttons.iter().map(|button| format!("  {}: /{}", button.label, button.line)));
+    parts.extend(reply.buttons.iter().map(|button| {
+        let inputs = button.form.iter().flat_map(|form| &form.inputs);
+        inputs.fold(format!("  {}: /{}", button.label, button.line), |line, input| format!("{line} {}:…", input.name))
+    }));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -86,7 +89,7 @@ fn table(grid: &Grid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use commands::reply::Button;
+    use commands::reply::{Button, Form, Input};
 
     #[test]
     fn a_reply_on_a_terminal() {
@@ -97,8 +100,12 @@ mod tests {
                 vec![["결제".to_owned(), "v1".to_owned()], ["hello".to_owned(), "v2".to_owned()]],
             )
             .output("one\ntwo")
-            .button(Button::new("Rollback", "deploy rollback hello staging"));
-        let expected = "✓ hello in staging: v2 is live\nv2 is live since 09:00.\n  Deploy: #3\n  서비스  Live\n  결제    v1\n  hello   v2\n  | one\n  | two\n  Rollback: /deploy rollback hello staging";
+            .button(Button::new("Rollback", "deploy rollback hello staging"))
+            .button(Button::new("Yes", "confirm question:3fa2").form(Form {
+                title: "Yes".to_owned(),
+                inputs: vec![Input { name: "code".to_owned(), ..Input::default() }],
+            }));
+        let expected = "✓ hello in staging: v2 is live\nv2 is live since 09:00.\n  Deploy: #3\n  서비스  Live\n  결제    v1\n  hello   v2\n  | one\n  | two\n  Rollback: /deploy rollback hello staging\n  Yes: /confirm question:3fa2 code:…";
         assert_eq!(whole(&reply), expected);
     }
 }

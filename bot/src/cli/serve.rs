@@ -13,12 +13,18 @@ use crate::platforms::Platform;
 use crate::platforms::console::messages::Messages;
 use crate::platforms::console::session::Doors;
 use crate::platforms::console::{Board, Console, Settings, router};
+use crate::platforms::discord::gateway::Ended;
+use crate::platforms::discord::health::{Health, probes};
+use crate::platforms::discord::rest::Rest;
+use crate::platforms::discord::run::Link;
+use crate::platforms::discord::{self, Discord};
 use crate::settle::{self, Platforms};
 use crate::store::SledStore;
 use crate::upkeep;
 use crate::world::{Folder, Internet, Programs};
 use anyhow::{Context, Result, anyhow, bail};
 use commands::clock::Clock;
+use commands::ports::Wire;
 use commands::redact::Redactor;
 use config::Config;
 use std::io::{IsTerminal, Write};
@@ -29,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -60,12 +67,16 @@ pub(super) async fn serve(place: &Placed) -> Result<u8> {
     let store = SledStore::open(&store_folder(&data), clock.clone()).map_err(|error| anyhow!("{error}"))?;
     let store = Arc::new(store);
     let listener = listen(config.console.listen).await?;
-    let running = start(&config, plan, &data, clock, store.clone(), listener, demo.as_ref()).await?;
-    stop_signal().await?;
+    let mut running = start(&config, plan, &data, clock, store.clone(), listener, demo.as_ref()).await?;
+    let failed = tokio::select! {
+        asked = stop_signal() => asked.map(|()| None)?,
+        // Without a platform that can fail, nobody ever says so.
+        Some(failed) = running.failed.recv() => Some(failed),
+    };
     eprintln!("Deckhand is stopping.");
     running.stop().await;
     store.close();
-    Ok(0)
+    failed.map_or(Ok(0), |ended| Err(ended.into()))
 }
 
 /// A bot at work, and what ends with it.
@@ -73,6 +84,8 @@ struct Running {
     bot: Arc<Bot>,
     services: CancellationToken,
     tasks: tokio::task::JoinSet<()>,
+    /// What can not be done without, and has come to its end.
+    failed: mpsc::Receiver<Ended>,
 }
 
 impl Running {
@@ -96,19 +109,32 @@ async fn start(
     let files = Arc::new(Folder::new(&data.join("files"))?);
     let redactor = HIDE.get_or_init(|| plan.redactor().clone());
     let backup = plan.backup.take().context("the backup's schedule was not read")?;
+    let discord = plan.discord.take();
+    let wire: Arc<dyn Wire> = Arc::new(Internet::new()?);
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),
-        wire: Arc::new(Internet::new()?),
+        wire: wire.clone(),
         launcher: Arc::new(Programs::new(files.clone(), redactor.clone())),
         files: files.clone(),
     });
     bot.reload_grants().await?;
     let messages = Arc::new(Messages::new(store.clone(), clock.clone()));
     let board: Arc<dyn Platform> = Arc::new(Board(messages.clone()));
-    let platforms = Platforms::from([(CONSOLE, board.clone())]);
+    let mut platforms = Platforms::from([(CONSOLE, board)]);
+    let joined = match discord {
+        Some(settings) => Some(join(settings, config, &bot, wire, store.clone(), files.clone(), &clock).await?),
+        None => None,
+    };
+    if let Some(Joined { discord, .. }) = &joined {
+        platforms.insert(discord::NAME, discord.clone());
+    }
     let open = settle::settle(&bot, &platforms).await?;
     messages.settle(&open).await?;
+    if let Some(Joined { discord, .. }) = &joined {
+        discord.settle(&open).await?;
+    }
+    let health = joined.as_ref().map(|joined| joined.health.clone());
     let doors = Doors::new(store.clone())?;
     let address = listener.local_addr()?;
     write_door(&door_file(data), &Door { address: address.to_string(), token: doors.token().to_owned() })?;
@@ -123,7 +149,19 @@ async fn start(
     let services = CancellationToken::new();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(keep_time(clock.clone(), services.clone()));
-    tasks.spawn(outbox::deliver(board, store.clone(), services.clone()));
+    for platform in platforms.into_values() {
+        tasks.spawn(outbox::deliver(platform, store.clone(), services.clone()));
+    }
+    let (fails, failed) = mpsc::channel(1);
+    if let Some(Joined { link, .. }) = joined {
+        let services = services.clone();
+        tasks.spawn(async move {
+            if let Err(ended) = link.run(services).await {
+                // Whoever listens has been told already that Deckhand stops.
+                let _ = fails.send(ended).await;
+            }
+        });
+    }
     let every = |line: &str| Schedule::parse(line, config.zone).map_err(|error| anyhow!("{error}"));
     let mut jobs = vec![
         upkeep::backup(&bot, backup, data.join("backups"), config.backup.keep),
@@ -134,7 +172,7 @@ async fn start(
     let holder = format!("pid {}", std::process::id());
     tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
     let link = console.first_link()?;
-    tasks.spawn(serve_http(listener, console.clone(), services.clone()));
+    tasks.spawn(serve_http(listener, router(console.clone()).merge(probes(health)), services.clone()));
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);
     tasks.spawn(async move {
         for line in first_lines {
@@ -144,11 +182,34 @@ async fn start(
         }
     });
     greet(&link, demo.is_some());
-    Ok(Running { bot, services, tasks })
+    Ok(Running { bot, services, tasks, failed })
 }
 
-async fn serve_http(listener: TcpListener, console: Arc<Console>, services: CancellationToken) {
-    let served = axum::serve(listener, router(console)).with_graceful_shutdown(services.clone().cancelled_owned());
+/// Discord, beside the bot.
+struct Joined {
+    discord: Arc<Discord>,
+    health: Arc<Health>,
+    link: Link,
+}
+
+async fn join(
+    settings: discord::settings::Settings,
+    config: &Config,
+    bot: &Arc<Bot>,
+    wire: Arc<dyn Wire>,
+    store: Arc<SledStore>,
+    files: Arc<Folder>,
+    clock: &Clock,
+) -> Result<Joined> {
+    let rest = Arc::new(Rest::new(wire, settings.api.clone(), settings.token.clone()));
+    let health = Health::new(clock.clone(), settings.gateway);
+    let discord = Discord::new(bot.clone(), rest, store, files, settings, config);
+    let link = Link::connect(discord.clone(), health.clone(), clock.clone()).await?;
+    Ok(Joined { discord, health, link })
+}
+
+async fn serve_http(listener: TcpListener, router: axum::Router, services: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(services.clone().cancelled_owned());
     // A browser that keeps its line open does not keep Deckhand from stopping.
     let late = async {
         services.cancelled().await;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use commands::reply::{Button, Reply};
+use commands::reply::{Button, Form, Reply};
 use commands::store::{Batch, CommitError, Read, Store};
 use commands::table::{Table, Versioned};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub struct Drawn {
     pub label: String,
     /// What it says.
     pub line: String,
+    /// What has to be filled in first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// The record that it was drawn from, and its version then.
     pub from: Option<(String, u64)>,
     /// Who alone may press it.
@@ -33,15 +36,16 @@ pub struct Drawn {
 #[derive(Debug, Default)]
 pub struct Dresser(HashMap<Says, String>);
 
-/// What tells one button from another: its line, what it was drawn from, and whom it is for.
-type Says = (String, Option<(String, u64)>, Option<String>);
+/// What tells one button from another: its line, its form, what it was drawn from, and whom it is for.
+type Says = (String, Option<Form>, Option<(String, u64)>, Option<String>);
 
 impl Dresser {
     /// Names every button of `reply`, and keeps the new ones with the batch: a button that stays through several replies
     /// keeps its name.
     pub fn dress(&mut self, reply: &mut Reply, batch: &mut Batch, at: DateTime<Utc>) -> Result<()> {
         for button in &mut reply.buttons {
-            let says = (button.line.clone(), button.drawn_from.clone(), button.only_for.clone());
+            let Button { line, form, drawn_from, only_for, .. } = button.clone();
+            let says = (line, form, drawn_from, only_for);
             let id = self.0.entry(says).or_default();
             if id.is_empty() {
                 *id = name()?;
@@ -54,8 +58,8 @@ impl Dresser {
 }
 
 fn drawn(button: &Button, at: DateTime<Utc>) -> Drawn {
-    let Button { label, line, drawn_from: from, only_for, .. } = button.clone();
-    Drawn { label, line, from, only_for, at, pressed: None }
+    let Button { label, line, form, drawn_from: from, only_for, .. } = button.clone();
+    Drawn { label, line, form, from, only_for, at, pressed: None }
 }
 
 /// 96 random bits: nobody guesses a button that they were not shown.

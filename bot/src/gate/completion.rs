@@ -3,6 +3,7 @@
 use super::Bot;
 use commands::complete::{self, Choice, Completion, Slot, Spot};
 use commands::cx::Who;
+use commands::ledger::Place;
 use commands::policy::Question;
 use commands::spec::{CommandSpec, Kind};
 use commands::value::Value;
@@ -13,23 +14,23 @@ const LIMIT: Duration = Duration::from_secs(3);
 
 impl Bot {
     /// What `who` can type next at `cursor`, in characters, of `line`.
-    pub async fn complete(&self, line: &str, cursor: usize, who: &Who, channel: &str) -> Completion {
+    pub async fn complete(&self, line: &str, cursor: usize, who: &Who, place: &Place) -> Completion {
         let ports = &self.world.ports;
         let spot = complete::spot(line, cursor, &self.registry, &ports.vocabulary, ports.clock.now());
         let choices = match spot.kind() {
             None => Vec::new(),
             Some(Kind::Command) => {
-                let reachable = self.reachable(who, channel).into_iter();
+                let reachable = self.reachable(who, place).into_iter();
                 reachable.map(|command| Choice::new(command.name, command.about)).collect()
             }
-            Some(kind) => self.values(kind, &spot, who, channel).await,
+            Some(kind) => self.values(kind, &spot, who, place).await,
         };
-        let reachable = spot.command.is_none_or(|command| self.may(who, command, &spot, None, channel));
+        let reachable = spot.command.is_none_or(|command| self.may(who, command, &spot, None, place));
         if reachable { spot.complete(&choices) } else { Completion::default() }
     }
 
     /// The values that may stand at the spot, less those that would make the line one that `who` may not say.
-    async fn values(&self, kind: Kind, spot: &Spot, who: &Who, channel: &str) -> Vec<Choice> {
+    async fn values(&self, kind: Kind, spot: &Spot, who: &Who, place: &Place) -> Vec<Choice> {
         let ports = &self.world.ports;
         let (Some(command), Some(arg)) = (spot.command, spot.arg()) else { return Vec::new() };
         let mut choices = complete::choices(kind, &self.registry, &ports.vocabulary);
@@ -37,7 +38,7 @@ impl Bot {
             let live = self.plugin(command).complete(arg, &spot.given, ports);
             choices.extend(tokio::time::timeout(LIMIT, live).await.unwrap_or_default());
         }
-        choices.retain(|choice| self.may(who, command, spot, Some((arg.name, &choice.value)), channel));
+        choices.retain(|choice| self.may(who, command, spot, Some((arg.name, &choice.value)), place));
         choices
     }
 
@@ -48,12 +49,12 @@ impl Bot {
         command: &'static CommandSpec,
         spot: &Spot,
         value: Option<(&str, &str)>,
-        channel: &str,
+        place: &Place,
     ) -> bool {
         let mut args = spot.given.clone();
         if let Some((name, value)) = value {
             args.set(command, name, Value::Text(value.to_owned()));
         }
-        self.decide(&Question { unfinished: true, ..self.question(who, command, &args, channel) }).allowed
+        self.decide(&Question { unfinished: true, ..self.question(who, command, &args, place) }).allowed
     }
 }

@@ -1,6 +1,7 @@
 //! Questions: a yes is asked for inside the act, bound to exactly what would be done, and outlives a restart.
 
 use super::buttons::Dresser;
+use super::codes::{self, ENROLL, Standing};
 use crate::outbox::{self, Outgoing};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// The command that says yes to a question. The gate turns it into the line that waited for it.
 pub const CONFIRM: &str = "confirm";
+
+/// The command that says no to one.
+pub const DECLINE: &str = "decline";
 
 /// The questions that are open.
 const QUESTIONS: Table<Question> = Table::new("questions/");
@@ -39,6 +43,9 @@ pub struct Question {
     pub digest: String,
     /// The facts of the act, to tell what changed.
     pub facts: Vec<(String, String)>,
+    /// Whether the yes comes with a one-time code.
+    #[serde(default)]
+    pub code: bool,
     /// What they were told.
     pub says: String,
     /// Where.
@@ -68,8 +75,12 @@ impl Consent for AskFirst {
         let Some(invocation) = cx.invocation() else { return Ok(()) };
         let call = cx.call();
         let digest = act.digest();
-        let needed = call.confirm || invocation.command.effect == Effect::Danger;
-        if !needed || call.agreed.as_ref().is_some_and(|agreed| agreed.digest == digest) {
+        let agreed = call.agreed.as_ref();
+        // A yes to something else is none, and whoever gave it is asked again, whatever made them be asked at first.
+        let same = agreed.is_some_and(|agreed| agreed.digest == digest);
+        let yes = !same && (agreed.is_some() || call.confirm || invocation.command.effect == Effect::Danger);
+        let code = self.code_due(cx).await?;
+        if !yes && !code {
             return Ok(());
         }
         let question = Question {
@@ -77,18 +88,32 @@ impl Consent for AskFirst {
             line: invocation.line(),
             digest,
             facts: act.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            code,
             says: act.says.clone(),
             place: call.place.clone(),
             at: cx.now(),
             reminded: false,
         };
-        let changed = call.agreed.as_ref().map(|agreed| changes(&agreed.facts, &question.facts));
+        let changed = agreed.filter(|_| !same).map(|agreed| changes(&agreed.facts, &question.facts));
         let id = self.keep(&question).await?;
         Err(asked(&id, &question, changed).into())
     }
 }
 
 impl AskFirst {
+    /// Whether policy wants a one-time code for this call, and the last one is not good any more.
+    async fn code_due(&self, cx: &Cx) -> Result<bool> {
+        let call = cx.call();
+        let proven = call.agreed.as_ref().is_some_and(|agreed| agreed.proven);
+        // Nobody can give a code to get their first one; for another secret, enrolling asks by itself.
+        let Some(good) = call.code.filter(|_| !proven && cx.command() != ENROLL) else { return Ok(false) };
+        match codes::standing(&*self.store, cx.who(), good, cx.now()).await? {
+            Standing::Proven => Ok(false),
+            Standing::Due => Ok(true),
+            Standing::NotEnrolled => Err(codes::not_enrolled(cx.who())),
+        }
+    }
+
     /// Keeps the question under a short name that can be typed on a phone.
     async fn keep(&self, question: &Question) -> anyhow::Result<String> {
         for _ in 0..100 {
@@ -113,15 +138,27 @@ fn asked(id: &str, question: &Question, changed: Option<String>) -> Reply {
     if let Some(changed) = changed {
         says = format!("It is not what you said yes to any more: {changed}. Nothing was done.\n{says}");
     }
-    let text =
-        format!("{says}\nGo on? Nothing is done until you say yes; the question is open for {OPEN_MINUTES} minutes.");
-    waits_for_yes(id, text)
+    let with = if question.code { ", with a one-time code" } else { "" };
+    let text = format!(
+        "{says}\nGo on? Nothing is done until you say yes{with}; the question is open for {OPEN_MINUTES} minutes."
+    );
+    waits_for_yes(id, question, text)
 }
 
-fn waits_for_yes(id: &str, text: String) -> Reply {
-    Reply::card(Tone::Warn, "A yes is needed", text)
-        .button(Button::new("Yes, do it", format!("confirm question:{id}")).look(Look::Danger))
-        .button(Button::new("No", format!("decline question:{id}")))
+fn waits_for_yes(id: &str, question: &Question, text: String) -> Reply {
+    let title = if question.code { "A one-time code is needed" } else { "A yes is needed" };
+    Reply::card(Tone::Warn, title, text)
+        .button(yes(id, question.code))
+        .button(Button::new("No", format!("{DECLINE} question:{id}")))
+}
+
+/// The button that says yes to the question `id`, with a code or without.
+pub fn yes(id: &str, code: bool) -> Button {
+    let button = |label| Button::new(label, format!("{CONFIRM} question:{id}")).look(Look::Danger);
+    match code {
+        true => button("Yes, with a code").form(codes::form("code", "Say yes with a code")),
+        false => button("Yes, do it"),
+    }
 }
 
 /// What is different between what was agreed to and what would be done now.
@@ -138,34 +175,44 @@ fn changes(agreed: &[(String, String)], now: &[(String, String)]) -> String {
     if parts.is_empty() { "its description has changed".to_owned() } else { parts.join("; ") }
 }
 
-/// Takes the question `id` away for `who`, so that it is answered once.
+fn gone() -> Stop {
+    Stop::refuse(format!(
+        "This question is not open any more: it was answered, or {OPEN_MINUTES} minutes have gone by. Nothing was done \
+         now. Say the command again if it is still wanted."
+    ))
+}
+
+/// The question `id`, which `who` may answer.
 ///
 /// # Errors
 /// A refusal when it is not theirs, is over, or was answered.
-pub async fn take(store: &Arc<dyn Store>, id: &str, who: &Who, now: DateTime<Utc>) -> Result<Question> {
-    let gone = || {
-        Stop::refuse(format!(
-            "This question is not open any more: it was answered, or {OPEN_MINUTES} minutes have gone by. Nothing was done \
-             now. Say the command again if it is still wanted."
-        ))
-    };
-    let Versioned { value: question, version } = QUESTIONS.get(&**store, id).await?.ok_or_else(gone)?;
-    if question.who != who.name {
-        let asked = text::plain(&question.who);
+pub async fn open(store: &dyn Read, id: &str, who: &Who, now: DateTime<Utc>) -> Result<Versioned<Question>> {
+    let found = QUESTIONS.get(store, id).await?.ok_or_else(gone)?;
+    if found.value.who != who.name {
+        let asked = text::plain(&found.value.who);
         return Err(Stop::refuse(format!("This question was put to {asked}: only they can answer it.")));
     }
+    if found.value.ends() <= now { Err(gone()) } else { Ok(found) }
+}
+
+/// Takes the question `id` away for `who`, so that it is answered once.
+///
+/// # Errors
+/// As [`open`].
+pub async fn take(store: &Arc<dyn Store>, id: &str, who: &Who, now: DateTime<Utc>) -> Result<Question> {
+    let Versioned { value: question, version } = open(&**store, id, who, now).await?;
     let mut batch = Batch::default();
     batch.expect(QUESTIONS.key(id), version).delete(QUESTIONS.key(id));
     match store.commit(batch).await {
         Err(CommitError::Conflict { .. }) => Err(gone()),
         Err(CommitError::Broken(error)) => Err(error.context("The answer could not be written").into()),
-        Ok(_) if question.ends() <= now => Err(gone()),
         Ok(_) => Ok(question),
     }
 }
 
 /// Stages a reminder of every question that has been open for a while, and the end of those that are over.
 pub async fn tend(store: &dyn Read, now: DateTime<Utc>, batch: &mut Batch) -> anyhow::Result<()> {
+    codes::forget(store, now, batch).await?;
     for (id, Versioned { value: question, version }) in QUESTIONS.scan(store, "", usize::MAX).await? {
         let key = QUESTIONS.key(&id);
         if question.ends() <= now {
@@ -189,7 +236,7 @@ fn reminder(id: &str, question: &Question, now: DateTime<Utc>) -> Reply {
     let minutes = (question.ends() - now).num_minutes();
     let who = text::plain(&question.who);
     let text = format!("{who}, a question is still waiting for you, for {minutes} more minutes: {}", question.says);
-    let mut reply = waits_for_yes(id, text);
+    let mut reply = waits_for_yes(id, question, text);
     reply.calls.push(question.who.clone());
     reply
 }

@@ -58,6 +58,7 @@ pub async fn rules(store: &dyn Read, registry: &Registry, vocabulary: &Vocabular
             channels: Vec::new(),
             during: None,
             confirm: false,
+            code: None,
             lender: Some(from),
             until: Some(until),
         })

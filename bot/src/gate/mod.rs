@@ -1,20 +1,23 @@
 //! The gate: the whole life of a call, from a line said in chat to the last reply.
 
 pub mod buttons;
+pub mod codes;
 pub mod completion;
 pub mod consent;
 pub mod grants;
 pub mod lanes;
 pub mod people;
 pub mod refusal;
+pub mod rooms;
+mod understanding;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use buttons::Dresser;
 use commands::args::Args;
-use commands::cx::{Agreed, Call, Cx, Who, World};
+use commands::cx::{Call, Cx, Who, World};
 use commands::ledger::{Entry, Place};
-use commands::parse::{self, Invocation};
+use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
 use commands::policy::{Decision, Policy, Question};
 use commands::registry::Registry;
@@ -22,12 +25,12 @@ use commands::reply::{Outcome, Reply, State, Tone};
 use commands::spec::{CommandSpec, Effect, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::store::Batch;
-use commands::table::Versioned;
 use commands::text;
 use futures::FutureExt;
 use lanes::Lanes;
 use people::{People, Speaker};
 use refusal::Refused;
+use rooms::Rooms;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
@@ -60,6 +63,8 @@ pub struct Bot {
     pub policy: Policy,
     /// Who is who.
     pub people: People,
+    /// Which channel is which.
+    pub rooms: Rooms,
     /// What stands behind every call.
     pub world: Arc<World>,
     grants: RwLock<Vec<commands::policy::Rule>>,
@@ -86,28 +91,34 @@ pub struct Ask {
 pub enum Said {
     /// A line.
     Line(String),
-    /// A press of the button of this name.
-    Press(String),
+    /// A press of a button.
+    Press {
+        /// The button's name.
+        id: String,
+        /// What its form was filled with, by the inputs' names.
+        filled: Vec<(String, String)>,
+    },
 }
 
 /// The replies to one call, each in place of the one before. The call goes on when nobody listens.
 pub type Replies = mpsc::UnboundedReceiver<Reply>;
 
-/// A call that has been understood.
-struct Understood {
-    invocation: Invocation,
-    agreed: Option<Agreed>,
-    pressed: Option<(String, Versioned<buttons::Drawn>)>,
-}
-
 impl Bot {
     /// Puts a bot together.
-    pub fn new(registry: Registry, plugins: Vec<Plugged>, policy: Policy, people: People, world: World) -> Arc<Bot> {
+    pub fn new(
+        registry: Registry,
+        plugins: Vec<Plugged>,
+        policy: Policy,
+        people: People,
+        rooms: Rooms,
+        world: World,
+    ) -> Arc<Bot> {
         Arc::new(Bot {
             registry,
             plugins,
             policy,
             people,
+            rooms,
             world: Arc::new(world),
             grants: RwLock::default(),
             refused: Mutex::default(),
@@ -156,7 +167,10 @@ impl Bot {
 
     /// Hides what is secret, gives buttons their names, and lets the reply out.
     async fn send(&self, mut reply: Reply, dresser: &mut Dresser, to: &mpsc::UnboundedSender<Reply>) {
-        self.clean(&mut reply);
+        // What hands over a secret is not a place where one slipped in.
+        if !reply.once {
+            self.clean(&mut reply);
+        }
         if let Err(error) = self.dress(&mut reply, dresser).await {
             tracing::error!("buttons can not be kept: {error:#}");
             reply.buttons.clear();
@@ -233,8 +247,9 @@ impl Bot {
         })?;
         turn.turn(|ahead| _ = progress.send(behind_own(ahead))).await;
         let understood = self.understand(&ask.said, &who).await?;
-        let decision = self.permit(&understood.invocation, &who, &ask.place.channel)?;
-        let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm: decision.confirm };
+        let decision = self.permit(&understood.invocation, &who, &ask.place)?;
+        let Decision { confirm, code, .. } = decision;
+        let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm, code };
         let invocation = understood.invocation;
         let cx = Cx::new(self.world.clone(), call, Some(invocation.clone()), progress, self.stopping.clone());
         let place = match (invocation.service(), invocation.environment()) {
@@ -249,7 +264,7 @@ impl Bot {
         if place.is_some() {
             // The wait may have been long: what was allowed when it began may not be any more.
             self.check_stopping()?;
-            self.permit(&invocation, &cx.call().who, &ask.place.channel)?;
+            self.permit(&invocation, &cx.call().who, &ask.place)?;
         }
         if let Some((id, button)) = &understood.pressed {
             self.press(id, button, &cx).await?;
@@ -275,67 +290,9 @@ impl Bot {
         })
     }
 
-    /// Finds out what is meant: a press says its button's line, and a yes says the line that waited for it.
-    async fn understand(&self, said: &Said, who: &Who) -> Result<Understood> {
-        let (line, pressed) = match said {
-            Said::Line(line) => (line.clone(), None),
-            Said::Press(id) => {
-                let button = self.pressed(id, who).await?;
-                (button.value.line.clone(), Some((id.clone(), button)))
-            }
-        };
-        let invocation = self.parse(&line)?;
-        if invocation.command.name != consent::CONFIRM {
-            return Ok(Understood { invocation, agreed: None, pressed });
-        }
-        let id = invocation.args.get("question").map(ToString::to_string).unwrap_or_default();
-        let now = self.world.ports.clock.now();
-        let question = consent::take(&self.world.store, &id, who, now).await?;
-        let agreed = Some(Agreed { digest: question.digest, facts: question.facts });
-        Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
-    }
-
-    async fn pressed(&self, id: &str, who: &Who) -> Result<Versioned<buttons::Drawn>> {
-        let store = &*self.world.ports.store;
-        let Some(button) = buttons::find(store, id).await? else {
-            return Err(Stop::refuse("This button is no longer known. Say the command instead; `/help` lists them."));
-        };
-        if let Some((by, at)) = &button.value.pressed {
-            let ago = text::ago(*at, self.world.ports.clock.now());
-            let by = text::plain(by);
-            return Err(Stop::refuse(format!("{by} pressed this button {ago}. Nothing was done again.")));
-        }
-        if let Some(other) = button.value.only_for.as_ref().filter(|other| **other != who.name) {
-            return Err(Stop::refuse(format!("This button is for {}. Nothing was done.", text::plain(other))));
-        }
-        Ok(button)
-    }
-
-    /// Makes a press count, now that its turn has come: what the button was drawn from still stands, and nobody was
-    /// faster.
-    async fn press(&self, id: &str, button: &Versioned<buttons::Drawn>, cx: &Cx) -> Result<()> {
-        if !buttons::current(cx.store(), &button.value).await? {
-            let line = text::code(&format!("/{}", button.value.line));
-            return Err(Stop::refuse(format!(
-                "Things have changed since this button was drawn, so nothing was done. Look at how they stand now, and say {line} if you still mean it."
-            )));
-        }
-        let reads = cx.invocation().is_some_and(|invocation| invocation.command.effect == Effect::Reads);
-        if reads || buttons::press(&self.world.store, id, button, cx.who(), cx.now()).await? {
-            return Ok(());
-        }
-        Err(Stop::refuse("Somebody pressed this button a moment before you. Nothing was done twice."))
-    }
-
-    fn parse(&self, line: &str) -> Result<Invocation> {
-        let ports = &self.world.ports;
-        let parsed = parse::parse(line, &self.registry, &ports.vocabulary, ports.clock.now());
-        parsed.map_err(|mistake| Reply::refuse(mistake.what.clone()).output(mistake.pointed_out(line)).into())
-    }
-
     /// Asks the policy, and remembers its reasons when it refuses.
-    fn permit(&self, invocation: &Invocation, who: &Who, channel: &str) -> Result<Decision> {
-        let question = self.question(who, invocation.command, &invocation.args, channel);
+    fn permit(&self, invocation: &Invocation, who: &Who, place: &Place) -> Result<Decision> {
+        let question = self.question(who, invocation.command, &invocation.args, place);
         let decision = self.decide(&question);
         if decision.allowed {
             return Ok(decision);
@@ -344,7 +301,7 @@ impl Bot {
             Refused { line: invocation.line(), trace: decision.trace, who_may: self.policy.who_may(&question) };
         let text = refusal::told(who, &refused);
         // Strangers are told why at once, and there may be any number of them.
-        if who.known {
+        if !who.is_stranger() {
             self.refused.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(who.name.clone(), refused);
         }
         Err(Stop::refuse(text))
@@ -352,13 +309,14 @@ impl Bot {
 
     /// The question whether `who` may say this command with these arguments, here and now.
     pub fn question<'a>(
-        &self,
+        &'a self,
         who: &'a Who,
         command: &'a CommandSpec,
         args: &'a Args,
-        channel: &'a str,
+        place: &'a Place,
     ) -> Question<'a> {
-        Question { who, command, args, unfinished: false, channel: room(channel), now: self.world.ports.clock.now() }
+        let (channel, now) = (self.rooms.name(place), self.world.ports.clock.now());
+        Question { who, command, args, unfinished: false, channel, now }
     }
 
     /// The policy's answer, grants included.
@@ -366,11 +324,11 @@ impl Bot {
         self.policy.decide(question, &self.grants.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
-    /// The commands that `who` may say in this channel with some arguments or other.
-    pub fn reachable(&self, who: &Who, channel: &str) -> Vec<&'static CommandSpec> {
+    /// The commands that `who` may say there with some arguments or other.
+    pub fn reachable(&self, who: &Who, place: &Place) -> Vec<&'static CommandSpec> {
         let none = Args::default();
         let may = |command: &&'static CommandSpec| {
-            self.decide(&Question { unfinished: true, ..self.question(who, command, &none, channel) }).allowed
+            self.decide(&Question { unfinished: true, ..self.question(who, command, &none, place) }).allowed
         };
         self.registry.iter().filter(may).collect()
     }
@@ -426,11 +384,6 @@ impl Plugin for Nobody {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
         Err(anyhow::anyhow!("`/{}` is declared, but nothing carries it out", cx.command()).into())
     }
-}
-
-/// The channel that policy knows: a thread belongs to the one that it hangs under.
-fn room(channel: &str) -> &str {
-    channel.split('/').next().unwrap_or(channel)
 }
 
 /// Whether calls of this command wait for other changes of the same service and environment, and guards are asked.

@@ -14,6 +14,15 @@ pub struct Speaker {
     pub platform: String,
     /// Their id there.
     pub id: String,
+    /// The ids of the roles that the platform gives them; none where it has no roles.
+    pub roles: Vec<String>,
+}
+
+impl Speaker {
+    /// A person of the config on the console, where their id is their name.
+    pub fn console(name: impl Into<String>) -> Speaker {
+        Speaker { platform: CONSOLE.to_owned(), id: name.into(), roles: Vec::new() }
+    }
 }
 
 /// All people that the config knows.
@@ -21,6 +30,8 @@ pub struct Speaker {
 pub struct People {
     roles: HashMap<String, Vec<String>>,
     names: HashMap<(String, String), String>,
+    /// The config's role behind the id of a platform's.
+    mapped: HashMap<(String, String), String>,
 }
 
 impl People {
@@ -34,20 +45,32 @@ impl People {
                 people.names.insert((platform.clone(), id.clone()), name.clone());
             }
         }
+        for (role, platforms) in &config.roles {
+            for (platform, id) in platforms.iter().flat_map(|(platform, ids)| ids.iter().map(move |id| (platform, id)))
+            {
+                people.mapped.insert((platform.clone(), id.clone()), role.clone());
+            }
+        }
         people
     }
 
-    /// Who `speaker` is. Somebody whom the config does not know has no roles, and a name that no person can have.
+    /// Who `speaker` is. A person of the config has the roles that it gives them, and no others. Somebody whom it does not
+    /// know has those that it has for their roles on the platform, and a name that no person can have.
     pub fn who(&self, speaker: &Speaker) -> Who {
-        match self.names.get(&(speaker.platform.clone(), speaker.id.clone())) {
-            Some(name) => Who { name: name.clone(), roles: self.roles[name].clone(), known: true },
-            None => Who { name: format!("{}:{}", speaker.platform, speaker.id), roles: Vec::new(), known: false },
+        let platform = &speaker.platform;
+        if let Some(name) = self.names.get(&(platform.clone(), speaker.id.clone())) {
+            return Who { name: name.clone(), roles: self.roles[name].clone(), known: true };
         }
+        let mapped = |id: &String| self.mapped.get(&(platform.clone(), id.clone())).cloned();
+        let mut roles: Vec<_> = speaker.roles.iter().filter_map(mapped).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        Who { name: format!("{platform}:{}", speaker.id), roles, known: false }
     }
 
     /// The person of this name.
     pub fn named(&self, name: &str) -> Who {
-        self.who(&Speaker { platform: CONSOLE.to_owned(), id: name.to_owned() })
+        self.who(&Speaker::console(name))
     }
 }
 
@@ -73,9 +96,36 @@ mod tests {
             ("console", "Ana", "console:Ana", false),
         ];
         for (platform, id, name, known) in table {
-            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned() });
+            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), roles: Vec::new() });
             assert_eq!((&*who.name, who.known), (name, known), "{platform} {id}");
             assert_eq!(who.roles, if name == "ana" { vec!["deployer"] } else { vec![] }, "{platform} {id}");
+        }
+    }
+
+    #[test]
+    fn the_roles_of_a_platform_count_for_those_whom_the_config_does_not_name() {
+        let text = "[people.ana]\nroles = [\"deployer\"]\ndiscord = \"4711\"\n[roles.deployer]\ndiscord = [\"77\", \"78\"]\n[roles.guest]\ndiscord = [\"79\"]\n";
+        let (config, problems) = config::parse(text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
+        assert!(problems.is_empty(), "{problems}");
+        let people = People::new(&config);
+        let table: [(&str, &str, &[&str], &[&str]); 6] = [
+            ("discord", "9", &["77", "78", "5"], &["deployer"]),
+            ("discord", "9", &["79", "77"], &["deployer", "guest"]),
+            ("discord", "9", &["5", "deployer"], &[]),
+            // An id of another platform's role is no role here.
+            ("irc", "9", &["77"], &[]),
+            // A person has what the config says, no more.
+            ("discord", "4711", &["79"], &["deployer"]),
+            ("discord", "9", &[], &[]),
+        ];
+        for (platform, id, given, roles) in table {
+            let given = given.iter().map(|role| (*role).to_owned()).collect();
+            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), roles: given });
+            assert_eq!(
+                (&who.roles[..], who.known),
+                (&roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>()[..], id == "4711")
+            );
+            assert_eq!(who.is_stranger(), roles.is_empty());
         }
     }
 }

@@ -19,7 +19,7 @@ pub struct Refused {
 pub fn told(who: &Who, refused: &Refused) -> String {
     let line = text::code(&format!("/{}", refused.line));
     let name = text::plain(&who.name);
-    if !who.known {
+    if who.is_stranger() {
         return stranger(who);
     }
     format!("{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))

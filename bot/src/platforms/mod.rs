@@ -1,6 +1,7 @@
 //! What every chat platform can do for the rest of Deckhand.
 
 pub mod console;
+pub mod discord;
 
 use async_trait::async_trait;
 use commands::ledger::Place;

@@ -53,5 +53,9 @@ impl Wire for Internet {
 /// What lies under reqwest's own words, which name the address once more.
 fn cause(error: reqwest::Error) -> anyhow::Error {
     let error = anyhow::Error::from(error.without_url());
-    anyhow::anyhow!("{}", error.root_cause())
+    match error.root_cause().downcast_ref::<std::io::Error>() {
+        // Its kind says whether anything can have been sent.
+        Some(io) => std::io::Error::new(io.kind(), io.to_string()).into(),
+        None => anyhow::anyhow!("{}", error.root_cause()),
+    }
 }

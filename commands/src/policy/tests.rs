@@ -16,6 +16,7 @@ fn rule(line: &str, to: &str) -> Rule {
         channels: Vec::new(),
         during: None,
         confirm: false,
+        code: None,
         lender: None,
         until: None,
     }
@@ -161,6 +162,22 @@ fn a_yes_is_wanted_when_any_rule_that_applies_wants_it() {
     let policy = policy(vec![rule("deploy *", "deployer"), asks]);
     assert!(ask(&policy, &[], "ana", "deploy ship hello production v2", false).confirm);
     assert!(!ask(&policy, &[], "ana", "deploy ship hello staging v2", false).confirm);
+}
+
+#[test]
+fn a_code_is_wanted_as_fresh_as_the_strictest_rule_that_applies_wants_it() {
+    let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+    let asks = |line, good| Rule { code: minutes(good), ..rule(line, "deployer") };
+    let rules = vec![rule("deploy *", "deployer"), asks("deploy ship", 60), asks("deploy ship env=production", 15)];
+    let policy = policy(rules);
+    let code = |grants: &[Rule], name, line| ask(&policy, grants, name, line, false).code;
+    assert_eq!(code(&[], "ana", "deploy ship hello production v2"), minutes(15));
+    assert_eq!(code(&[], "ana", "deploy ship hello staging v2"), minutes(60));
+    assert_eq!(code(&[], "ana", "deploy lock hello staging because"), None);
+    // What is lent asks for what its giver is asked for, whatever else the borrower may do.
+    let lent = Rule { lender: Some("ana".to_owned()), ..rule("deploy ship", "eve") };
+    assert_eq!(code(&[lent], "eve", "deploy ship hello production v2"), minutes(15));
+    assert_eq!(code(&[], "eve", "deploy ship hello production v2"), None, "it is not for her");
 }
 
 #[test]

@@ -1,10 +1,18 @@
 //! The table of commands as Discord registers it: a list of chat-input commands with their sub-commands and options.
 //!
-//! Discord's limits are checked on the table itself, by [`Registry::checks`].
+//! Names stay English, for a line is the same on every platform; descriptions are there in every language of [`words`].
+//! Discord's limits are checked on the table itself, by [`Registry::checks`], and the one on a command as a whole here,
+//! by [`checks`].
 
+use super::words::{self, Words};
+use crate::args::Args;
+use crate::cx::Who;
+use crate::policy::{Policy, Question, Rule};
 use crate::registry::{LONGEST_ABOUT, Registry, word_after};
-use crate::spec::{ArgSpec, Kind};
+use crate::spec::{ArgSpec, CommandSpec, Kind, Need, PluginSpec};
+use chrono::DateTime;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The type of a chat-input command, among application commands.
 const CHAT_INPUT: u8 = 1;
@@ -15,52 +23,167 @@ const STRING: u8 = 3;
 const INTEGER: u8 = 4;
 const NUMBER: u8 = 10;
 
+/// Where a command can be said: in a server, where people have roles and channels have names, and not in private messages.
+const IN_SERVERS: [u8; 1] = [0];
+/// By whom the bot is installed: by a server, not by a person for themselves.
+const BY_SERVERS: [u8; 1] = [0];
+/// What hides a command from all but administrators: no permission would be enough. It is text, as Discord documents it and
+/// tells it back, although its OpenAPI description of requests asks for a number.
+const ADMINISTRATORS_ONLY: &str = "0";
+
 /// The greatest whole number that Discord takes: 2^53 - 1.
 const GREATEST: i64 = 9_007_199_254_740_991;
 
-/// What to send to `PUT /applications/{id}/commands`: all commands, in the order in which their first words come first.
-pub fn registration(registry: &Registry) -> Value {
-    words(registry, "").iter().map(|word| described(registry, word, CHAT_INPUT)).collect()
+/// How many characters a command may have, with all that is in it.
+const LONGEST_COMMAND: usize = 8_000;
+
+/// What to send to `PUT /applications/{id}/commands`: all commands of these plugins, in the order in which their first
+/// words come first.
+///
+/// By `policy`, what no rule allows to anyone is shown to nobody but a server's administrators; without one, everything
+/// is shown to all. This only spares people what they would be refused: policy itself is asked at every call.
+pub fn registration<'a>(plugins: impl IntoIterator<Item = &'a PluginSpec>, policy: Option<&Policy>) -> Value {
+    let plugins: Vec<_> = plugins.into_iter().collect();
+    let table = Table {
+        registry: Registry::new(plugins.iter().flat_map(|plugin| plugin.commands)),
+        groups: plugins.iter().map(|plugin| (plugin.name, plugin.about)).collect(),
+        languages: &words::ALL,
+        policy: policy.map(anywhere),
+    };
+    table.show()
 }
 
-/// The words that go on behind `group` in commands' names, each once; the first words of all behind nothing.
-fn words(registry: &Registry, group: &str) -> Vec<&'static str> {
-    let mut words = Vec::new();
-    for command in registry.iter() {
-        let word = if group.is_empty() { command.name.split(' ').next() } else { word_after(command.name, group) };
-        if let Some(word) = word.filter(|word| !words.contains(word)) {
-            words.push(word);
+/// The commands of a registration that are too long as a whole; a text in several languages counts as its longest.
+pub fn checks(registration: &Value) -> Vec<String> {
+    let commands = registration.as_array().map_or(&[][..], Vec::as_slice);
+    let long = commands.iter().map(|command| (command, size(command))).filter(|(_, size)| *size > LONGEST_COMMAND);
+    long.map(|(command, size)| format!("{} has {size} characters, and may have {LONGEST_COMMAND}", command["name"]))
+        .collect()
+}
+
+fn size(object: &Value) -> usize {
+    let letters = |text: &Value| text.as_str().map_or(0, |text| text.chars().count());
+    let longest = |field: &str| {
+        let others = object[format!("{field}_localizations")].as_object();
+        let others = others.into_iter().flat_map(|texts| texts.values());
+        others.chain([&object[field]]).map(letters).max().unwrap_or_default()
+    };
+    let inside = ["options", "choices"].into_iter().filter_map(|list| object[list].as_array()).flatten();
+    longest("name") + longest("description") + letters(&object["value"]) + inside.map(size).sum::<usize>()
+}
+
+/// What the policy allows at any time and in any channel: Discord is not told of these.
+fn anywhere(policy: &Policy) -> Policy {
+    let allowing = policy.rules.iter().filter(|rule| rule.allow);
+    let rules = allowing.map(|rule| Rule { channels: Vec::new(), during: None, ..rule.clone() }).collect();
+    Policy { rules, ..policy.clone() }
+}
+
+/// All that goes into a registration.
+struct Table<'a> {
+    registry: Registry,
+    /// What groups are for, by name: a plugin describes the group that is called as itself.
+    groups: BTreeMap<&'a str, &'a str>,
+    languages: &'a [(&'a str, Words)],
+    policy: Option<Policy>,
+}
+
+impl Table<'_> {
+    fn show(&self) -> Value {
+        self.words("").into_iter().map(|word| self.command(word)).collect()
+    }
+
+    /// The words that go on behind `group` in commands' names, each once; the first words of all behind nothing.
+    fn words(&self, group: &str) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        for command in self.registry.iter() {
+            let word = if group.is_empty() { command.name.split(' ').next() } else { word_after(command.name, group) };
+            if let Some(word) = word.filter(|word| !words.contains(word)) {
+                words.push(word);
+            }
+        }
+        words
+    }
+
+    fn command(&self, word: &str) -> Value {
+        let mut command = self.described(word, CHAT_INPUT);
+        let open = match self.registry.find(word) {
+            Some(alone) => self.open(alone),
+            // Discord knows permissions of whole commands only.
+            None => self.registry.group(word).any(|inside| self.open(inside)),
+        };
+        command["default_member_permissions"] = if open { Value::Null } else { ADMINISTRATORS_ONLY.into() };
+        command["contexts"] = json!(IN_SERVERS);
+        command["integration_types"] = json!(BY_SERVERS);
+        command
+    }
+
+    /// Whether somebody may say the command, with whatever arguments.
+    fn open(&self, command: &CommandSpec) -> bool {
+        let Some(policy) = self.policy.as_ref().filter(|_| command.need != Need::Nothing) else { return true };
+        let question = Question {
+            who: &Who::deckhand(),
+            command,
+            args: &Args::default(),
+            unfinished: true,
+            channel: "",
+            now: DateTime::UNIX_EPOCH,
+        };
+        !policy.who_may(&question).is_empty()
+    }
+
+    /// A command, or a group with all that is in it, as an object of this type.
+    fn described(&self, name: &str, kind: u8) -> Value {
+        let word = name.rsplit(' ').next().unwrap_or(name);
+        let command = self.registry.find(name);
+        let about = command.map_or_else(|| self.about_group(name), |command| command.about.to_owned());
+        let mut object = json!({ "type": kind, "name": word, "description": about });
+        self.translate(&mut object, name);
+        object["options"] = match command {
+            // A channel sees what was given with a slash command; what is secret is asked for in a form.
+            Some(command) => command.args.iter().filter(|arg| !arg.secret).map(|arg| self.option(name, arg)).collect(),
+            None => self.words(name).into_iter().map(|word| self.inner(&format!("{name} {word}"))).collect(),
+        };
+        object
+    }
+
+    /// What stands in a group.
+    fn inner(&self, name: &str) -> Value {
+        let kind = if self.registry.find(name).is_some() { SUB_COMMAND } else { SUB_COMMAND_GROUP };
+        self.described(name, kind)
+    }
+
+    /// What a group is for; a description Discord must have, so its words stand in for one that is missing or too long.
+    fn about_group(&self, group: &str) -> String {
+        if let Some(about) = self.groups.get(group).filter(|about| about.chars().count() <= LONGEST_ABOUT) {
+            return about.trim_end_matches('.').to_owned();
+        }
+        let words = self.words(group);
+        let all = format!("{group}: {}", words.join(", "));
+        if all.len() <= LONGEST_ABOUT { all } else { format!("{group}: {} commands", words.len()) }
+    }
+
+    /// Adds what the object of this name is for in other languages.
+    fn translate(&self, object: &mut Value, what: &str) {
+        let texts = self.languages.iter().filter_map(|(code, words)| Some((*code, words.of(what)?)));
+        let texts: BTreeMap<_, _> = texts.collect();
+        if !texts.is_empty() {
+            object["description_localizations"] = json!(texts);
         }
     }
-    words
-}
 
-/// A command, or a group with all that is in it, as an object of this type.
-fn described(registry: &Registry, name: &str, kind: u8) -> Value {
-    let word = name.rsplit(' ').next().unwrap_or(name);
-    if let Some(command) = registry.find(name) {
-        let options: Vec<_> = command.args.iter().map(option).collect();
-        return json!({ "type": kind, "name": word, "description": command.about, "options": options });
+    fn option(&self, command: &str, arg: &ArgSpec) -> Value {
+        let mut option = json!({ "type": STRING, "name": arg.name, "description": arg.about });
+        self.translate(&mut option, &format!("{command} {}", arg.name));
+        option["required"] = arg.required.into();
+        narrow(&mut option, arg.kind);
+        option
     }
-    let words = words(registry, name);
-    let options = words.iter().map(|word| {
-        let name = format!("{name} {word}");
-        let kind = if registry.find(&name).is_some() { SUB_COMMAND } else { SUB_COMMAND_GROUP };
-        described(registry, &name, kind)
-    });
-    let options: Vec<_> = options.collect();
-    json!({ "type": kind, "name": word, "description": about_group(name, &words), "options": options })
 }
 
-/// What a group is for, as far as its words tell; a description Discord must have.
-fn about_group(group: &str, words: &[&str]) -> String {
-    let all = format!("{group}: {}", words.join(", "));
-    if all.len() <= LONGEST_ABOUT { all } else { format!("{group}: {} commands", words.len()) }
-}
-
-fn option(arg: &ArgSpec) -> Value {
-    let mut option = json!({ "type": STRING, "name": arg.name, "description": arg.about, "required": arg.required });
-    match arg.kind {
+/// Says what may be written in an option: all that Discord can check or complete.
+fn narrow(option: &mut Value, kind: Kind) {
+    match kind {
         Kind::Choice(words) => {
             option["choices"] = words.iter().map(|word| json!({ "name": word, "value": word })).collect();
         }
@@ -91,163 +214,7 @@ fn option(arg: &ArgSpec) -> Value {
         }
         Kind::Text => {}
     }
-    option
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{about_group, registration};
-    use crate::registry::Registry;
-    use crate::sample;
-    use crate::spec::{ArgSpec, CommandSpec, Effect, Kind, Need};
-    use serde_json::{Value, json};
-
-    fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
-        let found = list.as_array().and_then(|list| list.iter().find(|each| each["name"] == name));
-        found.unwrap_or_else(|| panic!("{name} in {list}"))
-    }
-
-    #[test]
-    fn commands_groups_and_options_are_nested_as_discord_wants() {
-        let all = registration(&sample::registry());
-        let names: Vec<_> = all.as_array().into_iter().flatten().filter_map(|each| each["name"].as_str()).collect();
-        assert_eq!(names, ["help", "deploy", "flag", "changes"]);
-        let help = json!({
-            "type": 1,
-            "name": "help",
-            "description": "Show what you can say",
-            "options": [
-                {
-                    "type": 3,
-                    "name": "command",
-                    "description": "The command to explain",
-                    "required": false,
-                    "autocomplete": true,
-                },
-                {
-                    "type": 4,
-                    "name": "page",
-                    "description": "Which page",
-                    "required": false,
-                    "min_value": 1,
-                    "max_value": 1000,
-                },
-            ],
-        });
-        let flag = json!({
-            "type": 1,
-            "name": "flag",
-            "description": "flag: rollout",
-            "options": [{
-                "type": 2,
-                "name": "rollout",
-                "description": "flag rollout: set",
-                "options": [{
-                    "type": 1,
-                    "name": "set",
-                    "description": "Set for how many people a flag is on",
-                    "options": [
-                        { "type": 3, "name": "flag", "description": "The flag", "required": true },
-                        {
-                            "type": 10,
-                            "name": "share",
-                            "description": "How many of a hundred",
-                            "required": true,
-                            "min_value": 0,
-                            "max_value": 100,
-                        },
-                        {
-                            "type": 3,
-                            "name": "sticky",
-                            "description": "What is counted",
-                            "required": false,
-                            "choices": [{ "name": "user", "value": "user" }, { "name": "session", "value": "session" }],
-                        },
-                    ],
-                }],
-            }],
-        });
-        assert_eq!(named(&all, "help"), &help);
-        assert_eq!(named(&all, "flag"), &flag);
-        let deploy = named(&all, "deploy");
-        assert_eq!(deploy["description"], "deploy: ship, lock");
-        assert_eq!(named(&named(&deploy["options"], "ship")["options"], "ref")["autocomplete"], true);
-    }
-
-    #[test]
-    fn bounds_that_discord_can_not_hold_are_left_out() {
-        static WIDE: [CommandSpec; 1] = [CommandSpec {
-            name: "wide",
-            about: "Take any number",
-            args: &[
-                ArgSpec::required("any", Kind::Integer(i64::MIN, i64::MAX), "Any"),
-                ArgSpec::required("up", Kind::Integer(1, i64::MAX), "From one up"),
-                ArgSpec::required("edge", Kind::Integer(-super::GREATEST, super::GREATEST), "As far as it goes"),
-            ],
-            need: Need::Nothing,
-            effect: Effect::Reads,
-            urgent: false,
-            examples: &["wide 1 2 3"],
-        }];
-        let all = registration(&Registry::new(&WIDE));
-        let bounds = |name: &str| {
-            let option = named(&all[0]["options"], name);
-            (option.get("min_value").and_then(Value::as_i64), option.get("max_value").and_then(Value::as_i64))
-        };
-        assert_eq!(bounds("any"), (None, None));
-        assert_eq!(bounds("up"), (Some(1), None));
-        assert_eq!(bounds("edge"), (Some(-super::GREATEST), Some(super::GREATEST)));
-    }
-
-    #[test]
-    fn a_group_has_a_description_that_fits() {
-        assert_eq!(about_group("deploy", &["ship", "lock"]), "deploy: ship, lock");
-        assert_eq!(about_group("deploy", &["a-rather-long-word"; 25]), "deploy: 25 commands");
-    }
-
-    /// The rules of Discord's OpenAPI description for `ApplicationCommandCreateRequest` and what it holds.
-    fn check(object: &Value, depth: usize) {
-        let kind = object["type"].as_u64().expect("a type");
-        let name = object["name"].as_str().expect("a name");
-        let about = object["description"].as_str().expect("a description");
-        assert!(
-            (1..=32).contains(&name.chars().count()) && name == name.to_lowercase() && !name.contains(' '),
-            "{name}"
-        );
-        assert!((1..=100).contains(&about.chars().count()), "{about}");
-        let none = Vec::new();
-        let options = object.get("options").and_then(Value::as_array).unwrap_or(&none);
-        let kinds: Vec<_> = options.iter().filter_map(|option| option["type"].as_u64()).collect();
-        assert!(options.len() <= 25, "{name}");
-        assert!(
-            kinds.iter().all(|kind| *kind <= 2) || kinds.iter().all(|kind| *kind > 2),
-            "{name} mixes options and sub-commands"
-        );
-        match (depth, kind) {
-            (0, 1) => {}
-            (1, 2) => assert!(kinds.iter().all(|kind| *kind == 1), "{name} holds only sub-commands"),
-            (1 | 2, 1) => assert!(kinds.iter().all(|kind| *kind > 2), "{name} holds only options"),
-            (1..=3, 3 | 4 | 10) => assert!(object.get("options").is_none(), "{name}"),
-            other => panic!("{name} is a {other:?}"),
-        }
-        let required = |option: &Value| option["required"].as_bool().unwrap_or(false);
-        assert!(
-            kind > 2 || options.is_sorted_by_key(|option| !required(option)),
-            "{name}: required options come first"
-        );
-        let choices = object.get("choices").and_then(Value::as_array);
-        assert!(
-            choices.is_none_or(|choices| object.get("autocomplete").is_none() && (1..=25).contains(&choices.len())),
-            "{name}"
-        );
-        options.iter().for_each(|option| check(option, depth + 1));
-    }
-
-    #[test]
-    fn every_rule_of_discord_is_kept() {
-        let all = registration(&sample::registry());
-        let all = all.as_array().expect("a list");
-        assert!((1..=100).contains(&all.len()));
-        all.iter().for_each(|command| check(command, 0));
-    }
-}
+mod tests;

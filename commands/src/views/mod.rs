@@ -4,6 +4,7 @@ pub mod console;
 pub mod discord;
 pub mod help;
 pub mod manual;
+pub mod words;
 
 use crate::spec::{Effect, Kind, Need};
 use crate::text;

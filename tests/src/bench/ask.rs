@@ -144,7 +144,7 @@ async fn fill(store: &dyn Store, acts: u64) -> Result<()> {
 async fn ask(bot: &Arc<Bot>, line: &str) -> Result<Duration> {
     let ask = Ask {
         said: Said::Line(line.to_owned()),
-        speaker: Speaker { platform: CONSOLE.to_owned(), id: "ana".to_owned() },
+        speaker: Speaker::console("ana"),
         place: Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: "1".to_owned() },
     };
     let began = Instant::now();

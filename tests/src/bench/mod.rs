@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod commits;
+pub mod discord;
 pub mod process;
 
 use std::fmt;

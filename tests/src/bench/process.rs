@@ -17,6 +17,9 @@ const STARTS: usize = 9;
 /// How long a program is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// The unit in which proc(5) counts the processor's time: `sysconf(_SC_CLK_TCK)` is 100 on every Linux of today.
+const TICK: Duration = Duration::from_millis(10);
+
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,13 +53,33 @@ pub fn run(programs: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     Ok(vec![
         figure("the first start: demo made, store made, page served", &milli, first.as_secs_f64(), bare_usual),
         figure("a later start, until the page is served", &milli, usual, bare_usual),
-        figure("idle memory of the demo (VmRSS)", &mebi, memory(&server)?, memory(&bare_server)?),
+        figure("idle memory of the demo (VmRSS)", &mebi, server.memory()?, bare_server.memory()?),
         figure("size of the program", &mebi, size(&deckhand)?, size(&bare)?),
     ])
 }
 
 /// A program that ends with the measurement.
-struct Server(Child);
+pub(super) struct Server(pub(super) Child);
+
+impl Server {
+    /// The memory that it has, in bytes.
+    pub(super) fn memory(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("proc(5) has it")?;
+        let kibi: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibi * 1024.0)
+    }
+
+    /// What it has used of the processor, itself and the system for it.
+    pub(super) fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The program's name may have anything in it, but is the last thing in parentheses; utime and stime are the 14th
+        // and 15th field.
+        let (_, fields) = stat.rsplit_once(") ").context("proc(5) has its name")?;
+        let ticks: Result<Vec<u32>, _> = fields.split(' ').skip(11).take(2).map(str::parse).collect();
+        Ok(TICK * ticks?.iter().sum())
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -94,14 +117,6 @@ fn answers(listen: SocketAddr) -> bool {
     let mut start = [0; 12];
     let asked = write!(stream, "GET / HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n\r\n");
     asked.and_then(|()| stream.read_exact(&mut start)).is_ok() && start == *b"HTTP/1.1 200"
-}
-
-/// The memory that a program has, in bytes.
-fn memory(server: &Server) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("proc(5) has it")?;
-    let kibi: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibi * 1024.0)
 }
 
 fn size(program: &Path) -> Result<f64> {

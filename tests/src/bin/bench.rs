@@ -1,8 +1,8 @@
-//! Measures what docs/benchmarks.md keeps, and prints it as a table.
+//! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord.
 
 use anyhow::Context;
 use std::io::Write;
-use tests::bench::{HEAD, ask, commits, process};
+use tests::bench::{HEAD, ask, commits, discord, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -11,6 +11,9 @@ async fn main() -> anyhow::Result<()> {
     // Beside the programs, not under /tmp: that may be memory.
     let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(programs)?;
     let mut out = std::io::stdout();
+    if std::env::args().nth(1).as_deref() == Some("discord") {
+        return Ok(write!(out, "{}", discord::run(programs, scratch.path()).await?)?);
+    }
     writeln!(out, "{HEAD}")?;
     for figure in process::run(programs, scratch.path())? {
         writeln!(out, "{figure}")?;

@@ -1,5 +1,7 @@
 //! The stage of the transcripts: Deckhand as it is, in a world of plain data, with time that passes when we say so.
 
+mod codes;
+pub mod elsewhere;
 mod mortal;
 pub mod transcript;
 pub mod world;
@@ -46,6 +48,7 @@ pub struct Stage {
     store: Arc<dyn Store>,
     world: World,
     board: Arc<Board>,
+    secrets: codes::Secrets,
     life: Life,
     calls: Vec<Call>,
 }
@@ -76,6 +79,14 @@ struct Posted {
 }
 
 impl Board {
+    /// How it joins a life of the bot.
+    fn join(
+        self: &Arc<Board>,
+    ) -> impl Fn(&Arc<Bot>, &Config, &Arc<dyn Store>, &CancellationToken) -> Arc<dyn Platform> {
+        let board = self.clone();
+        move |_, _, _, _| board.clone()
+    }
+
     fn posted(&self) -> MutexGuard<'_, Posted> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -121,8 +132,9 @@ impl Stage {
         let clock = Clock::at(begins);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
         let (world, board) = (World::new(), Arc::<Board>::default());
-        let life = live(config, &clock, &store, &world, &board).await?;
-        Ok(Stage { config: config.to_owned(), clock, store, world, board, life, calls: Vec::new() })
+        let life = live(config, &clock, &store, &world, &board.join()).await?;
+        let secrets = codes::Secrets::default();
+        Ok(Stage { config: config.to_owned(), clock, store, world, board, secrets, life, calls: Vec::new() })
     }
 
     /// Plays a line, and returns everything that is heard until it has been answered.
@@ -143,17 +155,20 @@ impl Stage {
             posted.asked += 1;
             posted.asked
         };
-        let said = match what.strip_prefix('[').and_then(|label| label.strip_suffix(']')) {
-            Some(label) => {
+        let said = match what.strip_prefix('[').and_then(|label| label.split_once(']')) {
+            Some((label, form)) => {
+                let filled = self.secrets.filled(form, who, self.clock.now())?;
                 let posted = self.board.posted();
                 let button = posted.buttons.iter().rev().find(|button| button.label == label);
-                Said::Press(button.with_context(|| format!("there is no button [{label}]"))?.id.clone())
+                let id = button.with_context(|| format!("there is no button [{label}]"))?.id.clone();
+                Said::Press { id, filled }
             }
             None => {
-                Said::Line(what.replace("\\u{202e}", "\u{202e}").replace("\\u{200b}", "\u{200b}").replace("\\n", "\n"))
+                let line = self.secrets.put_in(what, who, self.clock.now())?;
+                Said::Line(line.replace("\\u{202e}", "\u{202e}").replace("\\u{200b}", "\u{200b}").replace("\\n", "\n"))
             }
         };
-        let speaker = Speaker { platform: CONSOLE.to_owned(), id: who.to_owned() };
+        let speaker = Speaker::console(who);
         let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: number.to_string() };
         let replies = self.life.bot.ask(Ask { said, speaker, place });
         self.calls.push(Call { number, replies, done: false });
@@ -172,7 +187,8 @@ impl Stage {
     /// What completion offers at the end of what is typed.
     async fn offer(&self, who: &str, typed: &str) -> Vec<String> {
         let bot = &self.life.bot;
-        let offered = bot.complete(typed, typed.chars().count(), &bot.people.named(who), "ops").await;
+        let place = Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: String::new() };
+        let offered = bot.complete(typed, typed.chars().count(), &bot.people.named(who), &place).await;
         let usage = offered.usage.iter().map(|arg| match (arg.current, arg.required) {
             (true, _) => format!("<{}>", arg.text),
             (false, true) => arg.text.to_owned(),
@@ -187,28 +203,30 @@ impl Stage {
         lines
     }
 
+    /// How long passes, where the direction is about that.
+    fn span(direction: &str) -> Option<Result<Duration>> {
+        let span = direction.strip_suffix(" pass").or(direction.strip_suffix(" passes"))?;
+        let units = [("minutes", "m"), ("minute", "m"), ("hours", "h"), ("seconds", "s")];
+        let short = units.iter().fold(span.replace(' ', ""), |span, (long, short)| span.replace(long, short));
+        Some(config::duration::parse(&short).map_err(|error| anyhow::anyhow!(error)))
+    }
+
     async fn direct(&mut self, direction: &str) -> Result<Vec<String>> {
-        if let Some(span) = direction.strip_suffix(" pass").or(direction.strip_suffix(" passes")) {
-            let span = config::duration::parse(
-                &span
-                    .replace(' ', "")
-                    .replace("minutes", "m")
-                    .replace("minute", "m")
-                    .replace("hours", "h")
-                    .replace("seconds", "s"),
-            );
-            tokio::time::sleep(span.map_err(|error| anyhow::anyhow!(error))?).await;
+        if let Some(span) = Stage::span(direction) {
+            tokio::time::sleep(span?).await;
         } else if direction == "Deckhand is killed and started again" {
             self.life.dead.cancel();
             self.calls.clear();
-            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board).await?;
+            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
         } else if direction == "Deckhand is stopped and started again" {
             let stopping = self.life.bot.clone();
             stopping.stop().await;
             let heard = self.listen(None).await;
             self.life.dead.cancel();
-            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board).await?;
+            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
             return Ok(heard);
+        } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
+            self.secrets.enroll(&*self.store, who, secret).await?;
         } else if !self.world.direct(direction) {
             bail!("nobody knows what this direction means");
         }
@@ -224,6 +242,7 @@ impl Stage {
         for call in &mut self.calls {
             while let Ok(reply) = call.replies.try_recv() {
                 self.board.posted().buttons.extend(reply.buttons.clone());
+                reply.fields.iter().for_each(|field| self.secrets.look_at(&field.value));
                 if own != Some(call.number) {
                     heard.push(format!("  in [{}]:", call.number));
                 }
@@ -260,36 +279,44 @@ impl Stage {
     /// # Errors
     /// When it can not be read.
     pub async fn ledger(&self) -> Result<String> {
-        let mut entries = Query::default().run(&*self.store, usize::MAX).await?;
-        entries.reverse();
-        let line = |entry: &ledger::Entry| {
-            let draft = &entry.draft;
-            let mut line = format!(
-                "{} #{} {} {} {} {}",
-                draft.at.format("%H:%M:%S"),
-                entry.act(),
-                draft.phase.word(),
-                draft.who,
-                draft.verb,
-                draft.object
-            );
-            let parts = [
-                ("in", draft.environment.clone().unwrap_or_default()),
-                ("because", draft.why.clone()),
-                ("note", draft.note.clone()),
-                ("undo", draft.undo.clone().unwrap_or_default()),
-            ];
-            parts
-                .iter()
-                .filter(|(_, text)| !text.is_empty())
-                .for_each(|(name, text)| line += &format!(" | {name}: {text}"));
-            line + "\n"
-        };
-        Ok(entries.iter().map(line).collect())
+        ledger_of(&*self.store).await
     }
 }
 
-async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World, board: &Arc<Board>) -> Result<Life> {
+/// A whole ledger, a line an entry.
+async fn ledger_of(store: &dyn Store) -> Result<String> {
+    let mut entries = Query::default().run(store, usize::MAX).await?;
+    entries.reverse();
+    let line = |entry: &ledger::Entry| {
+        let draft = &entry.draft;
+        let mut line = format!(
+            "{} #{} {} {} {} {}",
+            draft.at.format("%H:%M:%S"),
+            entry.act(),
+            draft.phase.word(),
+            draft.who,
+            draft.verb,
+            draft.object
+        );
+        let parts = [
+            ("in", draft.environment.clone().unwrap_or_default()),
+            ("because", draft.why.clone()),
+            ("note", draft.note.clone()),
+            ("undo", draft.undo.clone().unwrap_or_default()),
+        ];
+        parts
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .for_each(|(name, text)| line += &format!(" | {name}: {text}"));
+        line + "\n"
+    };
+    Ok(entries.iter().map(line).collect())
+}
+
+/// What joins a life of the bot as its platform.
+type Join<'a> = &'a (dyn Fn(&Arc<Bot>, &Config, &Arc<dyn Store>, &CancellationToken) -> Arc<dyn Platform> + Sync);
+
+async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World, join: Join<'_>) -> Result<Life> {
     let environment = |name: &str| (name == "DECKHAND_TOKEN").then(|| "s3cr3t-t0k3n".to_owned());
     let (config, problems): (Config, _) = config::parse(config, "deckhand.toml", Path::new("/srv"), &environment);
     let plan = assembly::plan(&config, plugins::ALL, &problems);
@@ -306,8 +333,8 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         files: Arc::new(world.clone()),
     });
     bot.reload_grants().await?;
-    let platform: Arc<dyn Platform> = board.clone();
-    settle::settle(&bot, &Platforms::from([(CONSOLE, platform.clone())])).await?;
+    let platform = join(&bot, &config, &store, &dead);
+    settle::settle(&bot, &Platforms::from([(platform.name(), platform.clone())])).await?;
     tokio::spawn(outbox::deliver(platform, store.clone(), dead.clone()));
     let every_minute = Schedule::parse("* * * * *", config.zone).map_err(|error| anyhow::anyhow!(error))?;
     let reminders = upkeep::reminders(&bot, every_minute);
@@ -331,19 +358,25 @@ fn shown(reply: &Reply) -> Vec<String> {
     let mut add = |text: &str| lines.extend(text.lines().map(|line| format!("    {line}").trim_end().to_owned()));
     reply.card.iter().for_each(|card| add(&card.title));
     add(&reply.text);
-    reply.fields.iter().for_each(|field| add(&format!("{}: {}", field.name, field.value)));
+    // What is shown once was made by chance.
+    let value = |value: &str| if reply.once { "(made by chance)".to_owned() } else { value.to_owned() };
+    reply.fields.iter().for_each(|field| add(&format!("{}: {}", field.name, value(&field.value))));
     if let Some(table) = &reply.table {
         std::iter::once(&table.head).chain(&table.rows).for_each(|row| add(&format!("| {} |", row.join(" | "))));
     }
     reply.output.lines().for_each(|line| add(&format!("> {line}")));
     reply.files.iter().for_each(|file| add(&format!("file: {} ({})", file.title, file.name)));
-    reply.buttons.iter().for_each(|button| add(&format!("[{}] /{}", button.label, masked(&button.line))));
+    reply
+        .buttons
+        .iter()
+        .for_each(|button| add(&format!("[{}] /{}{}", button.label, masked(&button.line), asks(button))));
     reply.calls.iter().for_each(|person| add(&format!("calls {person}")));
     if let Some(first) = lines.first_mut() {
         *first = format!("  {tone} {}", first.trim_start());
     }
     if reply.only_you && reply.state == State::Final {
-        lines.push("    (only you see this)".to_owned());
+        let once = if reply.once { ", once" } else { "" };
+        lines.push(format!("    (only you see this{once})"));
     }
     lines
 }
@@ -354,4 +387,11 @@ fn masked(line: &str) -> String {
         Some((before, name)) => format!("{before}question:{}", "?".repeat(name.chars().count())),
         None => line.to_owned(),
     }
+}
+
+/// What a button asks for.
+fn asks(button: &Button) -> String {
+    let inputs = button.form.iter().flat_map(|form| &form.inputs).map(|input| input.name.as_str());
+    let names = inputs.collect::<Vec<_>>().join(", ");
+    if names.is_empty() { names } else { format!(" (asks for: {names})") }
 }

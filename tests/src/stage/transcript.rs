@@ -1,6 +1,7 @@
 //! A transcript: a Markdown file with a config, what people say, everything that Deckhand answers, and the whole ledger.
 
 use super::Stage;
+use super::elsewhere::Elsewhere;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
@@ -95,6 +96,28 @@ impl Transcript {
         Ok(self.with(&chat, &stage.ledger().await?))
     }
 
+    /// Plays it on Discord, and makes sure that the same things are done, whatever time they take.
+    ///
+    /// # Errors
+    /// What is different, or why it can not be played there.
+    pub async fn play_on_discord(&self) -> Result<()> {
+        let lines: Vec<_> = self.block("chat").unwrap_or_default().lines().filter_map(Line::parse).collect();
+        let channel = |line: &Line| if let Line::Said { channel, .. } = line { Some(channel.clone()) } else { None };
+        let mut channels: Vec<_> = lines.iter().filter_map(channel).collect();
+        channels.sort();
+        channels.dedup();
+        let mut stage = Elsewhere::new(self.block("toml").unwrap_or_default(), &channels).await?;
+        for line in lines {
+            let shown = format!("{line:?}");
+            stage.play(line).await.with_context(|| format!("at {shown}"))?;
+        }
+        let (written, done) = (untimed(self.block("ledger").unwrap_or_default()), untimed(&stage.finish().await?));
+        if written != done {
+            bail!("on Discord, something else was done:\n{}", difference(&written, &done));
+        }
+        Ok(())
+    }
+
     fn block(&self, wanted: &str) -> Option<&str> {
         self.pieces.iter().find_map(|piece| match piece {
             Piece::Block { kind, text } if kind == wanted => Some(text.as_str()),
@@ -134,6 +157,19 @@ impl Line {
         let (who, channel) = head.split_once(" in #").unwrap_or((head, "ops"));
         Some(Line::Said { who: who.to_owned(), channel: channel.to_owned(), what: what.to_owned() })
     }
+}
+
+/// A ledger without its times.
+fn untimed(ledger: &str) -> String {
+    ledger.lines().filter_map(|line| line.split_once(' ')).map(|(_, entry)| format!("{entry}\n")).collect()
+}
+
+/// Plays the transcript in this file on Discord, as [`Transcript::play_on_discord`] does.
+///
+/// # Errors
+/// What is different, or why it can not be played there.
+pub async fn check_on_discord(file: &Path) -> Result<()> {
+    Transcript::parse(&std::fs::read_to_string(file)?)?.play_on_discord().await
 }
 
 /// Plays the transcript in this file, and compares; with `UPDATE=1`, writes what came out instead.

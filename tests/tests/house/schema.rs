@@ -34,6 +34,10 @@ fn broken(api: &Value, rule: &str, want: &Value, value: &Value, at: &str) -> Vec
             };
             properties.flat_map(check).collect()
         }
+        "additionalProperties" => {
+            let others = value.as_object().into_iter().flatten();
+            others.flat_map(|(name, value)| mismatches(api, want, value, &format!("{at}/{name}"))).collect()
+        }
         "description" | "title" | "format" => Vec::new(),
         _ => match holds(rule, want, value) {
             Some(true) => Vec::new(),
@@ -60,6 +64,8 @@ fn holds(rule: &str, want: &Value, value: &Value) -> Option<bool> {
         "maxLength" => letters.is_none_or(|letters| letters <= bound),
         "minItems" => items.is_none_or(|items| items >= bound),
         "maxItems" => items.is_none_or(|items| items <= bound),
+        "uniqueItems" => list(value).iter().enumerate().all(|(number, item)| !list(value)[..number].contains(item)),
+        "maxProperties" => value.as_object().is_none_or(|properties| properties.len() as u64 <= bound),
         "minimum" => value.as_f64().is_none_or(|number| Some(number) >= want.as_f64()),
         "maximum" => value.as_f64().is_none_or(|number| Some(number) <= want.as_f64()),
         "required" => list(want).iter().all(|name| value.get(name.as_str().unwrap_or_default()).is_some()),

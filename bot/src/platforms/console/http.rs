@@ -2,7 +2,7 @@
 
 use super::messages::Message;
 use super::page::{self, ASSETS};
-use super::{Console, Unheard, session};
+use super::{Console, Unheard, place, session};
 use crate::gate::Said;
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -17,9 +17,11 @@ use commands::complete::Completion;
 use commands::ledger;
 use commands::parse;
 use commands::ports::Files;
+use commands::stop::Stop;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path as FilePath;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route_layer(middleware::from_fn_with_state(console.clone(), signed_in));
     let operator = Router::new()
         .route("/api/link", post(link))
+        .route("/api/enroll", post(enroll))
         .route("/api/backup", post(backup))
         .route("/api/ledger/verify", post(verify))
         .route("/api/ledger/export", post(export))
@@ -277,11 +280,15 @@ struct Press {
     id: String,
     channel: String,
     r#as: Option<String>,
+    /// What the button's form was filled with.
+    #[serde(default)]
+    filled: BTreeMap<String, String>,
 }
 
 async fn press(State(console): Shared, Json(press): Json<Press>) -> Result<Response, Unheard> {
     let who = console.person(press.r#as.as_deref())?;
-    console.hear(Said::Press(press.id), &who, &press.channel).await?;
+    let said = Said::Press { id: press.id, filled: press.filled.into_iter().collect() };
+    console.hear(said, &who, &press.channel).await?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
@@ -316,13 +323,13 @@ async fn complete(State(console): Shared, Json(typed): Json<Unfinished>) -> Resu
         // People talk to each other here, too.
         return Ok(Json(Completion::default()).into_response());
     }
-    Ok(Json(console.bot.complete(&typed.line, typed.cursor, &who, &typed.channel).await).into_response())
+    Ok(Json(console.bot.complete(&typed.line, typed.cursor, &who, &place(&typed.channel)).await).into_response())
 }
 
 async fn commands(State(console): Shared, Query(As { r#as }): Query<As>) -> Result<Response, Unheard> {
     let who = console.person(r#as.as_deref())?;
     let channel = console.settings.channels.first().cloned().unwrap_or_default();
-    let reachable = console.bot.reachable(&who, &channel);
+    let reachable = console.bot.reachable(&who, &place(&channel));
     Ok(Json(commands::views::console::commands(&reachable)).into_response())
 }
 
@@ -330,6 +337,23 @@ async fn link(State(console): Shared) -> Result<Response, Unheard> {
     let now = console.bot.world.ports.clock.now();
     let word = console.doors.link(Some(now))?;
     Ok(Json(json!({ "link": format!("http://{}/signin?word={word}", console.settings.listen) })).into_response())
+}
+
+#[derive(Deserialize)]
+struct Enroll {
+    person: String,
+    /// The first code of the secret that was asked for before.
+    code: Option<String>,
+}
+
+async fn enroll(State(console): Shared, Json(Enroll { person, code }): Json<Enroll>) -> Result<Response, Unheard> {
+    let told = match console.bot.enroll(&person, code.as_deref()).await {
+        Ok(Some(offer)) => json!({ "secret": offer.secret, "url": offer.url }),
+        Ok(None) => json!({}),
+        Err(Stop::Broken(error)) => return Err(Unheard::Broken(error)),
+        Err(stop) => return Err(Unheard::Mistake(stop.to_string())),
+    };
+    Ok(Json(told).into_response())
 }
 
 #[derive(Deserialize)]

@@ -104,7 +104,7 @@ impl Messages {
     pub async fn keep(&self, message: &Message) -> Result<()> {
         let mut batch = Batch::default();
         let name = name(&message.channel, &message.id);
-        MESSAGES.put_in(&mut batch, &name, message)?;
+        MESSAGES.put_in(&mut batch, &name, &kept(message))?;
         match &message.reply {
             Some(reply) if reply.state == State::Progress => _ = batch.put(format!("{BEGUN}{name}"), Vec::new()),
             Some(_) => _ = batch.delete(format!("{BEGUN}{name}")),
@@ -220,6 +220,17 @@ impl Messages {
         MESSAGES.put_in(batch, name(channel, &root.id), &root)?;
         Ok(Some(root))
     }
+}
+
+/// The message as it is kept: what is shown once is not.
+fn kept(message: &Message) -> Message {
+    let once = message.reply.as_ref().filter(|reply| reply.once);
+    let gone = |reply: &Reply| Reply {
+        text: "This was shown once, and is not kept.".to_owned(),
+        fields: Vec::new(),
+        ..reply.clone()
+    };
+    Message { reply: once.map(gone).or(message.reply.clone()), ..message.clone() }
 }
 
 fn name(channel: &str, id: &str) -> String {

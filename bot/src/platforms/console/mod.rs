@@ -146,10 +146,7 @@ impl Console {
             return Err(Unheard::Mistake(what));
         }
         let mut line = self.messages.draft(channel, &who.name);
-        line.text = Some(match &said {
-            Said::Line(text) => self.bot.world.redactor.redact(text).into_owned(),
-            Said::Press(id) => self.pressed(id).await?,
-        });
+        line.text = Some(self.bot.shown(&said).await?);
         self.messages.keep(&line).await?;
         let (sender, replies) = mpsc::unbounded_channel();
         if let Said::Line(text) = &said
@@ -159,8 +156,8 @@ impl Console {
         }
         let mut answer = self.messages.draft(channel, "deckhand");
         answer.answers = Some(line.id);
-        let speaker = Speaker { platform: CONSOLE.to_owned(), id: who.name.clone() };
-        let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: answer.id.clone() };
+        let speaker = Speaker::console(&who.name);
+        let place = Place { message: answer.id.clone(), ..place(channel) };
         let mut answers = self.bot.ask(Ask { said, speaker, place });
         let (messages, asker) = (self.messages.clone(), who.name.clone());
         // The bot waits for it when it stops: the last word of a call is kept, too.
@@ -175,12 +172,11 @@ impl Console {
         });
         Ok(replies)
     }
+}
 
-    /// What a press says.
-    async fn pressed(&self, id: &str) -> anyhow::Result<String> {
-        let button = crate::gate::buttons::find(&*self.bot.world.ports.store, id).await?;
-        Ok(button.map_or_else(|| "(pressed a button)".to_owned(), |button| format!("/{}", button.value.line)))
-    }
+/// A channel of the console.
+fn place(channel: &str) -> Place {
+    Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: String::new() }
 }
 
 /// The console's messages as a platform: what Deckhand says there without being asked.

@@ -30,8 +30,9 @@ export class Api {
     return this.#post("/api/ask", { line, channel });
   }
 
-  press(channel, id) {
-    return this.#post("/api/press", { id, channel });
+  /** @param {Object<string, string>} filled what the button's form was filled with */
+  press(channel, id, filled = {}) {
+    return this.#post("/api/press", { id, channel, filled });
   }
 
   /** @param {number} cursor in UTF-16 units, as the browser counts; the wire counts characters */

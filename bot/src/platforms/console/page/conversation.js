@@ -20,7 +20,7 @@ export class Conversation {
     host.replaceChildren(template("conversation"));
     this.hello = host.querySelector(".hello");
     this.isThread = channel.includes("/");
-    const press = (where, id) => this.#press(api, where, id);
+    const press = (where, id, filled) => this.#press(api, where, id, filled);
     const changed = (count) => this.#welcome(count);
     this.log = new Log(host, { api, channel, root, press, threadOf, changed });
     this.composer = new Composer(host.querySelector(".composer"), { api, channel, prefix, help, sent: () => this.log.toEnd() });
@@ -32,10 +32,10 @@ export class Conversation {
     return this.log.restart();
   }
 
-  async #press(api, channel, id) {
+  async #press(api, channel, id, filled) {
     this.composer.tell("");
     try {
-      await api.press(channel, id);
+      await api.press(channel, id, filled);
       return true;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

@@ -15,8 +15,8 @@ function timeOf(at) {
 export class MessageView {
   /**
    * @param {Object} message
-   * @param {{press: function(string, string): Promise<boolean>, thread: ?string, me: string}} context `press` takes a channel
-   *   and a button's id; `thread` is the address of this message's thread, where it may have one
+   * @param {{press: function(string, string, Object=): Promise<boolean>, thread: ?string, me: string}} context `press` takes a channel,
+   *   a button's id and what its form was filled with; `thread` is the address of this message's thread, where it may have one
    */
   constructor(message, context) {
     this.context = context;
@@ -69,7 +69,7 @@ export class MessageView {
 
   #showReply(reply) {
     if (!this.reply) {
-      this.reply = new ReplyView((id) => this.context.press(this.message.channel, id));
+      this.reply = new ReplyView((id, filled) => this.context.press(this.message.channel, id, filled));
       this.body.replaceChildren(this.reply.element);
     }
     this.reply.update(reply);

@@ -49,7 +49,7 @@ const PARTS = [
     },
   },
   { name: "files", of: (reply) => reply.files, draw: (files) => files.map(file) },
-  { name: "buttons", of: (reply) => reply.buttons, draw: (buttons, _, press) => buttons.map((each) => button(each, press)) },
+  { name: "buttons", of: (reply) => reply.buttons, draw: (buttons, _, press) => buttons.flatMap((each) => (each.form ? asking(each, press) : button(each, press))) },
 ];
 
 /** The roles are spelled out because the stylesheet stacks the cells where there is no room for columns. */
@@ -81,12 +81,48 @@ function button({ id, label, line, look }, press) {
   return element;
 }
 
+/** A button that wants something filled in first: a press shows what, below it. */
+function asking({ id, label, line, look, form }, press) {
+  const button = el(`button.${look ?? "plain"}`, { type: "button", title: line, "aria-expanded": "false" }, label);
+  const send = el("button.main", { type: "submit", "data-press": id }, label);
+  const box = el("form.asks", { hidden: true }, el("strong", {}, form.title), ...form.inputs.map(input), send);
+  const show = (on) => {
+    box.hidden = !on;
+    button.setAttribute("aria-expanded", String(on));
+    if (on) box.querySelector("[name]").focus();
+  };
+  button.addEventListener("click", () => show(box.hidden));
+  box.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
+  box.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (send.disabled) return;
+    send.disabled = true;
+    // What was right is used up, and what was wrong is typed anew.
+    if (await press(id, Object.fromEntries(new FormData(box)))) {
+      box.reset();
+      show(false);
+    }
+    send.disabled = false;
+  });
+  return [button, box];
+}
+
+/** One thing that a form asks for. */
+function input({ name, label, hint, value, secret, long, most }) {
+  const shared = { name, maxlength: most, placeholder: hint, required: secret, autocomplete: secret ? "one-time-code" : "off" };
+  const field = long ? el("textarea", { ...shared, rows: 4 }, value) : el("input", { ...shared, value, type: secret ? "password" : "text" });
+  return el("label", {}, label, field);
+}
+
 export class ReplyView {
   #drawn = new Map();
   #slots = PARTS.map(({ name }) => el(`div.${name}`));
   element = el("div.reply", {}, ...this.#slots);
 
-  /** @param {function(string): Promise<boolean>} press presses the button of this id; whether it arrived */
+  /**
+   * @param {function(string, Object=): Promise<boolean>} press presses the button of this id, with what its form was filled
+   *   with; whether it arrived
+   */
   constructor(press) {
     this.press = press;
   }

@@ -1,0 +1,333 @@
+//! The life of one answer: acknowledged within Discord's three seconds, shown as it changes, told to its end.
+
+use super::incoming::Heard;
+use super::record::Taken;
+use super::rest::{Ready, Request, Rest, RestError};
+use super::{Callback, Discord, EPHEMERAL, NAME, PostError, TOKEN_MINUTES, leaf, render::Message};
+use crate::gate::Replies;
+use crate::outbox::{self, Outgoing};
+use commands::ledger::Place;
+use commands::reply::{Outcome, Reply, State, Tone};
+use commands::store::Batch;
+use http::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long the first reply is waited for. One that comes in time is the acknowledgement itself, and says at once whether
+/// only the asker sees it; after that, Discord is told that the answer comes later.
+const GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long the token of an interaction is used.
+const TOKEN_LIFE: Duration = Duration::from_secs(TOKEN_MINUTES as u64 * 60);
+
+/// The answer to one interaction.
+pub(super) struct Answer {
+    discord: Arc<Discord>,
+    heard: Heard,
+    /// Whether a record is kept of it.
+    kept: bool,
+    /// Whether it takes the place of the message whose button was pressed.
+    in_place: bool,
+    standing: Standing,
+    /// When the token is not used any more.
+    over: Instant,
+    /// How many messages of the bot's own this answer has begun.
+    begun: u32,
+}
+
+/// Where the answer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// Nowhere yet.
+    Nowhere,
+    /// In the message that answers the interaction, or (`theirs`) in the one whose button was pressed.
+    Original { only_you: bool, theirs: bool },
+    /// In a further message of the interaction.
+    FollowUp { id: String, only_you: bool },
+    /// In a message of the bot's own.
+    Own { channel: String, id: String },
+}
+
+impl Answer {
+    pub(super) fn new(discord: Arc<Discord>, heard: Heard, kept: bool, in_place: bool) -> Answer {
+        let over = Instant::now() + TOKEN_LIFE;
+        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, over, begun: 0 }
+    }
+
+    /// Tells what `begin` answers, from the first word to the last. An interaction that was taken before is left alone.
+    pub(super) async fn tell(mut self, begin: impl Future<Output = anyhow::Result<Option<Replies>>>) {
+        let grace = Instant::now() + GRACE;
+        tokio::pin!(begin);
+        let begun = match tokio::time::timeout_at(grace, &mut begin).await {
+            Ok(begun) => begun,
+            Err(_) => {
+                self.defer().await;
+                begin.await
+            }
+        };
+        let mut replies = match begun {
+            Ok(Some(replies)) => replies,
+            Ok(None) => return tracing::info!(id = self.heard.id, "this interaction was taken before"),
+            Err(error) => {
+                tracing::error!("an interaction can not be noted down, so it was not taken: {error:#}");
+                let text = "Deckhand can not write down what it is asked, so nothing was done. Its disk may be full: tell the operator.";
+                return self.show(Reply::refuse(text).outcome(Outcome::Broken), None).await;
+            }
+        };
+        loop {
+            let next = match self.standing {
+                Standing::Nowhere => match tokio::time::timeout_at(grace, replies.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.defer().await;
+                        continue;
+                    }
+                },
+                Standing::Own { .. } => replies.recv().await,
+                _ => match tokio::time::timeout_at(self.over, replies.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.hand_over().await;
+                        continue;
+                    }
+                },
+            };
+            let Some(mut reply) = next else { return };
+            let rest = self.discord.rest.clone();
+            let place = self.place(&rest).await;
+            // Only the latest state is worth a request.
+            while let Ok(later) = replies.try_recv() {
+                reply = later;
+            }
+            let last = reply.state == State::Final;
+            self.show(reply, place).await;
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the next edit could be sent.
+    async fn place<'a>(&self, rest: &'a Rest) -> Option<Ready<'a>> {
+        match self.path() {
+            Some(path) => Some(rest.ready(&Method::PATCH, &path).await),
+            None => None,
+        }
+    }
+
+    /// Acknowledges without an answer yet.
+    async fn defer(&mut self) {
+        let kind = if self.in_place { Callback::UpdateLater } else { Callback::Later };
+        match self.call_back(kind, (Value::Null, Vec::new())).await {
+            Ok(()) => self.standing = Standing::Original { only_you: false, theirs: self.in_place },
+            Err(error) => self.lost(error).await,
+        }
+    }
+
+    /// Shows a state of the answer, wherever it stands, and makes sure of the last one.
+    async fn show(&mut self, reply: Reply, place: Option<Ready<'_>>) {
+        let shown = match self.standing.clone() {
+            Standing::Nowhere => self.acknowledge(&reply).await,
+            Standing::Original { only_you, theirs } if theirs && only_you != reply.only_you => {
+                drop(place);
+                self.follow_up(&reply).await
+            }
+            Standing::Original { only_you, .. } | Standing::FollowUp { only_you, .. } if only_you != reply.only_you => {
+                drop(place);
+                // Who sees a message can not be changed: another takes its place.
+                self.remove().await;
+                self.follow_up(&reply).await
+            }
+            _ => self.edit(&reply, place).await,
+        };
+        let shown = match shown {
+            Err(RestError::Refused { status: 404 | 401, .. }) => self.begin_anew(&reply).await,
+            Err(RestError::Refused { status, code, message }) => {
+                tracing::error!(status, code, "Discord refuses an answer: {message}");
+                self.show_plainly(&reply).await
+            }
+            shown => shown,
+        };
+        self.note(&reply, shown).await;
+    }
+
+    /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
+    async fn note(&mut self, reply: &Reply, shown: Result<(), RestError>) {
+        let last = reply.state == State::Final;
+        let told = match shown {
+            Ok(()) => last,
+            Err(error) => {
+                tracing::warn!("an answer can not be shown: {:?}", PostError::from(error));
+                if last && self.kept && !reply.only_you {
+                    self.stage(reply.clone()).await;
+                }
+                false
+            }
+        };
+        if self.kept && told {
+            self.keep(|taken| taken.told = true).await;
+        }
+    }
+
+    async fn stage(&self, reply: Reply) {
+        let Heard { id, channel, .. } = &self.heard;
+        let place = Place { platform: NAME.to_owned(), channel: channel.clone(), message: id.clone() };
+        let mut batch = Batch::default();
+        let staged = outbox::stage(&mut batch, &Outgoing::edit(self.discord.records.now(), place, reply));
+        let committed = match staged {
+            Ok(()) => self.discord.records.store().commit(batch).await.map(drop).map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = committed {
+            tracing::error!("an answer can not be kept for later: {error:#}");
+        }
+    }
+
+    /// The first answer is the acknowledgement.
+    async fn acknowledge(&mut self, reply: &Reply) -> Result<(), RestError> {
+        let Message { mut body, files } = self.discord.rendered(reply).await;
+        let theirs = self.in_place && !reply.only_you;
+        if reply.only_you {
+            body["flags"] = EPHEMERAL.into();
+        }
+        self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
+        self.standing = Standing::Original { only_you: reply.only_you, theirs };
+        Ok(())
+    }
+
+    async fn call_back(&self, kind: Callback, data: (Value, Vec<super::Upload>)) -> Result<(), RestError> {
+        let Heard { id, token, .. } = &self.heard;
+        let answer = self.discord.call_back(id, token, kind, data, self.kept).await?;
+        if self.kept
+            && let Some(message) = answer.pointer("/resource/message/id").and_then(Value::as_str)
+        {
+            let message = message.to_owned();
+            self.keep(|taken| taken.message = Some(message)).await;
+        }
+        Ok(())
+    }
+
+    async fn edit(&self, reply: &Reply, place: Option<Ready<'_>>) -> Result<(), RestError> {
+        let Some(path) = self.path() else { return Ok(()) };
+        let Message { body, files } = self.discord.rendered(reply).await;
+        let request = Request::new(Method::PATCH, path).body(body).files(files);
+        let edited = match place {
+            Some(place) => place.call(request).await,
+            None => self.discord.rest.call(request).await,
+        };
+        edited.map(drop)
+    }
+
+    async fn follow_up(&mut self, reply: &Reply) -> Result<(), RestError> {
+        let Message { mut body, files } = self.discord.rendered(reply).await;
+        if reply.only_you {
+            body["flags"] = EPHEMERAL.into();
+        }
+        let path = format!("/webhooks/{}/{}?wait=true", self.discord.settings.application, self.heard.token);
+        let posted = self.discord.rest.call(Request::new(Method::POST, path).body(body).files(files)).await?;
+        let id = posted["id"].as_str().unwrap_or_default().to_owned();
+        if !reply.only_you && self.kept {
+            self.keep(|taken| taken.message = Some(id.clone())).await;
+        }
+        self.standing = Standing::FollowUp { id, only_you: reply.only_you };
+        Ok(())
+    }
+
+    /// Takes away the message that the answer stands in.
+    async fn remove(&self) {
+        let Some(path) = self.path() else { return };
+        if let Err(error) = self.discord.rest.call(Request::new(Method::DELETE, path)).await {
+            tracing::warn!("a message can not be taken away: {:?}", PostError::from(error));
+        }
+    }
+
+    fn path(&self) -> Option<String> {
+        let webhook = format!("/webhooks/{}/{}/messages", self.discord.settings.application, self.heard.token);
+        match &self.standing {
+            Standing::Nowhere => None,
+            Standing::Original { .. } => Some(format!("{webhook}/@original")),
+            Standing::FollowUp { id, .. } => Some(format!("{webhook}/{id}")),
+            Standing::Own { channel, id } => Some(format!("/channels/{channel}/messages/{id}")),
+        }
+    }
+
+    /// The acknowledgement came too late, or found nobody: the answer will stand in a message of the bot's own.
+    async fn lost(&mut self, error: RestError) {
+        tracing::warn!("an interaction can not be acknowledged: {:?}", PostError::from(error));
+        let reply = Reply::card(Tone::Working, "Working", "This is being done; the answer comes here.");
+        if let Err(error) = self.begin_anew(&Reply { state: State::Progress, ..reply }).await {
+            tracing::warn!("nor can a message of its own be posted: {:?}", PostError::from(error));
+        }
+    }
+
+    /// Goes on in a new message: the old one is gone, or its token is over. Where the bot may not write, the asker alone
+    /// is told.
+    async fn begin_anew(&mut self, reply: &Reply) -> Result<(), RestError> {
+        self.begun += 1;
+        let nonce = format!("{}-{}", self.heard.id, self.begun);
+        let mut channel = leaf(&self.heard.channel).to_owned();
+        let posted = if reply.only_you { None } else { Some(self.discord.say(&channel, reply, &nonce).await) };
+        let id = match posted {
+            Some(Ok(id)) => id,
+            None | Some(Err(RestError::Refused { status: 403 | 404, .. })) => {
+                let who = json!({ "recipient_id": self.heard.speaker.id });
+                let request = Request::new(Method::POST, "/users/@me/channels").body(who);
+                let private = self.discord.rest.call(request).await?;
+                channel = private["id"].as_str().unwrap_or_default().to_owned();
+                self.discord.say(&channel, reply, &nonce).await?
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        if self.kept {
+            let (channel, id) = (channel.clone(), id.clone());
+            self.keep(move |taken| (taken.channel, taken.message) = (channel, Some(id))).await;
+        }
+        self.standing = Standing::Own { channel, id };
+        Ok(())
+    }
+
+    /// The token is nearly over: the story goes on in a message of the bot's own, and the old one says where.
+    async fn hand_over(&mut self) {
+        let text = "This has been going on for a while. It goes on here.";
+        let begun = Reply { state: State::Progress, ..Reply::card(Tone::Working, "Still working", text) };
+        let old = self.path();
+        if let Err(error) = self.begin_anew(&begun).await {
+            tracing::warn!("an answer can not go on in a message of its own: {:?}", PostError::from(error));
+            // The token may still do for a moment; what comes is shown with it, or goes to the outbox.
+            self.over += Duration::from_secs(20);
+            return;
+        }
+        let (Standing::Own { channel, id }, Some(old)) = (&self.standing, old) else { return };
+        let guild = self.heard.guild.as_deref().unwrap_or("@me");
+        let link = format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}");
+        let body = json!({ "content": link, "embeds": [], "components": [], "allowed_mentions": { "parse": [] } });
+        if let Err(error) = self.discord.rest.call(Request::new(Method::PATCH, old).body(body)).await {
+            tracing::warn!("the old message can not point to the new one: {:?}", PostError::from(error));
+        }
+    }
+
+    /// Discord did not take the message as it was drawn: its bare words, so that nobody is left without an answer.
+    async fn show_plainly(&mut self, reply: &Reply) -> Result<(), RestError> {
+        let title = reply.card.as_ref().map(|card| format!("{}: ", card.title)).unwrap_or_default();
+        let plain = Reply {
+            text: format!("{title}{}\nDiscord did not take all of this answer.", reply.text),
+            buttons: reply.buttons.clone(),
+            only_you: reply.only_you,
+            state: reply.state,
+            outcome: reply.outcome,
+            ..Reply::default()
+        };
+        match self.standing {
+            Standing::Nowhere => self.acknowledge(&plain).await,
+            _ => self.edit(&plain, None).await,
+        }
+    }
+
+    async fn keep(&self, change: impl FnOnce(&mut Taken)) {
+        if let Err(error) = self.discord.records.change(&self.heard.id, change).await {
+            tracing::warn!("where an answer stands can not be noted down: {error:#}");
+        }
+    }
+}

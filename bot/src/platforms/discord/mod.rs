@@ -1,0 +1,414 @@
+//! Discord: slash commands, buttons and forms, over the gateway or the HTTP endpoint, with the same answers.
+
+mod answer;
+pub mod endpoint;
+pub mod gateway;
+pub mod health;
+pub mod incoming;
+mod limiter;
+pub mod record;
+pub mod register;
+pub mod render;
+pub mod rest;
+pub mod run;
+pub mod settings;
+
+use super::{Platform, PostError};
+use crate::gate::buttons::{self, Drawn};
+use crate::gate::{Ask, Bot, Said, consent};
+use answer::Answer;
+use async_trait::async_trait;
+use commands::ledger::Place;
+use commands::parse;
+use commands::ports::Files;
+use commands::reply::{Reply, State};
+use commands::spec::Effect;
+use commands::store::Store;
+use commands::text;
+use config::Config;
+use http::Method;
+use incoming::{Heard, Unreadable, What};
+use record::{Records, Taken};
+use render::Message;
+use rest::{Request, Rest, RestError, Upload};
+use serde_json::{Value, json};
+use settings::Settings;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+
+/// The platform's name.
+pub const NAME: &str = "discord";
+
+/// How many interactions are remembered, so that one that Discord sends twice is answered once.
+const REMEMBERED: usize = 10_000;
+
+/// The most of a file that is attached, in bytes: less than Discord takes.
+const LONGEST_FILE: usize = 8 * 1024 * 1024;
+
+/// How long an interaction's token is good for, less a minute to be sure.
+const TOKEN_MINUTES: i64 = 14;
+
+/// The longest name of a thread, in characters.
+const LONGEST_TITLE: usize = 100;
+
+/// The most that is offered while something is typed, and its longest label and value, in characters.
+const MOST_CHOICES: usize = 25;
+const LONGEST_CHOICE: usize = 100;
+
+/// Discord's flag for a message that only the asker sees.
+const EPHEMERAL: u64 = 64;
+
+/// Discord's code for a message that is not there (any more).
+const UNKNOWN_MESSAGE: u64 = 10_008;
+
+/// The commands that answer a question.
+const ANSWERS: [&str; 2] = [consent::CONFIRM, consent::DECLINE];
+
+/// How an interaction is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Callback {
+    Message = 4,
+    Later = 5,
+    UpdateLater = 6,
+    Update = 7,
+    Choices = 8,
+    Form = 9,
+}
+
+/// Discord at work.
+pub struct Discord {
+    bot: Arc<Bot>,
+    rest: Arc<Rest>,
+    records: Records,
+    files: Arc<dyn Files>,
+    settings: Settings,
+    /// The Discord ids of people, by their names.
+    people: HashMap<String, String>,
+    seen: Mutex<Seen>,
+}
+
+/// The interactions that were heard lately.
+#[derive(Default)]
+struct Seen {
+    ids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    /// Whether this one is new; it is not from now on.
+    fn is_new(&mut self, id: &str) -> bool {
+        if !self.ids.insert(id.to_owned()) {
+            return false;
+        }
+        self.order.push_back(id.to_owned());
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
+}
+
+impl Discord {
+    /// Discord in front of this bot.
+    pub fn new(
+        bot: Arc<Bot>,
+        rest: Arc<Rest>,
+        store: Arc<dyn Store>,
+        files: Arc<dyn Files>,
+        settings: Settings,
+        config: &Config,
+    ) -> Arc<Discord> {
+        let ids = config.people.iter().filter_map(|(name, person)| Some((name.clone(), person.ids.get(NAME)?.clone())));
+        let records = Records::new(store, bot.world.ports.clock.clone());
+        Arc::new(Discord { people: ids.collect(), bot, rest, records, files, settings, seen: Mutex::default() })
+    }
+
+    /// Takes an interaction, as Discord wrote it, and answers it. It returns at once; false when the interaction can
+    /// not be read.
+    pub fn hear(self: &Arc<Self>, raw: &str) -> bool {
+        let discord = self.clone();
+        match incoming::read(raw) {
+            Ok(heard) => {
+                self.bot.spawn(async move { discord.take(heard).await });
+                true
+            }
+            Err(unreadable) => {
+                tracing::warn!("an interaction can not be read: {}", unreadable.why);
+                self.bot.spawn(async move { discord.excuse(unreadable).await });
+                false
+            }
+        }
+    }
+
+    /// Tells whoever did what can not be read that nothing came of it.
+    async fn excuse(&self, unreadable: Unreadable) {
+        let Some((id, token)) = unreadable.way_back else { return };
+        let text = "Deckhand could not read what Discord sent, so nothing was done. Say the command again; if this goes on, tell the operator: `deckhand doctor` counts it.";
+        let _ = self.call_back(&id, &token, Callback::Message, self.only_you(text), false).await;
+    }
+
+    async fn take(self: Arc<Self>, heard: Heard) {
+        if heard.application != self.settings.application {
+            tracing::warn!(application = heard.application, "an interaction is meant for another application");
+            return;
+        }
+        if !self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_new(&heard.id) {
+            tracing::info!(id = heard.id, "Discord sent an interaction twice; it is answered once");
+            return;
+        }
+        let served = heard.guild.as_ref().is_some_and(|guild| self.settings.guilds.contains(guild));
+        if !served {
+            let text = "Deckhand does not serve this place, so nothing was done. Its operator lists the servers that it serves under `[chat.discord]` in the config.";
+            let answer = if matches!(heard.what, What::Typing(_)) {
+                self.call_back(
+                    &heard.id,
+                    &heard.token,
+                    Callback::Choices,
+                    (json!({ "choices": [] }), Vec::new()),
+                    false,
+                )
+                .await
+            } else {
+                self.call_back(&heard.id, &heard.token, Callback::Message, self.only_you(text), false).await
+            };
+            return unheard(answer);
+        }
+        match heard.what.clone() {
+            What::Typing(line) => unheard(self.offer(&heard, &line).await),
+            What::Line(line) => {
+                let reads = self.reads(&line);
+                self.ask(heard, Said::Line(line), reads, None).await;
+            }
+            What::Press { id, on } => {
+                let button = self.button(&id).await;
+                if let Some(form) = button.as_ref().and_then(|button| button.form.as_ref()) {
+                    let form = (render::form(&id, form), Vec::new());
+                    return unheard(self.call_back(&heard.id, &heard.token, Callback::Form, form, false).await);
+                }
+                self.press(heard, button, Said::Press { id, filled: Vec::new() }, on).await;
+            }
+            What::Form { id, filled, on } => {
+                let button = self.button(&id).await;
+                self.press(heard, button, Said::Press { id, filled }, on).await;
+            }
+        }
+    }
+
+    async fn button(&self, id: &str) -> Option<Drawn> {
+        let found = buttons::find(&**self.records.store(), id).await;
+        // What can not be looked up now is told by the gate, which looks again.
+        found.ok().flatten().map(|button| button.value)
+    }
+
+    /// A press. The answer to a question takes the question's place, all else is a message of its own.
+    async fn press(self: Arc<Self>, heard: Heard, button: Option<Drawn>, said: Said, on: Option<String>) {
+        let line = button.map(|button| button.line).unwrap_or_default();
+        let answers = ANSWERS.contains(&line.split(' ').next().unwrap_or_default());
+        let reads = self.reads(&line);
+        self.ask(heard, said, reads, on.filter(|_| answers)).await;
+    }
+
+    /// Whether this line changes nothing, so that doing it twice does no harm.
+    fn reads(&self, line: &str) -> bool {
+        let ports = &self.bot.world.ports;
+        let parsed = parse::parse(line, &self.bot.registry, &ports.vocabulary, ports.clock.now());
+        parsed.is_ok_and(|said| said.command.effect == Effect::Reads && !said.command.urgent)
+    }
+
+    async fn ask(self: Arc<Self>, heard: Heard, said: Said, reads: bool, in_place_of: Option<String>) {
+        let place = Place { platform: NAME.to_owned(), channel: heard.channel.clone(), message: heard.id.clone() };
+        let ask = Ask { said, speaker: heard.speaker.clone(), place };
+        let taken = Taken {
+            token: heard.token.clone(),
+            channel: heard.channel.clone(),
+            message: in_place_of.clone(),
+            asker: heard.speaker.id.clone(),
+            at: self.records.now(),
+            told: false,
+        };
+        let discord = self.clone();
+        let begin = async move {
+            if reads {
+                return Ok(Some(discord.bot.ask(ask)));
+            }
+            // What Discord sends twice is done once, be it in another life of Deckhand.
+            match discord.records.take(&ask.place.message, &taken).await? {
+                true => Ok(Some(discord.bot.ask(ask))),
+                false => Ok(None),
+            }
+        };
+        Answer::new(self, heard, !reads, in_place_of.is_some()).tell(begin).await;
+    }
+
+    /// What can be typed next.
+    async fn offer(&self, heard: &Heard, line: &str) -> Result<Value, RestError> {
+        let who = self.bot.people.who(&heard.speaker);
+        let place = Place { platform: NAME.to_owned(), channel: heard.channel.clone(), message: String::new() };
+        let offered = self.bot.complete(line, line.chars().count(), &who, &place).await;
+        let fits = offered.suggestions.iter().filter(|it| it.label.encode_utf16().count() <= LONGEST_CHOICE);
+        let choice = |it: &commands::complete::Suggestion| {
+            let shown = if it.about.is_empty() { it.label.clone() } else { format!("{} ({})", it.label, it.about) };
+            json!({ "name": text::cut(&text::line(&shown), LONGEST_CHOICE / 2), "value": it.label })
+        };
+        let choices: Vec<_> = fits.take(MOST_CHOICES).map(choice).collect();
+        self.call_back(&heard.id, &heard.token, Callback::Choices, (json!({ "choices": choices }), Vec::new()), false)
+            .await
+    }
+
+    /// Answers an interaction, and returns what Discord made of it: the message, where that is asked for.
+    async fn call_back(
+        &self,
+        id: &str,
+        token: &str,
+        kind: Callback,
+        (data, files): (Value, Vec<Upload>),
+        told: bool,
+    ) -> Result<Value, RestError> {
+        let path = format!("/interactions/{id}/{token}/callback?with_response={told}");
+        let body = json!({ "type": kind as u8, "data": data });
+        self.rest.call(Request::new(Method::POST, path).body(body).files(files)).await
+    }
+
+    /// A sentence for the asker alone.
+    fn only_you(&self, text: &str) -> (Value, Vec<Upload>) {
+        let Message { mut body, files } = render::message(&Reply::refuse(text), Vec::new(), &self.people);
+        body["flags"] = EPHEMERAL.into();
+        (body, files)
+    }
+
+    /// A reply as a message, with its files once it is the last.
+    async fn rendered(&self, reply: &Reply) -> Message {
+        let mut uploads = Vec::new();
+        if reply.state == State::Final {
+            for file in &reply.files {
+                match self.files.tail(&file.name, LONGEST_FILE).await {
+                    Ok(Some(text)) => uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() }),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(file = file.name, "a file can not be attached: {error:#}"),
+                }
+            }
+        }
+        render::message(reply, uploads, &self.people)
+    }
+
+    /// Posts a message of the bot's own, and returns its id.
+    async fn say(&self, channel: &str, reply: &Reply, nonce: &str) -> Result<String, RestError> {
+        let Message { mut body, files } = self.rendered(reply).await;
+        body["nonce"] = nonce.into();
+        body["enforce_nonce"] = true.into();
+        let path = format!("/channels/{}/messages", leaf(channel));
+        let posted = self.rest.call(Request::new(Method::POST, path).body(body).files(files)).await?;
+        Ok(posted["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Puts `reply` in the place of a message of the bot's own.
+    async fn change(&self, channel: &str, message: &str, reply: &Reply) -> Result<(), RestError> {
+        let Message { body, files } = self.rendered(reply).await;
+        let path = format!("/channels/{}/messages/{message}", leaf(channel));
+        self.rest.call(Request::new(Method::PATCH, path).body(body).files(files)).await.map(drop)
+    }
+
+    /// Ends, after a start, the messages whose calls an earlier life of Deckhand did not come to answer. Those at `open`
+    /// are told of by others.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn settle(&self, open: &[Place]) -> anyhow::Result<()> {
+        for (id, taken) in self.records.untold().await? {
+            if open.iter().any(|place| place.platform == NAME && place.message == id) {
+                continue;
+            }
+            let place = Place { platform: NAME.to_owned(), channel: taken.channel, message: id };
+            let text = "Deckhand was stopped before this was answered. What was changed stands on the ledger: `/audit` shows it.";
+            let reply = Reply { state: State::Final, ..Reply::say(text) };
+            let mut batch = commands::store::Batch::default();
+            crate::outbox::stage(&mut batch, &crate::outbox::Outgoing::edit(self.records.now(), place, reply))?;
+            self.records.store().commit(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Platform for Discord {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn post(&self, channel: &str, reply: &Reply, once: &str) -> Result<String, PostError> {
+        let reply = Reply { state: State::Final, ..reply.clone() };
+        Ok(self.say(channel, &reply, once).await?)
+    }
+
+    async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
+        let Some(taken) = self.records.get(&place.message).await.map_err(PostError::Away)? else {
+            return Ok(self.change(&place.channel, &place.message, reply).await?);
+        };
+        let result = match &taken.message {
+            Some(message) => self.change(&taken.channel, message, reply).await,
+            None => self.edit_original(&taken, reply).await,
+        };
+        match result {
+            Ok(()) => {}
+            // It is gone, or was never shown: the story is told in a new one.
+            Err(RestError::Refused { status: 404 | 401, .. }) => {
+                let message = self.say(&taken.channel, reply, &format!("e{}", place.message)).await?;
+                let change = |taken: &mut Taken| taken.message = Some(message);
+                self.records.change(&place.message, change).await.map_err(PostError::Away)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if reply.state == State::Final {
+            self.records.change(&place.message, |taken| taken.told = true).await.map_err(PostError::Away)?;
+        }
+        Ok(())
+    }
+
+    async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError> {
+        let taken = self.records.get(&place.message).await.map_err(PostError::Away)?;
+        let message = taken.and_then(|taken| taken.message).unwrap_or_else(|| place.message.clone());
+        let channel = leaf(&place.channel);
+        let body = json!({ "name": text::cut(&text::line(title), LONGEST_TITLE), "auto_archive_duration": 1440 });
+        let path = format!("/channels/{channel}/messages/{message}/threads");
+        let thread = self.rest.call(Request::new(Method::POST, path).body(body)).await?;
+        Ok(format!("{channel}/{}", thread["id"].as_str().unwrap_or_default()))
+    }
+}
+
+impl Discord {
+    /// The answer to an interaction whose token may still be good, and whose message's id was never learned.
+    async fn edit_original(&self, taken: &Taken, reply: &Reply) -> Result<(), RestError> {
+        if self.records.now() - taken.at >= chrono::TimeDelta::minutes(TOKEN_MINUTES) {
+            return Err(RestError::Refused { status: 404, code: UNKNOWN_MESSAGE, message: "it is over".to_owned() });
+        }
+        let Message { body, files } = self.rendered(reply).await;
+        let path = format!("/webhooks/{}/{}/messages/@original", self.settings.application, taken.token);
+        self.rest.call(Request::new(Method::PATCH, path).body(body).files(files)).await.map(drop)
+    }
+}
+
+impl From<RestError> for PostError {
+    fn from(error: RestError) -> PostError {
+        match error {
+            RestError::Away(error) => PostError::Away(error),
+            RestError::Refused { status, code, message } => {
+                PostError::Refused(anyhow::anyhow!("Discord refuses it: {message} ({status}, code {code})"))
+            }
+        }
+    }
+}
+
+/// The channel that Discord knows: a thread is one of its own.
+fn leaf(channel: &str) -> &str {
+    channel.rsplit('/').next().unwrap_or(channel)
+}
+
+/// An answer that did not reach Discord: whoever asked sees Discord's own words for it.
+fn unheard(answer: Result<Value, RestError>) {
+    if let Err(error) = answer {
+        tracing::warn!("an interaction could not be answered: {:?}", PostError::from(error));
+    }
+}
