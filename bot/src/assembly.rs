@@ -6,6 +6,7 @@ use crate::gate::people::People;
 use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
+use crate::outbox::Post;
 use crate::platforms::discord;
 use commands::clock::Clock;
 use commands::cx::{Ports, World};
@@ -153,7 +154,8 @@ impl Plan {
             vocabulary: Arc::new(self.vocabulary),
         };
         let consent = Arc::new(AskFirst { store: store.clone() });
-        let world = World { ports, store, redactor: self.redactor, consent };
+        let outbox = Arc::new(Post { redactor: self.redactor.clone() });
+        let world = World { ports, store, redactor: self.redactor, consent, outbox };
         let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world);
         self.builtin.attach(&bot);
         bot

@@ -80,6 +80,9 @@ impl Bot {
     }
 
     async fn tell(&self, place: &Place, mut reply: Reply) -> anyhow::Result<()> {
+        if place.message.is_empty() {
+            return Ok(()); // A job's own act: no message tells of it.
+        }
         self.clean(&mut reply);
         let (store, now) = (&self.world.store, self.world.ports.clock.now());
         let mut batch = Batch::default();

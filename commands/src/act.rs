@@ -1,9 +1,10 @@
 //! The only way to change anything: an act stands on the ledger before it is done, and again when it has ended.
 
-use crate::cx::Cx;
-use crate::ledger::{Draft, Entry, Phase};
+use crate::cx::{Cx, World};
+use crate::ledger::{Draft, Entry, Phase, Place};
+use crate::reply::Reply;
 use crate::stop::{Result, Stop};
-use crate::store::{Batch, CommitError, Store};
+use crate::store::{Batch, CommitError};
 use anyhow::Context;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -61,7 +62,8 @@ pub struct Permit(Arc<Inner>);
 
 struct Inner {
     entry: Entry,
-    store: Arc<dyn Store>,
+    world: Arc<World>,
+    fences: Vec<(String, u64)>,
     staged: Mutex<Staged>,
 }
 
@@ -116,13 +118,40 @@ impl Permit {
         staged.note = note.into();
     }
 
+    /// Says `reply` in the channel of `place` when the act ends, or with the next [`Permit::save`]: to people who are not
+    /// waiting for an answer. A place on no platform, such as a job's own, is nobody's: nothing is said there.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub fn say(&self, place: &Place, reply: Reply) -> Result<()> {
+        if !place.platform.is_empty() {
+            let world = &self.0.world;
+            world.outbox.stage(&mut self.staged().batch, world.ports.clock.now(), place, reply)?;
+        }
+        Ok(())
+    }
+
+    /// Asks whether the right that the act began with still stands: to be asked before each further step that changes the
+    /// world.
+    ///
+    /// # Errors
+    /// A refusal once it was lost: somebody took over the lock.
+    pub async fn step(&self) -> Result<()> {
+        for (key, version) in &self.0.fences {
+            if self.0.world.store.get(key).await?.map_or(0, |record| record.version) != *version {
+                return Err(lost());
+            }
+        }
+        Ok(())
+    }
+
     /// Commits what is staged so far, before the act has ended: what is needed to find it again after a crash.
     ///
     /// # Errors
     /// When a condition does not hold any more, or the store can not write.
     pub async fn save(&self) -> Result<()> {
         let batch = std::mem::take(&mut self.staged().batch);
-        self.0.store.commit(batch).await.map_err(anyhow::Error::from)?;
+        self.0.world.store.commit(batch).await.map_err(anyhow::Error::from)?;
         Ok(())
     }
 
@@ -161,8 +190,14 @@ impl Cx {
         world.redact(&mut doing);
         let mut batch = Batch::default();
         batch.enter(doing);
-        let written = world.store.commit(batch).await.map_err(anyhow::Error::from);
-        let mut commit = written.context("The ledger can not be written, so nothing was done")?;
+        batch.expect = self.fences();
+        let mut commit = match world.store.commit(batch).await {
+            Ok(commit) => commit,
+            Err(CommitError::Conflict { .. }) => return Err(lost()),
+            Err(CommitError::Broken(error)) => {
+                return Err(error.context("The ledger can not be written, so nothing was done").into());
+            }
+        };
         let entry = commit.entries.pop().context("the store wrote no entry")?;
         self.end(entry, change).await
     }
@@ -179,7 +214,8 @@ impl Cx {
         let world = self.world();
         let permit = Permit(Arc::new(Inner {
             staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
-            store: world.store.clone(),
+            fences: self.fences(),
+            world: world.clone(),
             entry: doing,
         }));
         let result = change(&permit).await;
@@ -216,6 +252,12 @@ impl Cx {
             }
         }
     }
+}
+
+fn lost() -> Stop {
+    Stop::refuse(
+        "What allowed this was lost at this moment: somebody took over a lock. Nothing more was done. Look at how things stand now.",
+    )
 }
 
 fn with(mut batch: Batch, entry: Draft) -> Batch {

@@ -144,6 +144,7 @@ pub fn choices(kind: Kind, registry: &Registry, vocabulary: &Vocabulary) -> Vec<
             table(&[("15m", "15 minutes"), ("1h", "an hour"), ("8h", "8 hours"), ("1d", "a day"), ("1w", "a week")])
         }
         Kind::Time => table(&[("1h ago", ""), ("today", "since midnight"), ("yesterday", ""), ("1w ago", "")]),
+        Kind::Later => table(&[("1h", "in an hour"), ("17:00", ""), ("tomorrow 9:00", ""), ("monday 8:00", "")]),
         Kind::Percent => table(&[("1", ""), ("5", ""), ("10", ""), ("25", ""), ("50", ""), ("100", "")]),
         _ => value::names(kind, registry, vocabulary).into_iter().map(|name| Choice::new(name, "")).collect(),
     }

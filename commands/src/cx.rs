@@ -8,12 +8,13 @@ use crate::ports::{Files, Http, Processes};
 use crate::redact::Redactor;
 use crate::reply::{Reply, State};
 use crate::stop::Result;
-use crate::store::{Read, Store};
+use crate::store::{Batch, Read, Store};
 use crate::vocabulary::Vocabulary;
 use anyhow::Context;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ struct Inner {
     world: Arc<World>,
     replies: mpsc::UnboundedSender<Reply>,
     stopping: CancellationToken,
+    fences: Mutex<Vec<(String, u64)>>,
 }
 
 /// Who calls, and where.
@@ -107,6 +109,8 @@ pub struct World {
     pub redactor: Redactor,
     /// Who asks for a yes.
     pub consent: Arc<dyn Consent>,
+    /// Who takes messages that nobody waits for.
+    pub outbox: Arc<dyn Outbox>,
 }
 
 impl World {
@@ -127,6 +131,15 @@ pub trait Consent: Send + Sync {
     async fn ask(&self, cx: &Cx, act: &Act) -> Result<()>;
 }
 
+/// Takes messages that nobody waits for, and delivers each once.
+pub trait Outbox: Send + Sync {
+    /// Puts `reply` on its way to the channel of `place` when `batch` is committed.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    fn stage(&self, batch: &mut Batch, at: DateTime<Utc>, place: &Place, reply: Reply) -> anyhow::Result<()>;
+}
+
 impl Cx {
     /// A call. `stopping` is cancelled when Deckhand is about to stop.
     pub fn new(
@@ -136,7 +149,7 @@ impl Cx {
         replies: mpsc::UnboundedSender<Reply>,
         stopping: CancellationToken,
     ) -> Cx {
-        Cx(Arc::new(Inner { call, invocation, world, replies, stopping }))
+        Cx(Arc::new(Inner { call, invocation, world, replies, stopping, fences: Mutex::default() }))
     }
 
     /// Who calls, and where.
@@ -180,7 +193,7 @@ impl Cx {
     }
 
     /// What time it is.
-    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.0.world.ports.clock.now()
     }
 
@@ -195,7 +208,17 @@ impl Cx {
         &self.0.stopping
     }
 
-    pub(crate) fn world(&self) -> &World {
+    /// Lets acts of this call begin, and go on, only while the record at `key` has this version: see
+    /// [`crate::plugin::Guarded::While`].
+    pub fn fence(&self, key: impl Into<String>, version: u64) {
+        self.0.fences.lock().unwrap_or_else(PoisonError::into_inner).push((key.into(), version));
+    }
+
+    pub(crate) fn fences(&self) -> Vec<(String, u64)> {
+        self.0.fences.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn world(&self) -> &Arc<World> {
         &self.0.world
     }
 

@@ -10,7 +10,7 @@ pub mod complete;
 pub mod cx;
 pub mod ledger;
 pub mod line;
-mod moment;
+pub mod moment;
 pub mod parse;
 pub mod plugin;
 pub mod policy;

@@ -8,7 +8,8 @@ use crate::reply::Reply;
 use crate::spec::ArgSpec;
 use crate::stop::Result;
 use async_trait::async_trait;
-use config::{Config, Problems, Section};
+use chrono::{DateTime, Utc};
+use config::{Config, Problems, Schedule, Section};
 
 /// A plugin at work. One stands for the whole life of the bot, and is called from many tasks at once.
 #[async_trait]
@@ -32,6 +33,20 @@ pub trait Plugin: Send + Sync {
         Ok(Guarded::Allow)
     }
 
+    /// Its jobs, as its part of the config has them.
+    fn jobs(&self) -> Vec<Job> {
+        Vec::new()
+    }
+
+    /// Does the run of one of its jobs that came due at `due`. Nobody reads a reply; the actor is Deckhand itself. After a
+    /// crash it may begin again for the same `due`.
+    ///
+    /// # Errors
+    /// Whatever is in the way: it is tried again a few times.
+    async fn work(&self, _cx: &Cx, job: &str, _due: DateTime<Utc>) -> Result<()> {
+        Err(anyhow::anyhow!("the job `{job}` is declared, but nothing carries it out").into())
+    }
+
     /// Settles an act that an earlier run of Deckhand began and did not end: finds out how the world stands, and ends
     /// it with [`Cx::resume`], never doing it again. The reply takes the place of the act's message.
     ///
@@ -52,15 +67,31 @@ pub trait Plugin: Send + Sync {
     }
 }
 
+/// Work that runs on a schedule without being asked for, once, across restarts.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What it is called, alone of all jobs of its plugin.
+    pub name: &'static str,
+    /// When it runs. Of several runs that were missed, the last is made up for.
+    pub schedule: Schedule,
+}
+
 /// What a guard says of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Guarded {
     /// It has nothing against it.
     Allow,
+    /// It may begin, and go on, as long as the record at `key` has this version, on which the right to it rests.
+    While {
+        /// The record's key.
+        key: String,
+        /// Its version; 0 for no such record.
+        version: u64,
+    },
     /// It goes on, and the asker is told this.
     Warn(String),
-    /// It stops, for this reason.
-    Deny(String),
+    /// It stops, and the asker is told why, and what can be done about it.
+    Deny(Box<Reply>),
 }
 
 /// What a plugin is made from: its part of the config, and where it reports what is wrong there.

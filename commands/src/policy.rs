@@ -237,7 +237,7 @@ impl Condition {
         if self.name == "effect" {
             let effect = match question.command.effect {
                 Effect::Reads => "reads",
-                Effect::Changes => "changes",
+                Effect::Changes | Effect::GoesBack => "changes",
                 Effect::Danger => "danger",
             };
             return self.compare(&Value::Text(effect.to_owned()));

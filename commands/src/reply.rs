@@ -130,6 +130,9 @@ pub struct Button {
     /// nothing. Platforms never see it.
     #[serde(skip)]
     pub drawn_from: Option<(String, u64)>,
+    /// Who alone may press it; anyone where nobody is named. Platforms never see it.
+    #[serde(skip)]
+    pub only_for: Option<String>,
 }
 
 /// What has to be filled in before a button says its line.
@@ -181,7 +184,7 @@ impl Button {
     /// A plain button.
     pub fn new(label: impl Into<String>, line: impl Into<String>) -> Button {
         let (label, line) = (label.into(), line.into());
-        Button { label, line, look: Look::Plain, form: None, id: String::new(), drawn_from: None }
+        Button { label, line, look: Look::Plain, form: None, id: String::new(), drawn_from: None, only_for: None }
     }
 
     /// The same, which asks for this first.
@@ -193,6 +196,12 @@ impl Button {
     /// The same, looking like this.
     pub fn look(mut self, look: Look) -> Button {
         self.look = look;
+        self
+    }
+
+    /// The same, for this person alone to press.
+    pub fn only_for(mut self, person: impl Into<String>) -> Button {
+        self.only_for = Some(person.into());
         self
     }
 

@@ -28,8 +28,8 @@ pub struct CommandSpec {
     pub need: Need,
     /// What it does to the world.
     pub effect: Effect,
-    /// Whether it starts at once, although another change of the same service and environment is under way:
-    /// for a command that ends or answers that change.
+    /// Whether it starts at once, although another change of the same service and environment is under way, and no guard
+    /// is asked: for a command that ends or answers that change, or settles who may change anything.
     pub urgent: bool,
     /// Whole lines that work, without the slash; at least one.
     pub examples: &'static [&'static str],
@@ -84,6 +84,8 @@ pub enum Kind {
     Duration,
     /// A moment: `14:00`, `yesterday`, `2026-03-01`, `2026-03-01 14:00`, `2h ago`, or RFC 3339.
     Time,
+    /// A moment to come: `17:00` (the next one), `tomorrow 9:00`, `friday 17:00`, `2026-03-06 17:00`, `2h`, or RFC 3339.
+    Later,
     /// A share of 100, with or without `%`; fractions are fine.
     Percent,
     /// A whole number within these bounds, both included.
@@ -110,6 +112,8 @@ pub enum Effect {
     Reads,
     /// Something changes, and is on the ledger.
     Changes,
+    /// Something goes back to how it was before, and is on the ledger: a way out, which guards leave open where they can.
+    GoesBack,
     /// Something changes that is hard to take back: a yes is asked for first.
     Danger,
 }

@@ -54,6 +54,7 @@ impl Value {
             },
             Kind::Duration => config::duration::parse(text).map(Value::Duration).map_err(|wrong| format!("{wrong}.")),
             Kind::Time => moment::read(text, vocabulary.zone, now).map(Value::Time),
+            Kind::Later => moment::read_later(text, vocabulary.zone, now).map(Value::Time),
             Kind::Percent => percent(text).map(Value::Percent).ok_or_else(|| {
                 format!("{shown} is no percentage. Write a number from 0 to 100: `25`, `25%` or `12.5`.")
             }),
@@ -106,7 +107,9 @@ pub(crate) fn names(kind: Kind, registry: &Registry, vocabulary: &Vocabulary) ->
         Kind::Person => vocabulary.people.clone(),
         Kind::Command => registry.iter().map(|spec| spec.name).chain(registry.groups()).map(str::to_owned).collect(),
         Kind::Choice(words) => words.iter().map(|word| (*word).to_owned()).collect(),
-        Kind::Ref | Kind::Duration | Kind::Time | Kind::Percent | Kind::Integer(..) | Kind::Text => Vec::new(),
+        Kind::Ref | Kind::Duration | Kind::Time | Kind::Later | Kind::Percent | Kind::Integer(..) | Kind::Text => {
+            Vec::new()
+        }
     }
 }
 
@@ -119,7 +122,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
         Kind::Ref => "ref",
         Kind::Command => "command",
         Kind::Duration => "duration",
-        Kind::Time => "time",
+        Kind::Time | Kind::Later => "time",
         Kind::Percent => "percentage",
         Kind::Integer(..) => "number",
         Kind::Text => "text",
@@ -135,6 +138,7 @@ pub(crate) fn what_fits(kind: Kind, registry: &Registry, vocabulary: &Vocabulary
         Kind::Ref => "Name a tag, a branch or a commit.".into(),
         Kind::Duration => "Write it like `90s`, `15m`, `1h30m` or `7d`.".into(),
         Kind::Time => "Write it like `14:00`, `yesterday`, `2026-03-01 14:00` or `2h ago`.".into(),
+        Kind::Later => "Write it like `17:00`, `tomorrow 9:00`, `friday 17:00`, `2026-03-06 17:00` or `2h`.".into(),
         Kind::Percent => "Write a number from 0 to 100.".into(),
         Kind::Integer(least, most) => format!("Write {}.", whole_number(least, most)),
         _ => "Write a text, in quotes if it has spaces.".into(),

@@ -13,6 +13,7 @@ mod policy;
 mod problem;
 mod roles;
 mod rooms;
+mod schedule;
 mod secret;
 mod section;
 pub mod suggest;
@@ -22,6 +23,7 @@ pub use during::During;
 pub use people::Person;
 pub use policy::Rule;
 pub use problem::{Place, Problem, Problems, quoted};
+pub use schedule::Schedule;
 pub use section::Section;
 
 use chrono_tz::Tz;
@@ -40,7 +42,7 @@ use tree::{Text, Tree};
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A greater file is no config but a mistake.
-const LARGEST: usize = 1 << 20;
+pub(crate) const LARGEST: usize = 1 << 20;
 
 /// The keys of the file's top level that are the core's own.
 const CORE: [&str; 10] =
@@ -124,7 +126,7 @@ pub fn load(path: &Path, env: Env) -> (Config, Problems) {
 }
 
 /// The text of the file, or what is wrong with it and what to do instead.
-fn contents(path: &Path) -> Result<String, (String, &'static str)> {
+pub(crate) fn contents(path: &Path) -> Result<String, (String, &'static str)> {
     let mut bytes = Vec::new();
     // One byte more than allowed lets `parse` see that the file is too large.
     let read = File::open(path).and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes));

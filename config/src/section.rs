@@ -1,11 +1,12 @@
 //! One table of the file, read key by key: every mistake is noted, none stops the reading.
 
 use crate::{
-    Place, Problems, duration, names,
+    LARGEST, Place, Problems, Schedule, contents, duration, names,
     problem::{quoted, quoted_list, visible},
     suggest::suggest,
     tree::{Entry, Node, Table, Text, Tree, Value},
 };
+use chrono_tz::Tz;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -111,11 +112,39 @@ impl<'a> Section<'a> {
         duration::read(&text.value).map_err(refuse).ok()
     }
 
+    /// A line of crontab, as [`Schedule::parse`] reads it, on the clocks of `zone`.
+    pub fn schedule(&self, key: &str, zone: Tz) -> Option<Schedule> {
+        let text = self.text_node(key)?;
+        let refuse = |wrong: String| {
+            let wrong = if text.is_from_outside() { format!("{} is no schedule", text.shown()) } else { wrong };
+            self.problem(key, wrong.trim_end_matches('.'), format!("write for example `{key} = \"0 17 * * fri\"`"));
+        };
+        Schedule::parse(&text.value, zone).map_err(refuse).ok()
+    }
+
     /// A path: `~/` is the home folder, and a relative one starts from the folder of the config.
     pub fn path(&self, key: &str) -> Option<PathBuf> {
         let text = self.text_node(key)?;
         let refuse = |instead: &str| self.refuse(key, text, "is no path", instead.into());
         self.tree.path(&text.value).map_err(refuse).ok()
+    }
+
+    /// The text of another file of the operator's, at most 1 MiB long. It is read once, at the start.
+    pub fn file(&self, key: &str) -> Option<String> {
+        let path = self.path(key)?;
+        let read = match contents(&path) {
+            Ok(text) if text.len() > LARGEST => Err(("it is larger than 1 MiB".to_owned(), "write a smaller one")),
+            read => read,
+        };
+        let refuse = |(what, instead)| self.problem(key, format!("`{}`: {what}", path.display()), instead);
+        read.map_err(refuse).ok()
+    }
+
+    /// A time zone, as in `Europe/Paris`.
+    pub fn zone(&self, key: &str) -> Option<Tz> {
+        let text = self.text_node(key)?;
+        let refuse = |_| self.refuse(key, text, "is no time zone", "write one as in `Asia/Seoul` or `UTC`".into());
+        text.value.parse().map_err(refuse).ok()
     }
 
     /// An address that starts with `http://` or `https://` and names a host.

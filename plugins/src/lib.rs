@@ -2,8 +2,10 @@
 //! only through what the contract in `commands` hands it.
 
 pub mod deploy;
+pub mod freeze;
+pub mod lock;
 
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] = &[&deploy::SPEC];
+pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC];

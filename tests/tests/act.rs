@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 use async_trait::async_trait;
+use bot::outbox::Post;
 use bytes::Bytes;
 use chrono::DateTime;
 use commands::act::{Act, Permit};
@@ -10,8 +11,9 @@ use commands::cx::{Call, Consent, Cx, Ports, Who, World};
 use commands::ledger::{self, Phase, Place, Query};
 use commands::ports::{Http, Processes};
 use commands::redact::Redactor;
+use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};
-use commands::store::{Batch, Store};
+use commands::store::{Batch, Read, Store};
 use commands::vocabulary::Vocabulary;
 use std::sync::Arc;
 use tests::memory::{Fault, MemoryStore};
@@ -50,7 +52,8 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
         vocabulary: Arc::new(Vocabulary::of_examples()),
     };
     let redactor = Redactor::new(vec!["hunter2-hunter2".to_owned()]);
-    let world = Arc::new(World { ports, store: store.clone(), redactor, consent });
+    let outbox = Arc::new(Post { redactor: redactor.clone() });
+    let world = Arc::new(World { ports, store: store.clone(), redactor, consent, outbox });
     let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
     let cx = Cx::new(world, call, None, mpsc::unbounded_channel().0, CancellationToken::new());
     (store, cx)
@@ -190,6 +193,62 @@ async fn secrets_do_not_reach_the_ledger() {
     for (_, line) in ledger::export(&*store, None).await.unwrap() {
         assert!(!line.contains("hunter2") && line.contains("[secret]"), "{line}");
     }
+}
+
+/// What waits in the outbox, as it lies there.
+async fn outbox(store: &MemoryStore) -> Vec<serde_json::Value> {
+    let lying = store.scan("outbox/", None, 100).await.unwrap();
+    lying.iter().map(|(_, record)| serde_json::from_slice(&record.value).unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_is_told_once_it_has_happened_and_only_then() {
+    let (store, cx) = stand(Arc::new(Yes));
+    let ops = Place { platform: "console".to_owned(), channel: "ops".to_owned(), message: "7".to_owned() };
+    let says = || Reply::say("Blue, with hunter2-hunter2.").button(Button::new("Wash it", "wall wash"));
+    let refused = cx.act(paint(), async |permit| {
+        permit.say(&ops, says())?;
+        Err::<(), _>(Stop::refuse("There is no blue left."))
+    });
+    refused.await.unwrap_err();
+    assert!(outbox(&store).await.is_empty());
+    let painted = cx.act(paint(), async |permit| {
+        permit.say(&ops, says())?;
+        // A job has no place of its own.
+        permit.say(&Place::default(), says())?;
+        assert!(outbox(&store).await.is_empty());
+        Ok(())
+    });
+    painted.await.unwrap();
+    let told = outbox(&store).await;
+    assert_eq!(told.len(), 1);
+    let post = &told[0]["what"]["post"];
+    assert_eq!((&post["channel"], &post["reply"]["text"]), (&"ops".into(), &"Blue, with [secret].".into()));
+    let button = post["reply"]["buttons"][0]["id"].as_str().unwrap();
+    let kept = store.get(&format!("buttons/{button}")).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&kept.value).contains("wall wash"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_whose_right_is_lost_does_not_begin_or_goes_no_further() {
+    let (store, cx) = stand(Arc::new(Yes));
+    let take = async || {
+        let mut batch = Batch::default();
+        batch.put("brush", "somebody's");
+        store.commit(batch).await.unwrap().revision
+    };
+    cx.fence("brush", take().await);
+    let painted = cx.act(paint(), async |permit| {
+        permit.step().await?;
+        take().await;
+        permit.step().await
+    });
+    let stop = painted.await.unwrap_err();
+    assert!(stop.to_string().starts_with("What allowed this was lost"), "{stop}");
+    assert_eq!(stands(&store).await.0, [Phase::Doing, Phase::Failed]);
+    let stop = cx.act::<()>(paint(), async |_| panic!("it must not run")).await.unwrap_err();
+    assert!(stop.to_string().starts_with("What allowed this was lost"), "{stop}");
+    assert_eq!(stands(&store).await.0.len(), 2, "it never began");
 }
 
 #[test]

@@ -163,11 +163,12 @@ async fn start(
         });
     }
     let every = |line: &str| Schedule::parse(line, config.zone).map_err(|error| anyhow!("{error}"));
-    let jobs = vec![
+    let mut jobs = vec![
         upkeep::backup(&bot, backup, data.join("backups"), config.backup.keep),
         upkeep::reminders(&bot, every("* * * * *")?),
         upkeep::cleaning(&bot, every("17 4 * * *")?, files.clone()),
     ];
+    jobs.extend(jobs::plugged(&bot));
     let holder = format!("pid {}", std::process::id());
     tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
     let link = console.first_link()?;

@@ -23,6 +23,9 @@ pub struct Drawn {
     pub form: Option<Form>,
     /// The record that it was drawn from, and its version then.
     pub from: Option<(String, u64)>,
+    /// Who alone may press it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_for: Option<String>,
     /// When it was drawn.
     pub at: DateTime<Utc>,
     /// Who pressed it, and when.
@@ -33,15 +36,16 @@ pub struct Drawn {
 #[derive(Debug, Default)]
 pub struct Dresser(HashMap<Says, String>);
 
-/// What tells one button from another: its line, its form, and what it was drawn from.
-type Says = (String, Option<Form>, Option<(String, u64)>);
+/// What tells one button from another: its line, its form, what it was drawn from, and whom it is for.
+type Says = (String, Option<Form>, Option<(String, u64)>, Option<String>);
 
 impl Dresser {
     /// Names every button of `reply`, and keeps the new ones with the batch: a button that stays through several replies
     /// keeps its name.
     pub fn dress(&mut self, reply: &mut Reply, batch: &mut Batch, at: DateTime<Utc>) -> Result<()> {
         for button in &mut reply.buttons {
-            let says = (button.line.clone(), button.form.clone(), button.drawn_from.clone());
+            let Button { line, form, drawn_from, only_for, .. } = button.clone();
+            let says = (line, form, drawn_from, only_for);
             let id = self.0.entry(says).or_default();
             if id.is_empty() {
                 *id = name()?;
@@ -54,8 +58,8 @@ impl Dresser {
 }
 
 fn drawn(button: &Button, at: DateTime<Utc>) -> Drawn {
-    let Button { label, line, form, drawn_from: from, .. } = button.clone();
-    Drawn { label, line, form, from, at, pressed: None }
+    let Button { label, line, form, drawn_from: from, only_for, .. } = button.clone();
+    Drawn { label, line, form, from, only_for, at, pressed: None }
 }
 
 /// 96 random bits: nobody guesses a button that they were not shown.

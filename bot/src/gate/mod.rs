@@ -35,6 +35,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -207,8 +208,8 @@ impl Bot {
     }
 
     /// Lets `work` go on until it has ended, even when Deckhand is to stop.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.calls.spawn(work);
+    pub(crate) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.calls.spawn(work)
     }
 
     /// A place in the queue of what an open act changes.
@@ -349,7 +350,7 @@ impl Bot {
 
     async fn guards(&self, cx: &Cx) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        if cx.invocation().is_none_or(|invocation| invocation.command.effect == Effect::Reads) {
+        if cx.invocation().is_none_or(|invocation| !serial(invocation.command)) {
             return Ok(warnings);
         }
         for Plugged { spec, plugin } in &self.plugins {
@@ -358,8 +359,9 @@ impl Bot {
                 .with_context(|| format!("`{}` can not say whether this may be done now, so it was not", spec.name))?
             {
                 Guarded::Allow => {}
+                Guarded::While { key, version } => cx.fence(key, version),
                 Guarded::Warn(reason) => warnings.push(reason),
-                Guarded::Deny(reason) => return Err(Stop::refuse(reason)),
+                Guarded::Deny(reply) => return Err(Stop::from(*reply)),
             }
         }
         Ok(warnings)
@@ -384,7 +386,7 @@ impl Plugin for Nobody {
     }
 }
 
-/// Whether calls of this command wait for other changes of the same service and environment.
+/// Whether calls of this command wait for other changes of the same service and environment, and guards are asked.
 fn serial(command: &CommandSpec) -> bool {
     command.effect != Effect::Reads && !command.urgent
 }
@@ -419,7 +421,7 @@ fn panicked() -> Reply {
     Reply::card(Tone::Bad, "This did not work", text).outcome(Outcome::Broken)
 }
 
-fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
+pub(crate) fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
     let Reply { text, card, fields, table, output, buttons, .. } = reply;
     let fields = fields.iter_mut().flat_map(|field| [&mut field.name, &mut field.value]);
     let cells = table.iter_mut().flat_map(|table| table.rows.iter_mut().flatten());

@@ -25,7 +25,7 @@ impl Bot {
         let (invocation, pressed) = match said {
             Said::Line(line) => (self.parse(line)?, None),
             Said::Press { id, filled } => {
-                let button = self.pressed(id).await?;
+                let button = self.pressed(id, who).await?;
                 (self.filled(&button.value, filled)?, Some((id.clone(), button)))
             }
         };
@@ -55,7 +55,7 @@ impl Bot {
         Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
     }
 
-    async fn pressed(&self, id: &str) -> Result<Versioned<Drawn>> {
+    async fn pressed(&self, id: &str, who: &Who) -> Result<Versioned<Drawn>> {
         let store = &*self.world.ports.store;
         let Some(button) = buttons::find(store, id).await? else {
             return Err(Stop::refuse("This button is no longer known. Say the command instead; `/help` lists them."));
@@ -64,6 +64,9 @@ impl Bot {
             let ago = text::ago(*at, self.world.ports.clock.now());
             let by = text::plain(by);
             return Err(Stop::refuse(format!("{by} pressed this button {ago}. Nothing was done again.")));
+        }
+        if let Some(other) = button.value.only_for.as_ref().filter(|other| **other != who.name) {
+            return Err(Stop::refuse(format!("This button is for {}. Nothing was done.", text::plain(other))));
         }
         Ok(button)
     }

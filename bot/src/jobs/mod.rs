@@ -5,18 +5,19 @@
 //! Of several replicas the holder of the lease `jobs` runs them; one that has lost it without knowing can not commit,
 //! since its successor has written the records anew.
 
+mod plugged;
 mod record;
-pub mod schedule;
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use commands::clock::Clock;
 use commands::store::{Batch, Lease, Store};
+pub use config::Schedule;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+pub use plugged::plugged;
 use record::Record;
-pub use schedule::Schedule;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;

@@ -76,6 +76,7 @@ impl<'w> Place<'w> {
             let Some((arg, later)) = free.split_first() else { break };
             let count = match arg.kind {
                 Kind::Text if arrange::runs_on(arg, later) => nameless,
+                Kind::Time | Kind::Later => arrange::words_of_moment(&words[at..at + nameless]),
                 Kind::Command => words_of_name(&words[at..at + nameless], here.checked_sub(at), registry),
                 _ => 1,
             };

@@ -2,6 +2,7 @@
 
 use super::Mistake;
 use crate::line::Word;
+use crate::moment;
 use crate::registry::Registry;
 use crate::spec::{ArgSpec, CommandSpec, Kind};
 use crate::text;
@@ -43,6 +44,7 @@ pub(crate) fn arrange(
         let count = match arg.kind {
             Kind::Text if runs_on(arg, later) => plain,
             Kind::Command => words_of_command(&words[at..at + plain], registry),
+            Kind::Time | Kind::Later => words_of_moment(&words[at..at + plain]),
             _ => 1,
         };
         given.push(together(command, arg, line, &words[at..at + count])?);
@@ -132,6 +134,14 @@ pub(crate) fn words_of_command(words: &[Word], registry: &Registry) -> usize {
     let group = (1..=most).rev().find(|count| groups.contains(name(*count).as_str()));
     let another = |count: usize| words.get(count).is_some_and(|word| word.text.starts_with(char::is_alphabetic));
     group.map_or(1, |count| if another(count) { count + 1 } else { count })
+}
+
+/// A day and a time of the day are one moment: `friday 17:00`.
+pub(crate) fn words_of_moment(words: &[Word]) -> usize {
+    match words {
+        [day, time, ..] if day.is_plain() && moment::is_day(&day.text) && moment::is_clock(&time.text) => 2,
+        _ => 1,
+    }
 }
 
 /// Refuses a word without a known name that looks like an option all the same: a misspelt option must never become the
@@ -241,7 +251,7 @@ pub(super) fn missing(
     let question = match arg.kind {
         Kind::Person => "who".to_owned(),
         Kind::Duration => "how long".to_owned(),
-        Kind::Time => "when".to_owned(),
+        Kind::Time | Kind::Later => "when".to_owned(),
         Kind::Text => text::plain(arg.about).to_lowercase(),
         Kind::Choice(_) => "which".to_owned(),
         kind => format!("which {}", value::noun(kind)),

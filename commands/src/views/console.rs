@@ -22,6 +22,7 @@ fn command(command: &CommandSpec) -> Value {
         "effect": match command.effect {
             Effect::Reads => "reads",
             Effect::Changes => "changes",
+            Effect::GoesBack => "goes-back",
             Effect::Danger => "danger",
         },
         "args": args.collect::<Vec<_>>(),

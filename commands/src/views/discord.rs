@@ -202,7 +202,14 @@ fn narrow(option: &mut Value, kind: Kind) {
             option["max_value"] = 100.into();
         }
         // What can be known of these changes from day to day, or is only an example.
-        Kind::Service | Kind::Environment | Kind::Person | Kind::Ref | Kind::Command | Kind::Duration | Kind::Time => {
+        Kind::Service
+        | Kind::Environment
+        | Kind::Person
+        | Kind::Ref
+        | Kind::Command
+        | Kind::Duration
+        | Kind::Time
+        | Kind::Later => {
             option["autocomplete"] = true.into();
         }
         Kind::Text => {}

@@ -19,6 +19,7 @@ fn fits(kind: Kind) -> String {
         Kind::Command => "a command, or a group of them".to_owned(),
         Kind::Duration => "`90s`, `15m`, `1h30m`, `7d`".to_owned(),
         Kind::Time => "`14:00`, `yesterday`, `2026-03-01`, `2h ago`".to_owned(),
+        Kind::Later => "`17:00`, `tomorrow 9:00`, `friday 17:00`, `2026-03-06`, `2h`".to_owned(),
         Kind::Percent => "0 to 100, with or without `%`".to_owned(),
         Kind::Integer(i64::MIN, i64::MAX) => "a whole number".to_owned(),
         Kind::Integer(i64::MIN, most) => format!("a whole number, at most {most}"),
@@ -34,6 +35,7 @@ fn does(effect: Effect) -> &'static str {
     match effect {
         Effect::Reads => "It changes nothing.",
         Effect::Changes => "It changes something, which the ledger keeps.",
+        Effect::GoesBack => "It goes back to how something was, which the ledger keeps; a freeze lets it through.",
         Effect::Danger => {
             "It changes something that is hard to take back, so it asks for a yes first; the ledger keeps it."
         }

@@ -14,6 +14,8 @@ wait = "15m"
 folder = "~/x"
 site = "https://shop.example/a?b"
 kind = "rolling"
+again = "0 17 * * fri"
+zone = "Asia/Seoul"
 [deploy.limits]
 cpu = 2
 [deploy.env]
@@ -35,6 +37,8 @@ run = "two"
     assert_eq!(deploy.path("folder"), Some("/home/ana/x".into()));
     assert_eq!(deploy.url("site").as_deref(), Some("https://shop.example/a?b"));
     assert_eq!(deploy.choice("kind", &["canary", "rolling"]).as_deref(), Some("rolling"));
+    let zone = deploy.zone("zone").unwrap();
+    assert_eq!(deploy.schedule("again", zone).unwrap().to_string(), "0 17 * * fri (Asia/Seoul)");
     assert_eq!(deploy.table("limits").and_then(|limits| limits.integer("cpu", 1..=i64::MAX)), Some(2));
     assert_eq!(
         deploy.text_map("env").into_iter().collect::<Vec<_>>(),
@@ -64,6 +68,9 @@ kind = "roling"
 day = 2026-01-01
 huge = 99999999999999999999
 waits = "1m"
+again = "0 25 * * *"
+zone = "Atlantis"
+file = "lost.ics"
 [deploy.env]
 A = true
 "#;
@@ -80,6 +87,8 @@ A = true
     );
     assert_eq!((deploy.duration("wait"), deploy.url("site"), deploy.text("day")), (None, None, None));
     assert_eq!(deploy.choice("kind", &["canary", "rolling"]), None);
+    assert!(deploy.schedule("again", chrono_tz::UTC).is_none() && deploy.file("file").is_none());
+    assert_eq!(deploy.zone("zone"), None);
     assert!(deploy.text_map("env").is_empty() && deploy.required_texts("lost").is_empty());
     deploy.finish();
     assert_eq!(
@@ -98,6 +107,26 @@ A = true
          11:7: `day` is a date, not a text; write `day = \"…\"`\n\
          12:8: `huge` is a number too great, not a whole number; write at least 0\n\
          13:1: `[deploy]` has no setting `waits`; write `wait`, or take it out\n\
-         15:5: `A` is true or false, not a text; write `A = \"…\"`\n"
+         14:9: In the hour field, `25` is no hour: write 0 to 23; write for example `again = \"0 17 * * fri\"`\n\
+         15:8: `Atlantis` is no time zone; write one as in `Asia/Seoul` or `UTC`\n\
+         16:8: `/etc/deckhand/lost.ics`: there is no such file; write it, or name another\n\
+         18:5: `A` is true or false, not a text; write `A = \"…\"`\n"
     );
+}
+
+#[test]
+fn another_file_is_read_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("days.ics"), "BEGIN:VCALENDAR").unwrap();
+    std::fs::write(folder.path().join("huge.ics"), vec![b'x'; (1 << 20) + 1]).unwrap();
+    std::fs::write(folder.path().join("odd.ics"), b"one\n\xff").unwrap();
+    let text = "[freeze]\ndays = \"days.ics\"\nhuge = \"huge.ics\"\nodd = \"odd.ics\"\nfolder = \".\"\n";
+    let (config, problems) = crate::parse(text, "deckhand.toml", folder.path(), &|_| None);
+    let freeze = config.section("freeze", &problems).unwrap();
+    assert_eq!(freeze.file("days").as_deref(), Some("BEGIN:VCALENDAR"));
+    assert!(["huge", "odd", "folder"].into_iter().all(|key| freeze.file(key).is_none()));
+    let told = problems.to_string();
+    for wrong in ["is larger than 1 MiB; write a smaller one", "line 2 is no UTF-8 text", "this is a folder"] {
+        assert!(told.contains(wrong), "{told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod git;
 mod health;
+mod order;
 mod plan;
 mod reconcile;
 mod records;
@@ -47,6 +48,15 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["deploy ship service:hello env:staging ref:v2", "deploy ship hello staging v2"],
         },
         CommandSpec {
+            name: "deploy promote",
+            about: "Ship what is live in the environment before to this one",
+            args: &[SERVICE, ENVIRONMENT, BECAUSE],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["deploy promote hello production", "deploy promote service:hello env:production"],
+        },
+        CommandSpec {
             name: "deploy rollback",
             about: "Go back to what was live before, or to another good release",
             args: &[
@@ -56,7 +66,7 @@ pub static SPEC: PluginSpec = PluginSpec {
                 BECAUSE,
             ],
             need: Need::Rule,
-            effect: Effect::Changes,
+            effect: Effect::GoesBack,
             urgent: false,
             examples: &[
                 "deploy rollback hello staging",
@@ -96,6 +106,9 @@ pub static SPEC: PluginSpec = PluginSpec {
     ],
     start: |setup| Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default() }),
 };
+
+/// How many of a target's last deploys are asked for what was good.
+const LOOKED_BACK: usize = 200;
 
 /// The plugin at work.
 pub(crate) struct Deployer {
@@ -165,6 +178,7 @@ impl Plugin for Deployer {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
         match cx.command() {
             "deploy ship" => self.ship(cx).await,
+            "deploy promote" => self.promote(cx).await,
             "deploy rollback" => self.rollback(cx).await,
             "deploy cancel" => self.cancel(cx).await,
             "deploy status" => self.status(cx).await,
@@ -209,6 +223,7 @@ impl Deployer {
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
+        self.check_order(cx, service, &target, &release).await?;
         let before = records::live(cx.store(), &target).await?;
         let why = because.unwrap_or_default();
         self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why }).await
@@ -348,7 +363,7 @@ impl Deployer {
 /// The releases that were live at the target, newest first, each once.
 async fn good(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Release>> {
     let mut releases: Vec<Release> = Vec::new();
-    for deploy in records::history(&*ports.store, target, 200).await? {
+    for deploy in records::history(&*ports.store, target, LOOKED_BACK).await? {
         let known = releases.iter().any(|release| release.commit == deploy.release.commit);
         if matches!(deploy.state, Progress::Good { .. }) && !known {
             releases.push(deploy.release);

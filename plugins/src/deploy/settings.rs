@@ -14,6 +14,8 @@ const PLACEHOLDERS: [&str; 4] = ["service", "environment", "commit", "ref"];
 pub struct Settings {
     /// What becomes of a deploy under way when Deckhand is stopped.
     pub on_stop: OnStop,
+    /// Whether a release has to have been live and well in the environment before.
+    pub in_order: bool,
     /// How long a program has between TERM and KILL.
     pub grace: Duration,
     /// The services that can be deployed, by name.
@@ -111,6 +113,7 @@ impl Settings {
             if section.choice("on_stop", &["end", "hand-over"]).as_deref() == Some("hand-over") {
                 settings.on_stop = OnStop::HandOver;
             }
+            settings.in_order = section.boolean("in_order").unwrap_or(false);
             settings.grace = section.duration("grace").unwrap_or(settings.grace);
             section.finish();
         }

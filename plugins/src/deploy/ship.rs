@@ -193,6 +193,12 @@ impl Deployer {
         if health::once(cx.ports(), check, &names).await.is_ok() {
             return Ok(format!("{release} is still live and well"));
         }
+        if let Err(Stop::Refused(_)) = permit.step().await {
+            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            return Ok(format!(
+                "{release} does not answer as live and well, and was not put back: somebody took over the lock meanwhile"
+            ));
+        }
         if cx.stopping().is_cancelled() {
             LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
             return Ok(format!(

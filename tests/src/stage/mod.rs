@@ -338,7 +338,8 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
     tokio::spawn(outbox::deliver(platform, store.clone(), dead.clone()));
     let every_minute = Schedule::parse("* * * * *", config.zone).map_err(|error| anyhow::anyhow!(error))?;
     let reminders = upkeep::reminders(&bot, every_minute);
-    tokio::spawn(jobs::keep(vec![reminders], store, clock.clone(), "stage".to_owned(), dead.clone()));
+    let jobs = std::iter::once(reminders).chain(jobs::plugged(&bot)).collect();
+    tokio::spawn(jobs::keep(jobs, store, clock.clone(), "stage".to_owned(), dead.clone()));
     Ok(Life { bot, dead })
 }
 

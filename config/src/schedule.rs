@@ -1,4 +1,4 @@
-//! When a job runs: a line of five fields as in crontab(5), on the wall clock of a time zone.
+//! When something happens again and again: a line of five fields as in crontab(5), on the wall clock of a time zone.
 //!
 //! The `cron` crate matches the fields. What a day is (day of month *or* weekday), and which moment a time on the wall
 //! clock stands for when clocks are moved, is decided here; docs/jobs.md has the rules.

@@ -1,0 +1,86 @@
+//! The order of environments: what comes before which, and what has to have been live there.
+
+use super::plan::{Plan, Way};
+use super::records::{Progress, Release, Target, history, live};
+use super::settings::Service;
+use super::{Deployer, LOOKED_BACK};
+use commands::cx::Cx;
+use commands::reply::{Button, Reply};
+use commands::stop::{Result, Stop};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct PromoteArgs {
+    service: String,
+    env: String,
+    because: Option<String>,
+}
+
+/// The environment that a service goes through before this one.
+fn before<'a>(service: &'a Service, environment: &str) -> Option<&'a str> {
+    let place = service.environments.iter().position(|name| name == environment)?;
+    service.environments[..place].last().map(String::as_str)
+}
+
+impl Deployer {
+    /// Refuses a release that was not live and well in the environment before, where the config wants that. The exact
+    /// commit counts, whatever it was called there.
+    pub(super) async fn check_order(
+        &self,
+        cx: &Cx,
+        service: &Service,
+        target: &Target,
+        release: &Release,
+    ) -> Result<()> {
+        let Some(first) = before(service, &target.environment).filter(|_| self.settings.in_order) else {
+            return Ok(());
+        };
+        let earlier = Target { service: target.service.clone(), environment: first.to_owned() };
+        let deploys = history(cx.store(), &earlier, LOOKED_BACK).await?;
+        let good = |state: &Progress| matches!(state, Progress::Good { .. });
+        if deploys.iter().any(|deploy| deploy.release.commit == release.commit && good(&deploy.state)) {
+            return Ok(());
+        }
+        let Target { service, environment } = target;
+        let line = format!("deploy ship service:{service} env:{first} ref:{}", release.short());
+        Err(Reply::refuse(format!(
+            "{release} was never live and well in `{first}`, which comes before `{environment}`, so nothing was done. Ship it there first, then say `/deploy promote {service} {environment}`."
+        ))
+        .button(Button::new(format!("Ship to {first}"), line))
+        .into())
+    }
+
+    /// Ships what is live in the environment before.
+    pub(super) async fn promote(&self, cx: &Cx) -> Result<Reply> {
+        let PromoteArgs { service, env, because } = cx.args()?;
+        let target = Target { service, environment: env };
+        let service = self.service(&target)?;
+        let Target { service: name, environment } = &target;
+        let Some(first) = before(service, environment) else {
+            return Err(Stop::refuse(format!(
+                "`{environment}` is the first environment of `{name}`, so there is nothing to promote from. `/deploy ship` puts something there."
+            )));
+        };
+        let earlier = Target { service: name.clone(), environment: first.to_owned() };
+        let Some(found) = live(cx.store(), &earlier).await?.0 else {
+            return Err(Stop::refuse(format!(
+                "Nothing is live of `{name}` in `{first}`, so there is nothing to promote. `/deploy ship` puts something there."
+            )));
+        };
+        if let Some(number) = found.doubt {
+            return Err(Stop::refuse(format!(
+                "Nobody knows how deploy #{number} of `{name}` in `{first}` ended, so nothing was promoted. Ship or roll back there first."
+            )));
+        }
+        let standing = live(cx.store(), &target).await?;
+        if standing.0.as_ref().is_some_and(|live| live.release.commit == found.release.commit && live.doubt.is_none()) {
+            return Err(Stop::refuse(format!(
+                "{} is live in `{first}` and in `{environment}` already, so nothing was done.",
+                found.release
+            )));
+        }
+        let why = because.unwrap_or_default();
+        self.carry_out(cx, Plan { service, target, release: found.release, before: standing, way: Way::Forward, why })
+            .await
+    }
+}
