@@ -19,7 +19,7 @@ use commands::spec::PluginSpec;
 use commands::store::Store;
 use commands::vocabulary::Vocabulary;
 use config::{Config, Problem, Problems};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The platforms that a person may have an id on; any other name in a person's section is a mistake. Ids on one that is not
 /// connected wait for it.
@@ -155,7 +155,7 @@ impl Plan {
         };
         let consent = Arc::new(AskFirst { store: store.clone() });
         let outbox = Arc::new(Post { redactor: self.redactor.clone() });
-        let world = World { ports, store, redactor: self.redactor, consent, outbox };
+        let world = World { ports, store, redactor: self.redactor, consent, outbox, foresight: OnceLock::new() };
         let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world);
         self.builtin.attach(&bot);
         bot

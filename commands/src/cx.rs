@@ -14,7 +14,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +111,8 @@ pub struct World {
     pub consent: Arc<dyn Consent>,
     /// Who takes messages that nobody waits for.
     pub outbox: Arc<dyn Outbox>,
+    /// Who tells beforehand what would become of a line; set once the bot stands.
+    pub foresight: OnceLock<Weak<dyn Foresight>>,
 }
 
 impl World {
@@ -129,6 +131,31 @@ impl World {
 pub trait Consent: Send + Sync {
     /// Returns when the act may begin, or stops the call with a question.
     async fn ask(&self, cx: &Cx, act: &Act) -> Result<()>;
+}
+
+/// Tells what would become of a line, without doing it.
+#[async_trait]
+pub trait Foresight: Send + Sync {
+    /// What policy and the guards say of `line`, were the caller of `cx` to say it now, in the same place.
+    ///
+    /// # Errors
+    /// A refusal when the line can not be read; else what a guard could not find out.
+    async fn would(&self, cx: &Cx, line: &str) -> Result<Foreseen>;
+}
+
+/// What would become of a line.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// Whether policy allows it.
+    pub allowed: bool,
+    /// Whether policy wants a yes.
+    pub confirm: bool,
+    /// Whether policy wants a one-time code, and for how long one is good.
+    pub code: Option<Duration>,
+    /// To whom policy allows it.
+    pub who_may: Vec<String>,
+    /// What the guards have against it, or warn of; a sentence or more each.
+    pub in_the_way: Vec<String>,
 }
 
 /// Takes messages that nobody waits for, and delivers each once.
@@ -180,6 +207,15 @@ impl Cx {
         let invocation = self.invocation().context("this work has no arguments")?;
         let read = invocation.args.read();
         Ok(read.with_context(|| format!("the arguments of `{}` do not fit its handler", invocation.command.name))?)
+    }
+
+    /// What policy and the guards would say of `line`, were the same person to say it here and now. Nothing is done.
+    ///
+    /// # Errors
+    /// As [`Foresight::would`].
+    pub async fn would(&self, line: &str) -> Result<Foreseen> {
+        let foresight = self.0.world.foresight.get().and_then(Weak::upgrade);
+        foresight.context("nobody is there to ask what would become of a line")?.would(self, line).await
     }
 
     /// The ways to read the world.

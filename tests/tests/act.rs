@@ -15,7 +15,7 @@ use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};
 use commands::store::{Batch, Read, Store};
 use commands::vocabulary::Vocabulary;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tests::memory::{Fault, MemoryStore};
 use tests::stage;
 use tokio::sync::mpsc;
@@ -53,7 +53,7 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
     };
     let redactor = Redactor::new(vec!["hunter2-hunter2".to_owned()]);
     let outbox = Arc::new(Post { redactor: redactor.clone() });
-    let world = Arc::new(World { ports, store: store.clone(), redactor, consent, outbox });
+    let world = Arc::new(World { ports, store: store.clone(), redactor, consent, outbox, foresight: OnceLock::new() });
     let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
     let cx = Cx::new(world, call, None, mpsc::unbounded_channel().0, CancellationToken::new());
     (store, cx)

@@ -4,6 +4,7 @@ pub mod buttons;
 pub mod codes;
 pub mod completion;
 pub mod consent;
+mod foresight;
 pub mod grants;
 pub mod lanes;
 pub mod people;
@@ -33,7 +34,7 @@ use refusal::Refused;
 use rooms::Rooms;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -113,7 +114,7 @@ impl Bot {
         rooms: Rooms,
         world: World,
     ) -> Arc<Bot> {
-        Arc::new(Bot {
+        let bot = Arc::new(Bot {
             registry,
             plugins,
             policy,
@@ -126,7 +127,11 @@ impl Bot {
             targets: Lanes::new(TARGET_BOUND),
             stopping: CancellationToken::new(),
             calls: TaskTracker::new(),
-        })
+        });
+        let foresight: Weak<Bot> = Arc::downgrade(&bot);
+        // It is set here alone, on a world that was just handed over.
+        let _ = bot.world.foresight.set(foresight);
+        bot
     }
 
     /// Takes a call, and answers it.

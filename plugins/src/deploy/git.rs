@@ -99,7 +99,7 @@ async fn local(ports: &Ports, repository: &str, hash: &str) -> Result<Option<Str
     Ok((output.exit == Exit::Status(0) && commit.len() >= 40).then(|| commit.to_owned()))
 }
 
-async fn git(ports: &Ports, arguments: &[&str]) -> Result<Output> {
+pub(super) async fn git(ports: &Ports, arguments: &[&str]) -> Result<Output> {
     let program = Program {
         argv: std::iter::once("git").chain(arguments.iter().copied()).map(str::to_owned).collect(),
         folder: PathBuf::from("/"),

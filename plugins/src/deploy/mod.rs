@@ -1,11 +1,15 @@
 //! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
 
+mod commits;
+mod compare;
 mod git;
 mod health;
 mod order;
 mod plan;
+mod preview;
 mod reconcile;
 mod records;
+mod retry;
 mod settings;
 mod ship;
 mod show;
@@ -31,6 +35,9 @@ use tokio_util::sync::CancellationToken;
 
 const SERVICE: ArgSpec = ArgSpec::required("service", Kind::Service, "Which service");
 const ENVIRONMENT: ArgSpec = ArgSpec::required("env", Kind::Environment, "Where");
+const REFERENCE: ArgSpec = ArgSpec::required("ref", Kind::Ref, "A tag, a branch or a commit");
+// It is no text, so that the reason still takes the rest of a line.
+const PLAN: ArgSpec = ArgSpec::optional("plan", Kind::Ref, "Only if this plan still holds; its button fills this in");
 const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for the ledger");
 
 /// What can be said about deploys.
@@ -41,11 +48,20 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "deploy ship",
             about: "Ship a tag, branch or commit of a service to an environment",
-            args: &[SERVICE, ENVIRONMENT, ArgSpec::required("ref", Kind::Ref, "A tag, a branch or a commit"), BECAUSE],
+            args: &[SERVICE, ENVIRONMENT, REFERENCE, BECAUSE, PLAN],
             need: Need::Rule,
             effect: Effect::Changes,
             urgent: false,
             examples: &["deploy ship service:hello env:staging ref:v2", "deploy ship hello staging v2"],
+        },
+        CommandSpec {
+            name: "deploy plan",
+            about: "Show what a ship would do, and what is in its way, without doing it",
+            args: &[SERVICE, ENVIRONMENT, REFERENCE],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy plan service:hello env:staging ref:v2", "deploy plan hello staging v2"],
         },
         CommandSpec {
             name: "deploy promote",
@@ -55,6 +71,15 @@ pub static SPEC: PluginSpec = PluginSpec {
             effect: Effect::Changes,
             urgent: false,
             examples: &["deploy promote hello production", "deploy promote service:hello env:production"],
+        },
+        CommandSpec {
+            name: "deploy retry",
+            about: "Ship the same commit again, where the last deploy failed",
+            args: &[SERVICE, ENVIRONMENT, BECAUSE],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: false,
+            examples: &["deploy retry hello staging"],
         },
         CommandSpec {
             name: "deploy rollback",
@@ -93,6 +118,19 @@ pub static SPEC: PluginSpec = PluginSpec {
             effect: Effect::Reads,
             urgent: false,
             examples: &["deploy status", "deploy status hello"],
+        },
+        CommandSpec {
+            name: "deploy diff",
+            about: "Show the commits between what is live and another environment, tag, branch or commit",
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::optional("against", Kind::Ref, "An environment or a ref; the environment before if left out"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy diff hello production", "deploy diff hello staging against:main"],
         },
         CommandSpec {
             name: "deploy history",
@@ -151,6 +189,7 @@ struct ShipArgs {
     env: String,
     r#ref: String,
     because: Option<String>,
+    plan: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +197,13 @@ struct RollbackArgs {
     service: String,
     env: String,
     to: Option<String>,
+    because: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RetryArgs {
+    service: String,
+    env: String,
     because: Option<String>,
 }
 
@@ -178,7 +224,10 @@ impl Plugin for Deployer {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
         match cx.command() {
             "deploy ship" => self.ship(cx).await,
+            "deploy plan" => self.plan(cx).await,
             "deploy promote" => self.promote(cx).await,
+            "deploy retry" => self.retry(cx).await,
+            "deploy diff" => self.diff(cx).await,
             "deploy rollback" => self.rollback(cx).await,
             "deploy cancel" => self.cancel(cx).await,
             "deploy status" => self.status(cx).await,
@@ -192,6 +241,7 @@ impl Plugin for Deployer {
         let target = Target { service: text("service"), environment: text("env") };
         match arg.name {
             "ref" => self.refs(&target.service, ports).await.unwrap_or_default(),
+            "against" => self.comparable(&target, ports).await.unwrap_or_default(),
             "to" => releases(&target, ports).await.unwrap_or_default(),
             _ => Vec::new(),
         }
@@ -219,14 +269,17 @@ impl Plugin for Deployer {
 
 impl Deployer {
     async fn ship(&self, cx: &Cx) -> Result<Reply> {
-        let ShipArgs { service, env, r#ref, because } = cx.args()?;
+        let ShipArgs { service, env, r#ref, because, plan: shown } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
-        self.check_order(cx, service, &target, &release).await?;
         let before = records::live(cx.store(), &target).await?;
-        let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why }).await
+        let plan = Plan { service, target, release, before, way: Way::Forward, why: because.unwrap_or_default() };
+        if let Some(shown) = shown {
+            self.check_plan(cx, &plan, &shown).await?;
+        }
+        self.check_order(cx, service, &plan.target, &plan.release).await?;
+        self.carry_out(cx, plan).await
     }
 
     async fn rollback(&self, cx: &Cx) -> Result<Reply> {

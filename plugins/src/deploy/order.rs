@@ -17,7 +17,7 @@ struct PromoteArgs {
 }
 
 /// The environment that a service goes through before this one.
-fn before<'a>(service: &'a Service, environment: &str) -> Option<&'a str> {
+pub(super) fn before<'a>(service: &'a Service, environment: &str) -> Option<&'a str> {
     let place = service.environments.iter().position(|name| name == environment)?;
     service.environments[..place].last().map(String::as_str)
 }

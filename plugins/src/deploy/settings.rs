@@ -47,6 +47,8 @@ pub struct Service {
     pub limit: Duration,
     /// Where it can be deployed.
     pub environments: Vec<String>,
+    /// Which files make a commit unsafe to go back over, as git's `glob` path patterns.
+    pub unsafe_back: Vec<String>,
     /// How it shows that it is well.
     pub health: Option<Health>,
 }
@@ -149,6 +151,7 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Servic
         variables,
         limit: section.duration("limit").unwrap_or(Duration::from_secs(15 * 60)),
         environments: if environments.is_empty() { setup.config.environments.clone() } else { environments },
+        unsafe_back: section.texts("unsafe_back"),
         health: section.table("health").map(health),
     };
     section.finish();

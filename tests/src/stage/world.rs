@@ -112,6 +112,9 @@ impl World {
                 Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
             }
             ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
+            ["-C", "/srv/hello", "log", "--full-history", "--no-show-signature", _, _, range, "--", patterns @ ..] => {
+                Output { exit: Exit::Status(0), stdout: log(range, patterns), stderr: String::new() }
+            }
             other => {
                 state.unknown.push(format!("git was asked {other:?}"));
                 fail("")
@@ -148,6 +151,28 @@ impl World {
         let told = |name: &str| program.environment.get(name).cloned().unwrap_or_default();
         self.state().live.insert(told("DECKHAND_ENVIRONMENT"), told("DECKHAND_COMMIT"));
     }
+}
+
+/// The history of the repository: one commit a release, one after the other.
+const HISTORY: [(char, &str, &str, &str); 3] = [
+    ('1', "ana", "Say hello", "page.html"),
+    ('2', "eve `@everyone`\u{202e}", "Say it **louder**", "page.html"),
+    ('3', "ben", "Keep who was greeted", "migrations/0003.sql"),
+];
+
+/// What `git log` answers for `from..to`, and for patterns of whole folders.
+fn log(range: &str, patterns: &[&str]) -> String {
+    let (from, to) = range.split_once("..").unwrap_or_default();
+    let place = |commit: &str| HISTORY.iter().position(|(digit, ..)| commit.starts_with(*digit)).map_or(0, |at| at + 1);
+    let fits = |file: &str| {
+        let folder = |pattern: &&str| pattern.trim_start_matches(":(top,glob)").trim_end_matches("**").to_owned();
+        patterns.is_empty() || patterns.iter().any(|pattern| file.starts_with(&folder(pattern)))
+    };
+    let between = HISTORY.iter().take(place(to)).skip(place(from)).rev().filter(|(.., file)| fits(file));
+    let line = |(digit, author, subject, _): &(char, &str, &str, &str)| {
+        format!("{}\0\0{author}\0{subject}\n", String::from(*digit).repeat(40))
+    };
+    between.map(line).collect()
 }
 
 #[async_trait]

@@ -1,0 +1,33 @@
+//! What would become of a line, said without doing it.
+
+use super::{Bot, Plugged};
+use anyhow::Context;
+use async_trait::async_trait;
+use commands::cx::{Cx, Foreseen, Foresight};
+use commands::plugin::Guarded;
+use commands::policy::Decision;
+use commands::stop::Result;
+use tokio::sync::mpsc;
+
+#[async_trait]
+impl Foresight for Bot {
+    async fn would(&self, cx: &Cx, line: &str) -> Result<Foreseen> {
+        let invocation = self.parse(line)?;
+        let call = cx.call().clone();
+        let question = self.question(&call.who, invocation.command, &invocation.args, &call.place);
+        let Decision { allowed, confirm, code, .. } = self.decide(&question);
+        let who_may = self.policy.who_may(&question);
+        let nobody = mpsc::unbounded_channel().0;
+        let asked = Cx::new(self.world.clone(), call, Some(invocation), nobody, self.stopping.clone());
+        let mut in_the_way = Vec::new();
+        for Plugged { spec, plugin } in &self.plugins {
+            let said = plugin.guard(&asked).await;
+            match said.with_context(|| format!("`{}` can not say whether this may be done now", spec.name))? {
+                Guarded::Allow | Guarded::While { .. } => {}
+                Guarded::Warn(reason) => in_the_way.push(reason),
+                Guarded::Deny(reply) => in_the_way.push(reply.text),
+            }
+        }
+        Ok(Foreseen { allowed, confirm, code, who_may, in_the_way })
+    }
+}

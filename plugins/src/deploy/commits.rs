@@ -1,0 +1,84 @@
+//! The commits between two others, read with `git log` from a repository on this machine.
+
+use super::git;
+use commands::cx::Ports;
+use commands::ports::Exit;
+use commands::text;
+
+/// How many commits are read at the most.
+pub const MOST: usize = 500;
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// The whole hash.
+    pub hash: String,
+    /// Whether it has more than one parent.
+    pub merge: bool,
+    /// Its author's name, as they wrote it: not fit to be shown as it is.
+    pub author: String,
+    /// The first line of its message, likewise.
+    pub subject: String,
+}
+
+/// The commits that `to` has and `from` has not, newest first, at most [`MOST`]; with `patterns`, those alone that change a
+/// file that fits one (as git's own `glob` path patterns: `migrations/**`).
+///
+/// # Errors
+/// The end of a sentence that says why they are not known.
+pub async fn between(
+    ports: &Ports,
+    repository: &str,
+    from: &str,
+    to: &str,
+    patterns: &[String],
+) -> Result<Vec<Commit>, String> {
+    if repository.contains(':') {
+        return Err("the repository is not on this machine".to_owned());
+    }
+    // What is no hash could be read as an option.
+    if let Some(odd) = [from, to].iter().find(|hash| hash.len() < 40 || !hash.bytes().all(|it| it.is_ascii_hexdigit()))
+    {
+        return Err(format!("{} is no commit", text::code(odd)));
+    }
+    let most = format!("--max-count={MOST}");
+    let range = format!("{from}..{to}");
+    let patterns: Vec<_> = patterns.iter().map(|pattern| format!(":(top,glob){pattern}")).collect();
+    let mut arguments =
+        vec!["-C", repository, "log", "--full-history", "--no-show-signature", &most, FORMAT, &range, "--"];
+    arguments.extend(patterns.iter().map(String::as_str));
+    let output = git::git(ports, &arguments).await.map_err(|stop| text::plain(&stop.to_string()))?;
+    if output.exit != Exit::Status(0) {
+        let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+        return Err(format!("git says: {}", text::plain(said.trim_end_matches('.'))));
+    }
+    Ok(parse(&output.stdout))
+}
+
+/// Hash, parents, author, subject: none of the first three can hold a zero byte or a line break, the last no line break.
+const FORMAT: &str = "--format=%H%x00%P%x00%an%x00%s";
+
+fn parse(listing: &str) -> Vec<Commit> {
+    let commit = |line: &str| {
+        let mut parts = line.splitn(4, '\0').map(str::to_owned);
+        let (hash, parents) = (parts.next()?, parts.next()?);
+        Some(Commit { hash, merge: parents.contains(' '), author: parts.next()?, subject: parts.next()? })
+    };
+    listing.lines().filter_map(commit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_are_read_whatever_people_wrote_in_them() {
+        let listing = "aaa\0bbb ccc\0ana\0Merge branch 'x'\nbbb\0ddd\0\0\nccc\0\0eve\tben\0it's\0odd\nno commit\n";
+        let found: Vec<_> = parse(listing).into_iter().map(|it| (it.hash, it.merge, it.author, it.subject)).collect();
+        let expected =
+            [("aaa", true, "ana", "Merge branch 'x'"), ("bbb", false, "", ""), ("ccc", false, "eve\tben", "it's\0odd")];
+        let expected = expected
+            .map(|(hash, merge, author, subject)| (hash.to_owned(), merge, author.to_owned(), subject.to_owned()));
+        assert_eq!(found, expected);
+    }
+}
