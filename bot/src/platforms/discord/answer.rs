@@ -31,6 +31,8 @@ pub(super) struct Answer {
     /// Whether it takes the place of the message whose button was pressed.
     in_place: bool,
     standing: Standing,
+    /// What it says.
+    shown: Option<Reply>,
     /// When the token is not used any more.
     over: Instant,
     /// How many messages of the bot's own this answer has begun.
@@ -53,7 +55,7 @@ enum Standing {
 impl Answer {
     pub(super) fn new(discord: Arc<Discord>, heard: Heard, kept: bool, in_place: bool) -> Answer {
         let over = Instant::now() + TOKEN_LIFE;
-        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, over, begun: 0 }
+        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, shown: None, over, begun: 0 }
     }
 
     /// Tells what `begin` answers, from the first word to the last. An interaction that was taken before is left alone.
@@ -151,6 +153,7 @@ impl Answer {
             shown => shown,
         };
         self.note(&reply, shown).await;
+        self.shown = Some(reply);
     }
 
     /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
@@ -200,8 +203,9 @@ impl Answer {
     async fn call_back(&self, kind: Callback, data: (Value, Vec<super::Upload>)) -> Result<(), RestError> {
         let Heard { id, token, .. } = &self.heard;
         let answer = self.discord.call_back(id, token, kind, data, self.kept).await?;
+        // The id of a message that is still to be filled stands here alone.
         if self.kept
-            && let Some(message) = answer.pointer("/resource/message/id").and_then(Value::as_str)
+            && let Some(message) = answer.pointer("/interaction/response_message_id").and_then(Value::as_str)
         {
             let message = message.to_owned();
             self.keep(|taken| taken.message = Some(message)).await;
@@ -256,33 +260,20 @@ impl Answer {
     /// The acknowledgement came too late, or found nobody: the answer will stand in a message of the bot's own.
     async fn lost(&mut self, error: RestError) {
         tracing::warn!("an interaction can not be acknowledged: {:?}", PostError::from(error));
-        let reply = Reply::card(Tone::Working, "Working", "This is being done; the answer comes here.");
-        if let Err(error) = self.begin_anew(&Reply { state: State::Progress, ..reply }).await {
+        if let Err(error) = self.begin_anew(&working()).await {
             tracing::warn!("nor can a message of its own be posted: {:?}", PostError::from(error));
         }
     }
 
-    /// Goes on in a new message: the old one is gone, or its token is over. Where the bot may not write, the asker alone
-    /// is told.
+    /// Goes on in a new message: the old one is gone, or its token is over.
     async fn begin_anew(&mut self, reply: &Reply) -> Result<(), RestError> {
         self.begun += 1;
         let nonce = format!("{}-{}", self.heard.id, self.begun);
-        let mut channel = leaf(&self.heard.channel).to_owned();
-        let posted = if reply.only_you { None } else { Some(self.discord.say(&channel, reply, &nonce).await) };
-        let id = match posted {
-            Some(Ok(id)) => id,
-            None | Some(Err(RestError::Refused { status: 403 | 404, .. })) => {
-                let who = json!({ "recipient_id": self.heard.speaker.id });
-                let request = Request::new(Method::POST, "/users/@me/channels").body(who);
-                let private = self.discord.rest.call(request).await?;
-                channel = private["id"].as_str().unwrap_or_default().to_owned();
-                self.discord.say(&channel, reply, &nonce).await?
-            }
-            Some(Err(error)) => return Err(error),
-        };
+        let Heard { channel, speaker, .. } = &self.heard;
+        let (channel, id) = self.discord.say_somewhere(channel, &speaker.id, reply, &nonce).await?;
         if self.kept {
             let (channel, id) = (channel.clone(), id.clone());
-            self.keep(move |taken| (taken.channel, taken.message) = (channel, Some(id))).await;
+            self.keep(move |taken| taken.moved(channel, id)).await;
         }
         self.standing = Standing::Own { channel, id };
         Ok(())
@@ -290,19 +281,20 @@ impl Answer {
 
     /// The token is nearly over: the story goes on in a message of the bot's own, and the old one says where.
     async fn hand_over(&mut self) {
-        let text = "This has been going on for a while. It goes on here.";
-        let begun = Reply { state: State::Progress, ..Reply::card(Tone::Working, "Still working", text) };
+        let story = self.shown.clone().unwrap_or_else(working);
         let old = self.path();
-        if let Err(error) = self.begin_anew(&begun).await {
+        if let Err(error) = self.begin_anew(&story).await {
             tracing::warn!("an answer can not go on in a message of its own: {:?}", PostError::from(error));
             // The token may still do for a moment; what comes is shown with it, or goes to the outbox.
             self.over += Duration::from_secs(20);
             return;
         }
         let (Standing::Own { channel, id }, Some(old)) = (&self.standing, old) else { return };
-        let guild = self.heard.guild.as_deref().unwrap_or("@me");
-        let link = format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}");
-        let body = json!({ "content": link, "embeds": [], "components": [], "allowed_mentions": { "parse": [] } });
+        let text = match self.heard.guild.as_deref().filter(|_| channel == leaf(&self.heard.channel)) {
+            Some(guild) => format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}"),
+            None => "It goes on in a private message to whoever asked: Deckhand may not write here.".to_owned(),
+        };
+        let body = json!({ "content": text, "embeds": [], "components": [], "allowed_mentions": { "parse": [] } });
         if let Err(error) = self.discord.rest.call(Request::new(Method::PATCH, old).body(body)).await {
             tracing::warn!("the old message can not point to the new one: {:?}", PostError::from(error));
         }
@@ -330,4 +322,10 @@ impl Answer {
             tracing::warn!("where an answer stands can not be noted down: {error:#}");
         }
     }
+}
+
+/// What is shown where nothing is known yet.
+fn working() -> Reply {
+    let card = Reply::card(Tone::Working, "Working", "This is being done; the answer comes here.");
+    Reply { state: State::Progress, ..card }
 }
