@@ -11,7 +11,7 @@ fn all(seen: &[Seen], what: What) -> Vec<&Seen> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn past_fourteen_minutes_the_story_goes_on_in_a_message_of_deckhands_own() {
+async fn past_fourteen_minutes_the_story_goes_on_in_a_thread_in_a_message_of_deckhands_own() {
     let house = House::new().await;
     let old = house.under_way("ana").await;
     house.pass(QUARTER).await;
@@ -19,9 +19,11 @@ async fn past_fourteen_minutes_the_story_goes_on_in_a_message_of_deckhands_own()
     let posted = all(&seen, What::Posted);
     assert_eq!(posted.len(), 1, "{seen:?}");
     let new = posted[0];
-    // It is the whole story, in the same channel, and its buttons live.
+    // It is the whole story, in a thread under the old message, and its buttons live.
     assert!(words(new).contains("shipping v1 (1111111)"), "{}", words(new));
-    assert_eq!((new.labels(), &new.channel, &new.interaction), (vec!["Cancel"], &house.channel("ops"), &None));
+    let threads = all(&seen, What::Thread);
+    assert_eq!((threads.len(), threads[0].body["id"].as_str()), (1, Some(new.channel.as_str())), "{seen:?}");
+    assert_eq!((new.labels(), &new.interaction), (vec!["Cancel"], &None));
     let link = format!("https://discord.com/channels/{}/{}/{}", house.discord().guild(), new.channel, new.message);
     let left = seen.iter().rfind(|seen| seen.message == old).unwrap();
     assert!(left.text().contains(&link) && left.labels().is_empty(), "{}", left.body);

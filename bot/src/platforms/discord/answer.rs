@@ -6,6 +6,7 @@ use super::rest::{Ready, Request, Rest, RestError};
 use super::{Callback, Discord, EPHEMERAL, NAME, PostError, TOKEN_MINUTES, leaf, render::Message};
 use crate::gate::Replies;
 use crate::outbox::{self, Outgoing};
+use crate::platforms::Platform;
 use commands::ledger::Place;
 use commands::reply::{Outcome, Reply, State, Tone};
 use commands::store::Batch;
@@ -145,7 +146,7 @@ impl Answer {
             _ => self.edit(&reply, place).await,
         };
         let shown = match shown {
-            Err(RestError::Refused { status: 404 | 401, .. }) => self.begin_anew(&reply).await,
+            Err(RestError::Refused { status: 404 | 401, .. }) => self.go_on(&self.heard.channel.clone(), &reply).await,
             Err(RestError::Refused { status, code, message }) => {
                 tracing::error!(status, code, "Discord refuses an answer: {message}");
                 self.show_plainly(&reply).await
@@ -260,17 +261,16 @@ impl Answer {
     /// The acknowledgement came too late, or found nobody: the answer will stand in a message of the bot's own.
     async fn lost(&mut self, error: RestError) {
         tracing::warn!("an interaction can not be acknowledged: {:?}", PostError::from(error));
-        if let Err(error) = self.begin_anew(&working()).await {
+        if let Err(error) = self.go_on(&self.heard.channel.clone(), &working()).await {
             tracing::warn!("nor can a message of its own be posted: {:?}", PostError::from(error));
         }
     }
 
-    /// Goes on in a new message: the old one is gone, or its token is over.
-    async fn begin_anew(&mut self, reply: &Reply) -> Result<(), RestError> {
+    /// Goes on in a new message of `channel`: the old one is gone, or its token is over.
+    async fn go_on(&mut self, channel: &str, reply: &Reply) -> Result<(), RestError> {
         self.begun += 1;
         let nonce = format!("{}-{}", self.heard.id, self.begun);
-        let Heard { channel, speaker, .. } = &self.heard;
-        let (channel, id) = self.discord.say_somewhere(channel, &speaker.id, reply, &nonce).await?;
+        let (channel, id) = self.discord.say_somewhere(channel, &self.heard.speaker.id, reply, &nonce).await?;
         if self.kept {
             let (channel, id) = (channel.clone(), id.clone());
             self.keep(move |taken| taken.moved(channel, id)).await;
@@ -279,18 +279,20 @@ impl Answer {
         Ok(())
     }
 
-    /// The token is nearly over: the story goes on in a message of the bot's own, and the old one says where.
+    /// The token is nearly over: the story goes on in a message of the bot's own, in a thread under the old one, which says
+    /// where.
     async fn hand_over(&mut self) {
         let story = self.shown.clone().unwrap_or_else(working);
         let old = self.path();
-        if let Err(error) = self.begin_anew(&story).await {
+        let room = self.thread(&story).await.unwrap_or_else(|| self.heard.channel.clone());
+        if let Err(error) = self.go_on(&room, &story).await {
             tracing::warn!("an answer can not go on in a message of its own: {:?}", PostError::from(error));
             // The token may still do for a moment; what comes is shown with it, or goes to the outbox.
             self.over += Duration::from_secs(20);
             return;
         }
         let (Standing::Own { channel, id }, Some(old)) = (&self.standing, old) else { return };
-        let text = match self.heard.guild.as_deref().filter(|_| channel == leaf(&self.heard.channel)) {
+        let text = match self.heard.guild.as_deref().filter(|_| channel == leaf(&room)) {
             Some(guild) => format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}"),
             None => "It goes on in a private message to whoever asked: Deckhand may not write here.".to_owned(),
         };
@@ -298,6 +300,18 @@ impl Answer {
         if let Err(error) = self.discord.rest.call(Request::new(Method::PATCH, old).body(body)).await {
             tracing::warn!("the old message can not point to the new one: {:?}", PostError::from(error));
         }
+    }
+
+    /// A thread under the message where the story began; nothing where none can be, as in a thread.
+    async fn thread(&self, story: &Reply) -> Option<String> {
+        let Heard { id, channel, .. } = &self.heard;
+        if story.only_you || !self.kept || channel.contains('/') {
+            return None;
+        }
+        let place = Place { platform: NAME.to_owned(), channel: channel.clone(), message: id.clone() };
+        let title = story.card.as_ref().map_or("A long story", |card| card.title.as_str());
+        let opened = self.discord.open_thread(&place, title).await;
+        opened.inspect_err(|error| tracing::info!("no thread can be opened: {error:?}")).ok()
     }
 
     /// Discord did not take the message as it was drawn: its bare words, so that nobody is left without an answer.

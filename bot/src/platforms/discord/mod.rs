@@ -285,10 +285,16 @@ impl Discord {
         if reply.state == State::Final {
             for file in &reply.files {
                 match self.files.tail(&file.name, LONGEST_FILE).await {
-                    Ok(Some(text)) if !text.is_empty() => uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() }),
+                    Ok(Some(text)) if !text.is_empty() => {
+                        uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() });
+                    }
                     // Discord takes no empty file.
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(file = file.name, "a file can not be attached: {error:#}"),
+                    Err(error) => {
+                        tracing::warn!(file = file.name, "a file can not be attached: {error:#}");
+                        let bytes = "Deckhand could not read this file just now: ask its operator for it.\n".into();
+                        uploads.push(Upload { name: format!("{}.txt", file.title), bytes });
+                    }
                 }
             }
         }
