@@ -3,10 +3,10 @@
 use crate::builtin::{self, Builtin};
 use crate::gate::consent::AskFirst;
 use crate::gate::people::People;
+use crate::gate::post::Post;
 use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
-use crate::outbox::Post;
 use crate::platforms::discord;
 use commands::clock::Clock;
 use commands::cx::{Ports, World};

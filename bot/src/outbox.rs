@@ -4,13 +4,10 @@
 //! platform has it. One that may have been posted just before a crash is posted again under the same key, which the
 //! platform knows.
 
-use crate::gate::{self, buttons::Dresser};
 use crate::platforms::{Platform, PostError};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use commands::cx::Outbox;
 use commands::ledger::Place;
-use commands::redact::Redactor;
 use commands::reply::Reply;
 use commands::store::{Batch, CommitError, Record, Store};
 use futures::FutureExt;
@@ -102,20 +99,6 @@ pub fn stage(batch: &mut Batch, message: &Outgoing) -> anyhow::Result<()> {
     let record = serde_json::to_vec(&Envelope { schema: SCHEMA, message })?;
     batch.expect(&key, 0).put(key, record);
     Ok(())
-}
-
-/// The outbox for plugins: what they say is cleaned of secrets, and its buttons are named.
-pub struct Post {
-    /// What takes secrets out of texts.
-    pub redactor: Redactor,
-}
-
-impl Outbox for Post {
-    fn stage(&self, batch: &mut Batch, at: DateTime<Utc>, place: &Place, mut reply: Reply) -> anyhow::Result<()> {
-        gate::redact(&mut reply, |text| self.redactor.redact(text).into_owned());
-        Dresser::default().dress(&mut reply, batch, at)?;
-        stage(batch, &Outgoing::post(at, &*place.platform, &*place.channel, reply))
-    }
 }
 
 fn prefix(platform: &str) -> String {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
 use async_trait::async_trait;
-use bot::outbox::Post;
+use bot::gate::post::Post;
 use bytes::Bytes;
 use chrono::DateTime;
 use commands::act::{Act, Permit};

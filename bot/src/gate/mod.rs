@@ -8,6 +8,7 @@ mod foresight;
 pub mod grants;
 pub mod lanes;
 pub mod people;
+pub mod post;
 pub mod refusal;
 pub mod rooms;
 mod understanding;
@@ -426,7 +427,7 @@ fn panicked() -> Reply {
     Reply::card(Tone::Bad, "This did not work", text).outcome(Outcome::Broken)
 }
 
-pub(crate) fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
+fn redact(reply: &mut Reply, hide: impl Fn(&str) -> String) {
     let Reply { text, card, fields, table, output, buttons, .. } = reply;
     let fields = fields.iter_mut().flat_map(|field| [&mut field.name, &mut field.value]);
     let cells = table.iter_mut().flat_map(|table| table.rows.iter_mut().flatten());

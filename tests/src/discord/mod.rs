@@ -189,6 +189,7 @@ impl Discord {
 
     /// Answers a request; nothing when the connection is to break.
     async fn answer(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
+        let at = Instant::now();
         let path = path(request.uri().path());
         let Some((route, parameters)) = routes::find(request.method().as_str(), &path) else {
             self.state().amiss.push(format!("no route knows {} {path}", request.method()));
@@ -206,7 +207,7 @@ impl Discord {
         let body::Body { json, files } = read.unwrap_or_default();
         let call = Call { path: parameters, query, body: json, files };
         let (status, headers, body) = self.decide(route, &call, text("authorization"), readable, fault);
-        self.note(route, &path, call, status, &body);
+        self.note(route, Received { at, route: route.name(), path, body: call.body, status }, &body);
         match fault {
             Some(Fault::Slow(long)) => tokio::time::sleep(long).await,
             Some(Fault::Cut) => return None,
@@ -260,20 +261,18 @@ impl Discord {
     }
 
     /// Writes a request down, holds it and its answer against Discord's description, and wakes who waits.
-    fn note(&self, route: &Route, path: &str, call: Call, status: u16, body: &Value) {
+    fn note(&self, route: &Route, received: Received, answer: &Value) {
         let mut wrong = Vec::new();
-        let closed = !self.state().knobs.lenient;
+        let (closed, status) = (!self.state().knobs.lenient, received.status);
         if let Some(check) = self.0.check.filter(|_| status < 500) {
             let refused = (400..500).contains(&status);
             let request =
-                if refused { Vec::new() } else { check.request(route.method, route.template, &call.body, closed) };
+                if refused { Vec::new() } else { check.request(route.method, route.template, &received.body, closed) };
             wrong.extend(request);
-            wrong.extend(check.answer(route.method, route.template, status, body));
+            wrong.extend(check.answer(route.method, route.template, status, answer));
         }
         let mut state = self.state();
         state.amiss.extend(wrong);
-        let received =
-            Received { at: Instant::now(), route: route.name(), path: path.to_owned(), body: call.body, status };
         state.requests.push(received);
         drop(state);
         self.changed();

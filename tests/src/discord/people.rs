@@ -232,7 +232,8 @@ fn interaction(
     let member = state.guilds.get(&guild).is_some_and(|guild| guild.members.contains_key(&user));
     ensure!(member, "{who} is not in this guild");
     let id = state.id();
-    let token = format!("aW50ZXJhY3Rpb24.{id}.{}", signature(&id, "token").get(..40).unwrap_or_default());
+    // It need not be hard to guess here, only as long as one that is.
+    let token = format!("aW50ZXJhY3Rpb24.{id}.{}", id.repeat(2));
     let mut asked = json!({
         "id": id, "application_id": state.application, "type": kind as u8, "data": data, "guild_id": guild,
         "guild": { "id": guild, "locale": "en-US", "features": [] },

@@ -6,6 +6,7 @@ use super::rest::{Ready, Request, Rest, RestError};
 use super::{Callback, Discord, EPHEMERAL, NAME, PostError, TOKEN_MINUTES, leaf, render::Message};
 use crate::gate::Replies;
 use crate::outbox::{self, Outgoing};
+use crate::platforms::Platform;
 use commands::ledger::Place;
 use commands::reply::{Outcome, Reply, State, Tone};
 use commands::store::Batch;
@@ -31,6 +32,8 @@ pub(super) struct Answer {
     /// Whether it takes the place of the message whose button was pressed.
     in_place: bool,
     standing: Standing,
+    /// What it says.
+    shown: Option<Reply>,
     /// When the token is not used any more.
     over: Instant,
     /// How many messages of the bot's own this answer has begun.
@@ -53,7 +56,7 @@ enum Standing {
 impl Answer {
     pub(super) fn new(discord: Arc<Discord>, heard: Heard, kept: bool, in_place: bool) -> Answer {
         let over = Instant::now() + TOKEN_LIFE;
-        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, over, begun: 0 }
+        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, shown: None, over, begun: 0 }
     }
 
     /// Tells what `begin` answers, from the first word to the last. An interaction that was taken before is left alone.
@@ -143,7 +146,7 @@ impl Answer {
             _ => self.edit(&reply, place).await,
         };
         let shown = match shown {
-            Err(RestError::Refused { status: 404 | 401, .. }) => self.begin_anew(&reply).await,
+            Err(RestError::Refused { status: 404 | 401, .. }) => self.go_on(&self.heard.channel.clone(), &reply).await,
             Err(RestError::Refused { status, code, message }) => {
                 tracing::error!(status, code, "Discord refuses an answer: {message}");
                 self.show_plainly(&reply).await
@@ -151,6 +154,7 @@ impl Answer {
             shown => shown,
         };
         self.note(&reply, shown).await;
+        self.shown = Some(reply);
     }
 
     /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
@@ -200,8 +204,9 @@ impl Answer {
     async fn call_back(&self, kind: Callback, data: (Value, Vec<super::Upload>)) -> Result<(), RestError> {
         let Heard { id, token, .. } = &self.heard;
         let answer = self.discord.call_back(id, token, kind, data, self.kept).await?;
+        // The id of a message that is still to be filled stands here alone.
         if self.kept
-            && let Some(message) = answer.pointer("/resource/message/id").and_then(Value::as_str)
+            && let Some(message) = answer.pointer("/interaction/response_message_id").and_then(Value::as_str)
         {
             let message = message.to_owned();
             self.keep(|taken| taken.message = Some(message)).await;
@@ -256,56 +261,57 @@ impl Answer {
     /// The acknowledgement came too late, or found nobody: the answer will stand in a message of the bot's own.
     async fn lost(&mut self, error: RestError) {
         tracing::warn!("an interaction can not be acknowledged: {:?}", PostError::from(error));
-        let reply = Reply::card(Tone::Working, "Working", "This is being done; the answer comes here.");
-        if let Err(error) = self.begin_anew(&Reply { state: State::Progress, ..reply }).await {
+        if let Err(error) = self.go_on(&self.heard.channel.clone(), &working()).await {
             tracing::warn!("nor can a message of its own be posted: {:?}", PostError::from(error));
         }
     }
 
-    /// Goes on in a new message: the old one is gone, or its token is over. Where the bot may not write, the asker alone
-    /// is told.
-    async fn begin_anew(&mut self, reply: &Reply) -> Result<(), RestError> {
+    /// Goes on in a new message of `channel`: the old one is gone, or its token is over.
+    async fn go_on(&mut self, channel: &str, reply: &Reply) -> Result<(), RestError> {
         self.begun += 1;
         let nonce = format!("{}-{}", self.heard.id, self.begun);
-        let mut channel = leaf(&self.heard.channel).to_owned();
-        let posted = if reply.only_you { None } else { Some(self.discord.say(&channel, reply, &nonce).await) };
-        let id = match posted {
-            Some(Ok(id)) => id,
-            None | Some(Err(RestError::Refused { status: 403 | 404, .. })) => {
-                let who = json!({ "recipient_id": self.heard.speaker.id });
-                let request = Request::new(Method::POST, "/users/@me/channels").body(who);
-                let private = self.discord.rest.call(request).await?;
-                channel = private["id"].as_str().unwrap_or_default().to_owned();
-                self.discord.say(&channel, reply, &nonce).await?
-            }
-            Some(Err(error)) => return Err(error),
-        };
+        let (channel, id) = self.discord.say_somewhere(channel, &self.heard.speaker.id, reply, &nonce).await?;
         if self.kept {
             let (channel, id) = (channel.clone(), id.clone());
-            self.keep(move |taken| (taken.channel, taken.message) = (channel, Some(id))).await;
+            self.keep(move |taken| taken.moved(channel, id)).await;
         }
         self.standing = Standing::Own { channel, id };
         Ok(())
     }
 
-    /// The token is nearly over: the story goes on in a message of the bot's own, and the old one says where.
+    /// The token is nearly over: the story goes on in a message of the bot's own, in a thread under the old one, which says
+    /// where.
     async fn hand_over(&mut self) {
-        let text = "This has been going on for a while. It goes on here.";
-        let begun = Reply { state: State::Progress, ..Reply::card(Tone::Working, "Still working", text) };
+        let story = self.shown.clone().unwrap_or_else(working);
         let old = self.path();
-        if let Err(error) = self.begin_anew(&begun).await {
+        let room = self.thread(&story).await.unwrap_or_else(|| self.heard.channel.clone());
+        if let Err(error) = self.go_on(&room, &story).await {
             tracing::warn!("an answer can not go on in a message of its own: {:?}", PostError::from(error));
             // The token may still do for a moment; what comes is shown with it, or goes to the outbox.
             self.over += Duration::from_secs(20);
             return;
         }
         let (Standing::Own { channel, id }, Some(old)) = (&self.standing, old) else { return };
-        let guild = self.heard.guild.as_deref().unwrap_or("@me");
-        let link = format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}");
-        let body = json!({ "content": link, "embeds": [], "components": [], "allowed_mentions": { "parse": [] } });
+        let text = match self.heard.guild.as_deref().filter(|_| channel == leaf(&room)) {
+            Some(guild) => format!("It goes on here: https://discord.com/channels/{guild}/{channel}/{id}"),
+            None => "It goes on in a private message to whoever asked: Deckhand may not write here.".to_owned(),
+        };
+        let body = json!({ "content": text, "embeds": [], "components": [], "allowed_mentions": { "parse": [] } });
         if let Err(error) = self.discord.rest.call(Request::new(Method::PATCH, old).body(body)).await {
             tracing::warn!("the old message can not point to the new one: {:?}", PostError::from(error));
         }
+    }
+
+    /// A thread under the message where the story began; nothing where none can be, as in a thread.
+    async fn thread(&self, story: &Reply) -> Option<String> {
+        let Heard { id, channel, .. } = &self.heard;
+        if story.only_you || !self.kept || channel.contains('/') {
+            return None;
+        }
+        let place = Place { platform: NAME.to_owned(), channel: channel.clone(), message: id.clone() };
+        let title = story.card.as_ref().map_or("A long story", |card| card.title.as_str());
+        let opened = self.discord.open_thread(&place, title).await;
+        opened.inspect_err(|error| tracing::info!("no thread can be opened: {error:?}")).ok()
     }
 
     /// Discord did not take the message as it was drawn: its bare words, so that nobody is left without an answer.
@@ -330,4 +336,10 @@ impl Answer {
             tracing::warn!("where an answer stands can not be noted down: {error:#}");
         }
     }
+}
+
+/// What is shown where nothing is known yet.
+fn working() -> Reply {
+    let card = Reply::card(Tone::Working, "Working", "This is being done; the answer comes here.");
+    Reply { state: State::Progress, ..card }
 }

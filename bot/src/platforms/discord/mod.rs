@@ -285,9 +285,16 @@ impl Discord {
         if reply.state == State::Final {
             for file in &reply.files {
                 match self.files.tail(&file.name, LONGEST_FILE).await {
-                    Ok(Some(text)) => uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() }),
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(file = file.name, "a file can not be attached: {error:#}"),
+                    Ok(Some(text)) if !text.is_empty() => {
+                        uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() });
+                    }
+                    // Discord takes no empty file.
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::warn!(file = file.name, "a file can not be attached: {error:#}");
+                        let bytes = "Deckhand could not read this file just now: ask its operator for it.\n".into();
+                        uploads.push(Upload { name: format!("{}.txt", file.title), bytes });
+                    }
                 }
             }
         }
@@ -304,10 +311,35 @@ impl Discord {
         Ok(posted["id"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// As [`Discord::say`], or to `asker` alone: what only they are to see, and what the bot may not write in the channel.
+    /// Returns the channel, too.
+    async fn say_somewhere(
+        &self,
+        channel: &str,
+        asker: &str,
+        reply: &Reply,
+        nonce: &str,
+    ) -> Result<(String, String), RestError> {
+        if !reply.only_you {
+            match self.say(channel, reply, nonce).await {
+                Err(RestError::Refused { status: 403 | 404, .. }) => {}
+                posted => return Ok((leaf(channel).to_owned(), posted?)),
+            }
+        }
+        let request = Request::new(Method::POST, "/users/@me/channels").body(json!({ "recipient_id": asker }));
+        let private = self.rest.call(request).await?["id"].as_str().unwrap_or_default().to_owned();
+        let message = self.say(&private, reply, nonce).await?;
+        Ok((private, message))
+    }
+
     /// Puts `reply` in the place of a message of the bot's own.
     async fn change(&self, channel: &str, message: &str, reply: &Reply) -> Result<(), RestError> {
+        self.put(format!("/channels/{}/messages/{message}", leaf(channel)), reply).await
+    }
+
+    /// Puts `reply` in the place of the message at this path.
+    async fn put(&self, path: String, reply: &Reply) -> Result<(), RestError> {
         let Message { body, files } = self.rendered(reply).await;
-        let path = format!("/channels/{}/messages/{message}", leaf(channel));
         self.rest.call(Request::new(Method::PATCH, path).body(body).files(files)).await.map(drop)
     }
 
@@ -347,16 +379,13 @@ impl Platform for Discord {
         let Some(taken) = self.records.get(&place.message).await.map_err(PostError::Away)? else {
             return Ok(self.change(&place.channel, &place.message, reply).await?);
         };
-        let result = match &taken.message {
-            Some(message) => self.change(&taken.channel, message, reply).await,
-            None => self.edit_original(&taken, reply).await,
-        };
-        match result {
+        match self.change_answer(&taken, reply).await {
             Ok(()) => {}
-            // It is gone, or was never shown: the story is told in a new one.
-            Err(RestError::Refused { status: 404 | 401, .. }) => {
-                let message = self.say(&taken.channel, reply, &format!("e{}", place.message)).await?;
-                let change = |taken: &mut Taken| taken.message = Some(message);
+            // It is gone, out of reach, or was never shown: the story is told in a new one.
+            Err(RestError::Refused { status: 401 | 403 | 404, .. }) => {
+                let once = format!("e{}", place.message);
+                let (channel, message) = self.say_somewhere(&taken.channel, &taken.asker, reply, &once).await?;
+                let change = |taken: &mut Taken| taken.moved(channel, message);
                 self.records.change(&place.message, change).await.map_err(PostError::Away)?;
             }
             Err(error) => return Err(error.into()),
@@ -379,14 +408,23 @@ impl Platform for Discord {
 }
 
 impl Discord {
-    /// The answer to an interaction whose token may still be good, and whose message's id was never learned.
-    async fn edit_original(&self, taken: &Taken, reply: &Reply) -> Result<(), RestError> {
-        if self.records.now() - taken.at >= chrono::TimeDelta::minutes(TOKEN_MINUTES) {
-            return Err(RestError::Refused { status: 404, code: UNKNOWN_MESSAGE, message: "it is over".to_owned() });
+    /// Puts `reply` in the place of the answer to an interaction: by its token, as long as that is good, else as a message
+    /// of the channel.
+    async fn change_answer(&self, taken: &Taken, reply: &Reply) -> Result<(), RestError> {
+        let Taken { token, channel, message, at, .. } = taken;
+        let mut result =
+            Err(RestError::Refused { status: 404, code: UNKNOWN_MESSAGE, message: "it was never shown".to_owned() });
+        if !token.is_empty() && self.records.now() - *at < chrono::TimeDelta::minutes(TOKEN_MINUTES) {
+            let original = message.as_deref().unwrap_or("@original");
+            let path = format!("/webhooks/{}/{token}/messages/{original}", self.settings.application);
+            result = self.put(path, reply).await;
         }
-        let Message { body, files } = self.rendered(reply).await;
-        let path = format!("/webhooks/{}/{}/messages/@original", self.settings.application, taken.token);
-        self.rest.call(Request::new(Method::PATCH, path).body(body).files(files)).await.map(drop)
+        match (result, message) {
+            (Err(RestError::Refused { status: 401 | 404, .. }), Some(message)) => {
+                self.change(channel, message, reply).await
+            }
+            (result, _) => result,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const KEPT_DAYS: i64 = 14;
 /// An interaction that was taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Taken {
-    /// The token that it is answered with, for 15 minutes.
+    /// The token that it is answered with, for 15 minutes; empty once the answer stands in a message of the bot's own.
     pub token: String,
     /// The channel, or the thread, of the message that answers.
     pub channel: String,
@@ -31,6 +31,14 @@ pub struct Taken {
     pub at: DateTime<Utc>,
     /// Whether the last word has been shown.
     pub told: bool,
+}
+
+impl Taken {
+    /// From now on, the answer stands in this message of the bot's own.
+    pub fn moved(&mut self, channel: String, message: String) {
+        self.token.clear();
+        (self.channel, self.message) = (channel, Some(message));
+    }
 }
 
 /// All that were taken.

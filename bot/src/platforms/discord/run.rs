@@ -31,7 +31,8 @@ impl Link {
     /// When the token is not good, Discord can not be reached, or the endpoint's address is taken.
     pub async fn connect(discord: Arc<Discord>, health: Arc<Health>, clock: Clock) -> Result<Link> {
         let settings::Settings { application, guilds, .. } = &discord.settings;
-        register::check(&discord.rest, application, guilds).await?;
+        let checked = register::check(&discord.rest, application, guilds).await;
+        checked.with_context(|| format!("Deckhand does not start without Discord (at {})", discord.settings.api))?;
         let scope = if discord.settings.global { Scope::Global } else { Scope::Guild };
         let plugins = discord.bot.plugins.iter().map(|plugged| plugged.spec);
         let wanted = views::discord::registration(plugins, Some(&discord.bot.policy));

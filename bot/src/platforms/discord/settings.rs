@@ -56,6 +56,7 @@ pub fn read(config: &Config, problems: &Problems) -> Option<Settings> {
         let what = format!("{} is no id of a server", config::quoted(guild));
         section.problem("guilds", what, "copy it from Discord: a number of 17 to 20 digits");
     }
+    check_ids(config, problems);
     let application = section.required_text("application");
     if !application.is_empty() && !is_id(&application) {
         section.problem("application", "this is no application id", "copy it from Discord's developer portal");
@@ -87,6 +88,25 @@ pub fn read(config: &Config, problems: &Problems) -> Option<Settings> {
     };
     section.finish();
     Some(settings)
+}
+
+/// Notes what stands as an id of a person, a role or a channel and is none: it would never be met.
+fn check_ids(config: &Config, problems: &Problems) {
+    let tables = [
+        ("people", config.people.keys().collect::<Vec<_>>()),
+        ("roles", config.roles.keys().collect()),
+        ("channels", config.rooms.keys().collect()),
+    ];
+    for (table, name) in tables.into_iter().flat_map(|(table, names)| names.into_iter().map(move |name| (table, name)))
+    {
+        let Some(section) = config.section(table, problems).and_then(|section| section.table(name)) else { continue };
+        let ids =
+            if table == "roles" { section.texts(super::NAME) } else { section.text(super::NAME).into_iter().collect() };
+        for id in ids.iter().filter(|id| !is_id(id)) {
+            let what = format!("{} is no id on Discord", config::quoted(id));
+            section.problem(super::NAME, what, "copy it from Discord: a number of 17 to 20 digits");
+        }
+    }
 }
 
 fn silence(section: &Section) -> Duration {

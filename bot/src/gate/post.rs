@@ -1,0 +1,24 @@
+//! What plugins say to people who are not waiting for an answer: cleaned, dressed, and on its way through the outbox.
+
+use super::buttons::Dresser;
+use crate::outbox::{self, Outgoing};
+use chrono::{DateTime, Utc};
+use commands::cx::Outbox;
+use commands::ledger::Place;
+use commands::redact::Redactor;
+use commands::reply::Reply;
+use commands::store::Batch;
+
+/// The outbox for plugins: what they say is cleaned of secrets, and its buttons are named.
+pub struct Post {
+    /// What takes secrets out of texts.
+    pub redactor: Redactor,
+}
+
+impl Outbox for Post {
+    fn stage(&self, batch: &mut Batch, at: DateTime<Utc>, place: &Place, mut reply: Reply) -> anyhow::Result<()> {
+        super::redact(&mut reply, |text| self.redactor.redact(text).into_owned());
+        Dresser::default().dress(&mut reply, batch, at)?;
+        outbox::stage(batch, &Outgoing::post(at, &*place.platform, &*place.channel, reply))
+    }
+}
