@@ -46,7 +46,7 @@ impl Value {
         match kind {
             Kind::Service | Kind::Environment | Kind::Person | Kind::Command | Kind::Choice(_) => {
                 let names = names(kind, registry, vocabulary);
-                named(kind, text, &names.iter().map(String::as_str).collect::<Vec<_>>())
+                named(kind, text, &names)
             }
             Kind::Ref => match wrong_with_ref(text) {
                 None => Ok(Value::Text(text.to_owned())),
@@ -100,13 +100,14 @@ pub(crate) fn is_name(kind: Kind) -> bool {
 }
 
 /// The names that there are, for a kind whose values are names.
-pub(crate) fn names(kind: Kind, registry: &Registry, vocabulary: &Vocabulary) -> Vec<String> {
+pub(crate) fn names<'a>(kind: Kind, registry: &'a Registry, vocabulary: &'a Vocabulary) -> Vec<&'a str> {
+    let all = |names: &'a [String]| names.iter().map(String::as_str).collect();
     match kind {
-        Kind::Service => vocabulary.services.clone(),
-        Kind::Environment => vocabulary.environments.clone(),
-        Kind::Person => vocabulary.people.clone(),
-        Kind::Command => registry.iter().map(|spec| spec.name).chain(registry.groups()).map(str::to_owned).collect(),
-        Kind::Choice(words) => words.iter().map(|word| (*word).to_owned()).collect(),
+        Kind::Service => all(&vocabulary.services),
+        Kind::Environment => all(&vocabulary.environments),
+        Kind::Person => all(&vocabulary.people),
+        Kind::Command => registry.iter().map(|spec| spec.name).chain(registry.groups()).collect(),
+        Kind::Choice(words) => words.to_vec(),
         Kind::Ref | Kind::Duration | Kind::Time | Kind::Later | Kind::Percent | Kind::Integer(..) | Kind::Text => {
             Vec::new()
         }
@@ -134,7 +135,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
 pub(crate) fn what_fits(kind: Kind, registry: &Registry, vocabulary: &Vocabulary) -> String {
     match kind {
         Kind::Command => "`/help` lists them.".into(),
-        _ if is_name(kind) => one_of(names(kind, registry, vocabulary).iter().map(String::as_str)),
+        _ if is_name(kind) => one_of(names(kind, registry, vocabulary).into_iter()),
         Kind::Ref => "Name a tag, a branch or a commit.".into(),
         Kind::Duration => "Write it like `90s`, `15m`, `1h30m` or `7d`.".into(),
         Kind::Time => "Write it like `14:00`, `yesterday`, `2026-03-01 14:00` or `2h ago`.".into(),

@@ -8,6 +8,7 @@ mod load;
 use super::{Figure, Goal, HEAD, median};
 use anyhow::Result;
 use bots::Bot;
+use deploys::Deploys;
 use load::Case;
 use std::fmt::Write;
 use std::path::Path;
@@ -74,13 +75,13 @@ pub async fn run(programs: &Path, scratch: &Path) -> Result<String> {
             one.bot.end().await;
         }
     }
-    let late = deploys::run(&all[0].bot, AT_ONCE).await?;
+    let deploys = deploys::run(&all[0].bot, AT_ONCE).await?;
     all[0].bot.end().await;
-    table(&all, &late)
+    table(&all, &deploys)
 }
 
 /// What came out, and then what was wanted of it.
-fn table(all: &[Measured], late: &[Duration]) -> Result<String> {
+fn table(all: &[Measured], deploys: &Deploys) -> Result<String> {
     let mut out = String::from(
         "| bot | asked | acknowledged, alone: p50 / p99 | done, alone: p50 / p99 | acknowledged, 64 at once: p50 / p99 \
          | done, 64 at once | processor time each | memory at the end | start |\n\
@@ -102,14 +103,14 @@ fn table(all: &[Measured], late: &[Duration]) -> Result<String> {
         }
     }
     writeln!(out, "\n{HEAD}")?;
-    for figure in figures(all, late) {
+    for figure in figures(all, deploys) {
         writeln!(out, "{figure}")?;
     }
     Ok(out)
 }
 
 /// What the issue wants.
-fn figures(all: &[Measured], late: &[Duration]) -> Vec<Figure> {
+fn figures(all: &[Measured], deploys: &Deploys) -> Vec<Figure> {
     let [ours, bare, others @ ..] = all else { return Vec::new() };
     let mut figures = Vec::new();
     let acknowledged = |case: &Case| part(&case.part.alone.acknowledged, 50);
@@ -130,7 +131,7 @@ fn figures(all: &[Measured], late: &[Duration]) -> Vec<Figure> {
             goal: if case.reads { Goal::AtLeast(1.0) } else { Goal::None },
         });
     }
-    let (start, last) = (median(ours.starts.clone()), part(late, 100).as_secs_f64());
+    let (start, last) = (median(ours.starts.clone()), part(&deploys.late, 100).as_secs_f64());
     let wanted = |what: String, show: fn(f64) -> String, is: f64, goal: f64| Figure {
         what,
         measured: show(is),
@@ -138,11 +139,13 @@ fn figures(all: &[Measured], late: &[Duration]) -> Vec<Figure> {
         ratio: is / goal,
         goal: Goal::AtMost(1.0),
     };
-    let deploys =
-        format!("{} deploys at once: the last of their last states, p99 {}", late.len(), micro(part(late, 99)));
+    let Deploys { late, edits, refused } = deploys;
+    let count = late.len();
+    let together =
+        format!("{count} deploys at once, {edits} edits, {refused} too many: their last states at the latest");
     figures.push(wanted("memory at the end".to_owned(), mebi, ours.memory, MEMORY));
     figures.push(wanted("start, until Discord says READY".to_owned(), milli, start, START));
-    figures.push(wanted(deploys, milli, last, LATE.as_secs_f64()));
+    figures.push(wanted(together, milli, last, LATE.as_secs_f64()));
     figures
 }
 

@@ -124,15 +124,24 @@ impl Answer {
     async fn defer(&mut self) {
         let kind = if self.in_place { Callback::UpdateLater } else { Callback::Later };
         match self.call_back(kind, (Value::Null, Vec::new())).await {
-            Ok(()) => self.standing = Standing::Original { only_you: false, theirs: self.in_place },
+            Ok(message) => {
+                self.standing = Standing::Original { only_you: false, theirs: self.in_place };
+                if let Some(message) = message {
+                    self.keep(|taken| taken.message = Some(message)).await;
+                }
+            }
             Err(error) => self.lost(error).await,
         }
     }
 
     /// Shows a state of the answer, wherever it stands, and makes sure of the last one.
     async fn show(&mut self, reply: Reply, place: Option<Ready<'_>>) {
+        let mut message = None;
         let shown = match self.standing.clone() {
-            Standing::Nowhere => self.acknowledge(&reply).await,
+            Standing::Nowhere => {
+                let acknowledged = self.acknowledge(&reply).await;
+                acknowledged.map(|id| message = id)
+            }
             Standing::Original { only_you, theirs } if theirs && only_you != reply.only_you => {
                 drop(place);
                 self.follow_up(&reply).await
@@ -153,12 +162,12 @@ impl Answer {
             }
             shown => shown,
         };
-        self.note(&reply, shown).await;
+        self.note(&reply, shown, message).await;
         self.shown = Some(reply);
     }
 
     /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
-    async fn note(&mut self, reply: &Reply, shown: Result<(), RestError>) {
+    async fn note(&mut self, reply: &Reply, shown: Result<(), RestError>, message: Option<String>) {
         let last = reply.state == State::Final;
         let told = match shown {
             Ok(()) => last,
@@ -170,8 +179,12 @@ impl Answer {
                 false
             }
         };
-        if self.kept && told {
-            self.keep(|taken| taken.told = true).await;
+        if self.kept && (told || message.is_some()) {
+            self.keep(|taken| {
+                taken.told = told;
+                taken.message = message.or(taken.message.take());
+            })
+            .await;
         }
     }
 
@@ -190,28 +203,24 @@ impl Answer {
     }
 
     /// The first answer is the acknowledgement.
-    async fn acknowledge(&mut self, reply: &Reply) -> Result<(), RestError> {
+    async fn acknowledge(&mut self, reply: &Reply) -> Result<Option<String>, RestError> {
         let Message { mut body, files } = self.discord.rendered(reply).await;
         let theirs = self.in_place && !reply.only_you;
         if reply.only_you {
             body["flags"] = EPHEMERAL.into();
         }
-        self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
+        let message = self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
         self.standing = Standing::Original { only_you: reply.only_you, theirs };
-        Ok(())
+        Ok(message)
     }
 
-    async fn call_back(&self, kind: Callback, data: (Value, Vec<super::Upload>)) -> Result<(), RestError> {
+    /// Answers the interaction, and returns the id of the message that answers, where a record of it is kept.
+    async fn call_back(&self, kind: Callback, data: (Value, Vec<super::Upload>)) -> Result<Option<String>, RestError> {
         let Heard { id, token, .. } = &self.heard;
         let answer = self.discord.call_back(id, token, kind, data, self.kept).await?;
         // The id of a message that is still to be filled stands here alone.
-        if self.kept
-            && let Some(message) = answer.pointer("/interaction/response_message_id").and_then(Value::as_str)
-        {
-            let message = message.to_owned();
-            self.keep(|taken| taken.message = Some(message)).await;
-        }
-        Ok(())
+        let message = answer.pointer("/interaction/response_message_id").and_then(Value::as_str);
+        Ok(message.filter(|_| self.kept).map(str::to_owned))
     }
 
     async fn edit(&self, reply: &Reply, place: Option<Ready<'_>>) -> Result<(), RestError> {
@@ -326,7 +335,7 @@ impl Answer {
             ..Reply::default()
         };
         match self.standing {
-            Standing::Nowhere => self.acknowledge(&plain).await,
+            Standing::Nowhere => self.acknowledge(&plain).await.map(drop),
             _ => self.edit(&plain, None).await,
         }
     }

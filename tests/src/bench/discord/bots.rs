@@ -20,6 +20,9 @@ use tokio::time::sleep;
 /// are needed as there are interactions at once.
 const PEOPLE: [&str; 5] = ["ana", "ben", "chloe", "dan", "eve"];
 
+/// How many services there are, in four environments: together as many as are deployed at once.
+const SERVICES: usize = AT_ONCE / 4;
+
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -34,7 +37,7 @@ const PROGRAM: &str = "#!/bin/sh\n\
 /// Deckhand's config, but for people and services.
 const CONFIG: &str = r#"
 data = "{data}"
-environments = ["staging"]
+environments = ["dev", "test", "staging", "production"]
 [chat.discord]
 token = "{token}"
 application = "{application}"
@@ -46,7 +49,7 @@ listen = "127.0.0.1:0"
 allow = "* effect=reads"
 to = ["deployer"]
 [[policy]]
-allow = "deploy * env=staging"
+allow = "deploy *"
 to = ["deployer"]
 [[policy]]
 allow = "grant"
@@ -66,6 +69,8 @@ pub struct Bot {
     /// What it can deploy: Deckhand alone can.
     pub work: Option<Work>,
     command: Command,
+    /// The file that it complains to.
+    log: PathBuf,
     process: Option<Server>,
     _served: Served,
 }
@@ -122,9 +127,9 @@ impl Bot {
         work: Option<Work>,
         scratch: &Path,
     ) -> Result<Bot> {
-        let log = File::create(scratch.join(format!("{name}.log")))?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Ok(Bot { name, discord, work, command, process: None, _served: served })
+        let log = scratch.join(format!("{name}.log"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        Ok(Bot { name, discord, work, command, log, process: None, _served: served })
     }
 
     /// Whether it is the one that is measured against the others.
@@ -142,7 +147,8 @@ impl Bot {
         let mut process = Server(child);
         while self.discord.state().gateway.connected() == 0 {
             if let Some(status) = process.0.try_wait()? {
-                bail!("{} has ended at its start: {status}", self.name);
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                bail!("{} has ended at its start: {status}\n{log}", self.name);
             }
             ensure!(began.elapsed() < PATIENCE, "{} does not come to the gateway", self.name);
             sleep(Duration::from_micros(500)).await;
@@ -222,10 +228,11 @@ fn config(discord: &Discord, api: &str, data: &Path, work: &Work) -> Result<Stri
         let id = state.user(name).context("everybody is a member")?;
         writeln!(config, "[people.{name}]\nroles = [\"deployer\"]\ndiscord = \"{id}\"")?;
     }
-    for number in 0..AT_ONCE {
-        let (service, folder) = (Work::service(number), work.0.display());
-        writeln!(config, "[services.{service}]\nrepository = \"{folder}/app\"")?;
-        writeln!(config, "[services.{service}.deploy]\ncommand = [\"{folder}/ship\", \"{folder}/{service}\"]")?;
+    let folder = work.0.display();
+    for number in 0..SERVICES {
+        writeln!(config, "[services.service-{number}]\nrepository = \"{folder}/app\"")?;
+        writeln!(config, "[services.service-{number}.deploy]")?;
+        writeln!(config, "command = [\"{folder}/ship\", \"{folder}/service-{number} {{environment}}\"]")?;
     }
     Ok(config)
 }
@@ -249,13 +256,14 @@ impl Work {
         Ok(Work(folder))
     }
 
-    /// The name of a service.
-    pub fn service(number: usize) -> String {
-        format!("service-{number}")
+    /// A service and an environment, as a command names them.
+    pub fn target(number: usize) -> String {
+        let environment = ["dev", "test", "staging", "production"][number / SERVICES % 4];
+        format!("service-{} {environment}", number % SERVICES)
     }
 
-    /// The file that comes to be when a service's program has ended.
+    /// The file that comes to be when a target's program has ended.
     pub fn end(&self, number: usize) -> PathBuf {
-        self.0.join(format!("{}.end", Work::service(number)))
+        self.0.join(format!("{}.end", Work::target(number)))
     }
 }

@@ -11,43 +11,52 @@ use tokio::time::Instant;
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Ships so many services at once, and returns for each how long after the end of its program its last state was shown.
+/// What came out.
+#[derive(Default)]
+pub struct Deploys {
+    /// How long after the end of its program the last state of each was shown.
+    pub late: Vec<Duration>,
+    /// How many edits of messages there were.
+    pub edits: usize,
+    /// How many requests were more than Discord allows.
+    pub refused: usize,
+}
+
+/// Ships so many services at once.
 ///
 /// # Errors
 /// When one of them is not live in the end.
-pub async fn run(bot: &Bot, count: usize) -> Result<Vec<Duration>> {
+pub async fn run(bot: &Bot, count: usize) -> Result<Deploys> {
     let work = bot.work.as_ref().context("only Deckhand deploys")?;
     bot.discord.state().knobs.unlimited = false;
     bot.discord.state().requests.clear();
     let mut asked = HashMap::new();
     for number in 0..count {
         let (who, channel) = lane(number);
-        let said = bot.discord.say(who, &channel, &format!("/deploy ship {} staging v1", Work::service(number)))?;
+        let said = bot.discord.say(who, &channel, &format!("/deploy ship {} v1", Work::target(number)))?;
         asked.insert(said["id"].as_str().context("an interaction has an id")?.to_owned(), number);
     }
-    let began = Instant::now();
+    let (began, mut deploys) = (Instant::now(), Deploys::default());
     let mut shown = HashMap::new();
     while shown.len() < count {
         ensure!(began.elapsed() < PATIENCE, "only {} of {count} deploys have shown their last state", shown.len());
         tokio::time::sleep(Duration::from_millis(100)).await;
         for request in std::mem::take(&mut bot.discord.state().requests) {
-            let number = interaction(&request.path).and_then(|id| asked.get(id));
             let content = request.body.to_string();
-            if let Some(number) = number.filter(|_| request.status < 300 && content.contains("is live since")) {
-                shown.insert(*number, at(request.at));
-            }
             ensure!(!content.contains("is not live"), "a deploy has failed: {content}");
+            deploys.refused += usize::from(request.status == 429);
+            let number = interaction(&request.path).and_then(|id| asked.get(id)).filter(|_| request.status < 300);
+            let Some(number) = number.filter(|_| request.route.starts_with("PATCH ")) else { continue };
+            deploys.edits += 1;
+            if content.contains("is live since") {
+                shown.insert(*number, SystemTime::now() - request.at.elapsed());
+            }
         }
         drop(bot.discord.read());
     }
-    let late = shown.into_iter().map(|(number, shown)| {
+    for (number, shown) in shown {
         let ended = fs::metadata(work.end(number))?.modified()?;
-        Ok(shown.duration_since(ended).unwrap_or_default())
-    });
-    late.collect()
-}
-
-/// A moment as files know it.
-fn at(moment: Instant) -> SystemTime {
-    SystemTime::now() - moment.elapsed()
+        deploys.late.push(shown.duration_since(ended).unwrap_or_default());
+    }
+    Ok(deploys)
 }

@@ -54,12 +54,12 @@ pub struct Taken {
 impl Case {
     /// Deckhand's: without the store, with a few records, and a change.
     ///
-    /// The change is a grant that is lent and taken back by turns: it runs no program, so that Deckhand is measured and
-    /// not the starting of processes, and leaves nothing behind that grows but the ledger.
+    /// The change is a grant that is lent and taken back by turns: it starts no program, whose time would hide Deckhand's,
+    /// and there are never more grants than lanes.
     pub fn deckhand() -> Vec<Case> {
         vec![
             Case::new("`/whoami`", true, |_| "/whoami".to_owned()),
-            Case::new("`/deploy status`", true, |_| "/deploy status".to_owned()),
+            Case::new("`/deploy status`", true, |_| "/deploy status service-0".to_owned()),
             Case::new("`/grant` and `/revoke` by turns", false, |answer| match lent(answer) {
                 Some(number) => format!("/revoke {number}"),
                 None => "/grant dan may:\"deploy ship env=staging\" for:1h because:\"the train is late\"".to_owned(),
@@ -77,9 +77,16 @@ impl Case {
     }
 }
 
+impl Taken {
+    fn add(&mut self, more: Taken) {
+        self.acknowledged.extend(more.acknowledged);
+        self.done.extend(more.done);
+    }
+}
+
 /// The number of the grant that this answer tells of.
 fn lent(answer: &Value) -> Option<&str> {
-    answer.pointer("/embeds/0/title")?.as_str()?.strip_prefix("Grant #")
+    answer.pointer("/embeds/0/title")?.as_str()?.split_once("Grant #").map(|(_, number)| number)
 }
 
 /// Asks one thing after the other.
@@ -87,9 +94,8 @@ fn lent(answer: &Value) -> Option<&str> {
 /// # Errors
 /// When a request of the bot's is refused, or its answer is none.
 pub async fn alone(bot: &Bot, case: &mut Case, count: usize) -> Result<()> {
-    let mut taken = take(&mut case.part.alone);
-    drive(bot, case, count, 1, &mut taken).await?;
-    case.part.alone = taken;
+    let taken = drive(bot, case, count, 1).await?;
+    case.part.alone.add(taken);
     Ok(())
 }
 
@@ -98,17 +104,17 @@ pub async fn alone(bot: &Bot, case: &mut Case, count: usize) -> Result<()> {
 /// # Errors
 /// As [`alone`].
 pub async fn together(bot: &Bot, case: &mut Case, count: usize, at_once: usize) -> Result<()> {
-    let mut taken = take(&mut case.part.together);
-    let (before, began, used) = (taken.done.len(), Instant::now(), bot.cpu()?);
-    drive(bot, case, count, at_once, &mut taken).await?;
-    case.part.rates.push((taken.done.len() - before) as f64 / began.elapsed().as_secs_f64());
+    let (began, used) = (Instant::now(), bot.cpu()?);
+    let taken = drive(bot, case, count, at_once).await?;
+    case.part.rates.push(taken.done.len() as f64 / began.elapsed().as_secs_f64());
     case.part.cpu += bot.cpu()?.saturating_sub(used);
-    case.part.together = taken;
+    case.part.together.add(taken);
     Ok(())
 }
 
-async fn drive(bot: &Bot, case: &mut Case, count: usize, at_once: usize, taken: &mut Taken) -> Result<()> {
-    let began = Instant::now();
+/// Asks `count` times, of which `at_once` are under way, and stops to ask when that takes too long.
+async fn drive(bot: &Bot, case: &mut Case, count: usize, at_once: usize) -> Result<Taken> {
+    let (began, mut taken) = (Instant::now(), Taken::default());
     let mut open = HashMap::new();
     for lane in 0..at_once {
         ask(bot, case, lane, &mut open)?;
@@ -142,7 +148,7 @@ async fn drive(bot: &Bot, case: &mut Case, count: usize, at_once: usize, taken: 
             }
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// The requests that have come since the last look.
@@ -159,8 +165,7 @@ fn ask(bot: &Bot, case: &Case, lane_number: usize, open: &mut HashMap<String, (u
     let (who, channel) = lane(lane_number);
     let asked = bot.discord.say(who, &channel, &line)?;
     let id = asked["id"].as_str().context("an interaction has an id")?.to_owned();
-    let at = bot.discord.state().interactions[&id].at;
-    open.insert(id, (lane_number, at));
+    open.insert(id, (lane_number, Instant::now()));
     Ok(())
 }
 
