@@ -63,8 +63,7 @@ pub fn passes(frozen: &Frozen, lift: &Lift, cx: &Cx) -> String {
 
 /// What is said of a new freeze.
 pub fn added(number: u64, freeze: &Freeze, cx: &Cx) -> Reply {
-    let says =
-        format!("Nothing changes in {} until {}, but for what goes back.", freeze.scope, moment(freeze.until, cx));
+    let says = format!("Until {}, only what goes back changes {}.", moment(freeze.until, cx), freeze.scope);
     let reply = Reply::card(Tone::Good, format!("Freeze #{number}"), says);
     let reply = if freeze.from > cx.now() { reply.field("From", moment(freeze.from, cx)) } else { reply };
     reply.field("Because", text::plain(&freeze.why)).button(Button::new("Remove", format!("freeze remove {number}")))
