@@ -31,6 +31,8 @@ pub struct Act {
     pub state: Option<String>,
     /// Why, in the asker's words.
     pub why: String,
+    /// Whether it is hard to take back, whatever its command's effect: a yes is asked for first.
+    pub danger: bool,
 }
 
 impl Act {

@@ -78,7 +78,8 @@ impl Consent for AskFirst {
         let agreed = call.agreed.as_ref();
         // A yes to something else is none, and whoever gave it is asked again, whatever made them be asked at first.
         let same = agreed.is_some_and(|agreed| agreed.digest == digest);
-        let yes = !same && (agreed.is_some() || call.confirm || invocation.command.effect == Effect::Danger);
+        let danger = act.danger || invocation.command.effect == Effect::Danger;
+        let yes = !same && (agreed.is_some() || call.confirm || danger);
         let code = self.code_due(cx).await?;
         if !yes && !code {
             return Ok(());

@@ -4,6 +4,7 @@ use super::git;
 use commands::cx::Ports;
 use commands::ports::Exit;
 use commands::text;
+use std::collections::BTreeSet;
 
 /// How many commits are read at the most.
 pub const MOST: usize = 500;
@@ -33,6 +34,35 @@ pub async fn between(
     to: &str,
     patterns: &[String],
 ) -> Result<Vec<Commit>, String> {
+    let most = format!("--max-count={MOST}");
+    Ok(parse(&log(ports, repository, &[&most, FORMAT], (from, to), patterns).await?))
+}
+
+/// The files that fit `patterns` and are changed by the commits that `to` has and `from` has not, in order, each once.
+///
+/// # Errors
+/// As [`between`].
+pub async fn files(
+    ports: &Ports,
+    repository: &str,
+    from: &str,
+    to: &str,
+    patterns: &[String],
+) -> Result<BTreeSet<String>, String> {
+    // Of a commit that merges, only what is as in none of its parents; `-z` leaves hostile names as they are.
+    let how = ["--name-only", "--no-renames", "-c", "-z", "--format="];
+    let listing = log(ports, repository, &how, (from, to), patterns).await?;
+    Ok(listing.split(['\0', '\n']).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// What `git log` says of the range, in the way that `how` asks for.
+async fn log(
+    ports: &Ports,
+    repository: &str,
+    how: &[&str],
+    (from, to): (&str, &str),
+    patterns: &[String],
+) -> Result<String, String> {
     if repository.contains(':') {
         return Err("the repository is not on this machine".to_owned());
     }
@@ -41,18 +71,18 @@ pub async fn between(
     {
         return Err(format!("{} is no commit", text::code(odd)));
     }
-    let most = format!("--max-count={MOST}");
     let range = format!("{from}..{to}");
     let patterns: Vec<_> = patterns.iter().map(|pattern| format!(":(top,glob){pattern}")).collect();
-    let mut arguments =
-        vec!["-C", repository, "log", "--full-history", "--no-show-signature", &most, FORMAT, &range, "--"];
+    let mut arguments = vec!["-C", repository, "log", "--full-history", "--no-show-signature"];
+    arguments.extend(how);
+    arguments.extend([&*range, "--"]);
     arguments.extend(patterns.iter().map(String::as_str));
     let output = git::git(ports, &arguments).await.map_err(|stop| text::plain(&stop.to_string()))?;
     if output.exit != Exit::Status(0) {
         let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
         return Err(format!("git says: {}", text::plain(said.trim_end_matches('.'))));
     }
-    Ok(parse(&output.stdout))
+    Ok(output.stdout)
 }
 
 /// Hash, parents, author, subject: none of the first three can hold a zero byte or a line break, the last no line break.

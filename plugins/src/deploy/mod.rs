@@ -5,6 +5,7 @@ mod compare;
 mod git;
 mod health;
 mod order;
+mod over;
 mod plan;
 mod preview;
 mod reconcile;
@@ -101,7 +102,15 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "deploy cancel",
             about: "End the deploy that is under way",
-            args: &[SERVICE, ENVIRONMENT],
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::optional(
+                    "number",
+                    Kind::Integer(1, i64::MAX),
+                    "Only if it is this one; its button fills this in",
+                ),
+            ],
             need: Need::Rule,
             effect: Effect::Changes,
             urgent: true,
@@ -214,6 +223,13 @@ struct TargetArgs {
 }
 
 #[derive(Deserialize)]
+struct CancelArgs {
+    service: String,
+    env: String,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
 struct StatusArgs {
     service: Option<String>,
     env: Option<String>,
@@ -308,7 +324,7 @@ impl Deployer {
     }
 
     async fn cancel(&self, cx: &Cx) -> Result<Reply> {
-        let TargetArgs { service, env } = cx.args()?;
+        let CancelArgs { service, env, number: wanted } = cx.args()?;
         let target = Target { service, environment: env };
         let Some(Cancel { number, token, by }) = lock(&self.running).get(&target).cloned() else {
             return Err(Stop::refuse(format!(
@@ -316,6 +332,12 @@ impl Deployer {
                 target.service, target.environment
             )));
         };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != number) {
+            let Target { service, environment } = &target;
+            return Err(Stop::refuse(format!(
+                "Deploy #{wanted} of `{service}` in `{environment}` is not under way, but #{number} is, so nothing was done. `/deploy cancel {service} {environment}` ends that one."
+            )));
+        }
         let act = Act {
             verb: "deploy.cancel",
             object: format!("#{number}"),

@@ -51,6 +51,7 @@ impl Plan<'_> {
             undo: None,
             state: Some(LIVE.key(&self.target)),
             why: self.why.clone(),
+            danger: false,
         }
     }
 }

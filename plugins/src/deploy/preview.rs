@@ -122,13 +122,14 @@ impl Deployer {
         }
         let tone = if in_the_way.is_empty() { Tone::Plain } else { Tone::Warn };
         let title = format!("Plan: {} {release} to {}", target.service, target.environment);
-        let mut reply = Reply::card(tone, title, plan.act().says).field("Commit", text::code(&release.commit));
+        let act = self.act(cx, plan).await;
+        let mut reply = Reply::card(tone, title, act.says).field("Commit", text::code(&release.commit));
         let checks = if service.health.is_some() {
             "its health check"
         } else {
             "none: it counts as live once its program ends well"
         };
-        reply = reply.field("Checks after", checks).field("Policy", asks(foreseen));
+        reply = reply.field("Checks after", checks).field("Policy", asks(foreseen, act.danger));
         reply = commits(cx, plan, reply).await;
         if !in_the_way.is_empty() {
             reply = reply.field("In the way", in_the_way.join("\n"));
@@ -148,7 +149,7 @@ fn line(plan: &Plan<'_>) -> String {
     format!("deploy ship service:{service} env:{environment} ref:{reference}")
 }
 
-fn asks(foreseen: &Foreseen) -> String {
+fn asks(foreseen: &Foreseen, danger: bool) -> String {
     let may = match &foreseen.who_may[..] {
         [] => "No rule allows it to anyone, here and now".to_owned(),
         some => format!("It is allowed to {}", text::list(some)),
@@ -156,7 +157,7 @@ fn asks(foreseen: &Foreseen) -> String {
     match foreseen {
         Foreseen { allowed: false, .. } => format!("{may}; not to you."),
         Foreseen { code: Some(_), .. } => format!("{may}. You are asked for a yes with a one-time code."),
-        Foreseen { confirm: true, .. } => format!("{may}. You are asked for a yes."),
+        Foreseen { confirm, .. } if *confirm || danger => format!("{may}. You are asked for a yes."),
         _ => format!("{may}. You are asked for nothing more."),
     }
 }

@@ -41,7 +41,7 @@ impl Deployer {
     /// Carries out a plan.
     pub(super) async fn carry_out(&self, cx: &Cx, plan: Plan<'_>) -> Result<Reply> {
         let (number, outcome) = cx
-            .act(plan.act(), async |permit| {
+            .act(self.act(cx, &plan).await, async |permit| {
                 let registered = self.register(&plan.target, permit.act());
                 let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
                 if let Ok(Outcome::Left(how)) = outcome {

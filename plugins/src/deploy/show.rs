@@ -25,7 +25,7 @@ pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, lines: 
     let says = format!("The program is running, for {} now.", seconds(elapsed));
     card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says)
         .output(lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"))
-        .button(cancel(&plan.target))
+        .button(cancel(&plan.target, number))
 }
 
 pub(super) fn checking(plan: &Plan<'_>, number: u64, met: Option<(u32, u32, &str)>) -> Reply {
@@ -34,7 +34,7 @@ pub(super) fn checking(plan: &Plan<'_>, number: u64, met: Option<(u32, u32, &str
         Some((attempt, tries, met)) => format!("The health check {met} (try {attempt} of {tries})."),
     };
     card(Tone::Working, format!("{}: checking {}", place(&plan.target), plan.release), plan, number, says)
-        .button(cancel(&plan.target))
+        .button(cancel(&plan.target, number))
 }
 
 pub(super) fn putting_back(plan: &Plan<'_>, number: u64, release: &Release) -> Reply {
@@ -71,9 +71,11 @@ fn doing(plan: &Plan<'_>) -> String {
     }
 }
 
-fn cancel(target: &Target) -> Button {
-    Button::new("Cancel", format!("deploy cancel service:{} env:{}", target.service, target.environment))
-        .look(Look::Danger)
+/// Ends this very deploy: pressed late, it does not hit the next one.
+fn cancel(target: &Target, number: u64) -> Button {
+    let Target { service, environment } = target;
+    let line = format!("deploy cancel service:{service} env:{environment} number:{number}");
+    Button::new("Cancel", line).look(Look::Danger)
 }
 
 /// The button that goes back to `release`, good while the record of what is live has this version.

@@ -112,6 +112,18 @@ impl World {
                 Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
             }
             ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
+            [
+                "-C",
+                "/srv/hello",
+                "log",
+                "--full-history",
+                "--no-show-signature",
+                "--name-only",
+                ..,
+                range,
+                "--",
+                pattern,
+            ] => Output { exit: Exit::Status(0), stdout: files(range, pattern), stderr: String::new() },
             ["-C", "/srv/hello", "log", "--full-history", "--no-show-signature", _, _, range, "--", patterns @ ..] => {
                 Output { exit: Exit::Status(0), stdout: log(range, patterns), stderr: String::new() }
             }
@@ -160,19 +172,29 @@ const HISTORY: [(char, &str, &str, &str); 3] = [
     ('3', "ben", "Keep who was greeted", "migrations/0003.sql"),
 ];
 
-/// What `git log` answers for `from..to`, and for patterns of whole folders.
-fn log(range: &str, patterns: &[&str]) -> String {
+/// A commit of it: its digit, author, subject and file.
+type Commit = (char, &'static str, &'static str, &'static str);
+
+/// The commits of `from..to`, newest first, and of those the ones that fit patterns of whole folders.
+fn between(range: &str, patterns: &[&str]) -> impl Iterator<Item = &'static Commit> {
     let (from, to) = range.split_once("..").unwrap_or_default();
     let place = |commit: &str| HISTORY.iter().position(|(digit, ..)| commit.starts_with(*digit)).map_or(0, |at| at + 1);
-    let fits = |file: &str| {
-        let folder = |pattern: &&str| pattern.trim_start_matches(":(top,glob)").trim_end_matches("**").to_owned();
-        patterns.is_empty() || patterns.iter().any(|pattern| file.starts_with(&folder(pattern)))
-    };
-    let between = HISTORY.iter().take(place(to)).skip(place(from)).rev().filter(|(.., file)| fits(file));
-    let line = |(digit, author, subject, _): &(char, &str, &str, &str)| {
-        format!("{}\0\0{author}\0{subject}\n", String::from(*digit).repeat(40))
-    };
-    between.map(line).collect()
+    let folder = |pattern: &&str| pattern.trim_start_matches(":(top,glob)").trim_end_matches("**").to_owned();
+    let folders: Vec<_> = patterns.iter().map(folder).collect();
+    let fits = move |file: &str| folders.is_empty() || folders.iter().any(|folder| file.starts_with(folder));
+    HISTORY.iter().take(place(to)).skip(place(from)).rev().filter(move |(.., file)| fits(file))
+}
+
+/// What `git log` answers for `from..to`.
+fn log(range: &str, patterns: &[&str]) -> String {
+    let line =
+        |(digit, author, subject, _): &Commit| format!("{}\0\0{author}\0{subject}\n", String::from(*digit).repeat(40));
+    between(range, patterns).map(line).collect()
+}
+
+/// What it answers with `--name-only -z`.
+fn files(range: &str, pattern: &str) -> String {
+    between(range, &[pattern]).map(|(.., file)| format!("{file}\0")).collect()
 }
 
 #[async_trait]
