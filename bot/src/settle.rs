@@ -36,7 +36,8 @@ impl Bot {
         let bot = self.clone();
         self.spawn(async move {
             if let Some(turn) = &turn {
-                turn.turn(|_| {}).await;
+                // What is settled is taken out of no line.
+                let _ = turn.turn(|_| {}).await;
             }
             let place = doing.draft.place.clone();
             let (progress, mut replies) = mpsc::unbounded_channel();

@@ -141,6 +141,23 @@ pub trait Foresight: Send + Sync {
     /// # Errors
     /// A refusal when the line can not be read; else what a guard could not find out.
     async fn would(&self, cx: &Cx, line: &str) -> Result<Foreseen>;
+
+    /// What stands in the line of a service and environment, where changes go one after the other: the first is under way,
+    /// the others wait.
+    fn in_line(&self, service: &str, environment: &str) -> Vec<InLine>;
+}
+
+/// A change that stands in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InLine {
+    /// Whose it is.
+    pub who: String,
+    /// What they said, as they could say it again: people's own words, not fit to be shown as they are.
+    pub line: String,
+    /// Since when it stands there.
+    pub since: DateTime<Utc>,
+    /// The line with which they give the place up, as long as it waits.
+    pub leave: String,
 }
 
 /// What would become of a line.
@@ -216,6 +233,12 @@ impl Cx {
     pub async fn would(&self, line: &str) -> Result<Foreseen> {
         let foresight = self.0.world.foresight.get().and_then(Weak::upgrade);
         foresight.context("nobody is there to ask what would become of a line")?.would(self, line).await
+    }
+
+    /// What stands in the line of a service and environment: see [`Foresight::in_line`].
+    pub fn in_line(&self, service: &str, environment: &str) -> Vec<InLine> {
+        let foresight = self.0.world.foresight.get().and_then(Weak::upgrade);
+        foresight.map(|foresight| foresight.in_line(service, environment)).unwrap_or_default()
     }
 
     /// The ways to read the world.

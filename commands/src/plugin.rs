@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::complete::Choice;
 use crate::cx::{Cx, Ports};
 use crate::ledger::Entry;
+use crate::parse::Invocation;
 use crate::reply::Reply;
 use crate::spec::ArgSpec;
 use crate::stop::Result;
@@ -31,6 +32,12 @@ pub trait Plugin: Send + Sync {
     /// What it can not find out denies: the gate fails closed.
     async fn guard(&self, _cx: &Cx) -> anyhow::Result<Guarded> {
         Ok(Guarded::Allow)
+    }
+
+    /// Whether `newer` makes `waiting` pointless, which the same person has said before, and which still waits in line for
+    /// the same service and environment: then it takes its place.
+    fn replaces(&self, _newer: &Invocation, _waiting: &Invocation) -> bool {
+        false
     }
 
     /// Its jobs, as its part of the config has them.

@@ -4,10 +4,12 @@ mod audit;
 mod enroll;
 mod grant;
 mod help;
+mod queue;
 pub mod why;
 
 use crate::gate::codes::ENROLL;
 use crate::gate::consent::{CONFIRM, DECLINE};
+use crate::gate::queue::LEAVE;
 use crate::gate::{Bot, Nobody};
 use async_trait::async_trait;
 use commands::cx::{Cx, Who};
@@ -121,6 +123,31 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["enroll"],
         },
         CommandSpec {
+            name: "queue list",
+            about: "Show what is under way, and who waits in line behind it",
+            args: &[
+                ArgSpec::optional("service", Kind::Service, "Only this service"),
+                ArgSpec::optional("env", Kind::Environment, "Only this environment"),
+            ],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["queue list", "queue list hello staging"],
+        },
+        CommandSpec {
+            name: LEAVE,
+            about: "Leave the line for a service in an environment",
+            args: &[
+                ArgSpec::required("service", Kind::Service, "Which service"),
+                ArgSpec::required("env", Kind::Environment, "Where"),
+                ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Only with this; its button fills it in"),
+            ],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: true,
+            examples: &["queue leave hello staging"],
+        },
+        CommandSpec {
             name: CONFIRM,
             about: "Say yes to a question that was put to you",
             args: &[
@@ -174,6 +201,8 @@ impl Plugin for Builtin {
             "changes" => audit::changes(cx).await,
             "grant" => grant::grant(&bot, cx).await,
             "revoke" => grant::revoke(&bot, cx).await,
+            "queue list" => queue::list(&bot, cx),
+            LEAVE => queue::leave(&bot, cx),
             ENROLL => enroll::enroll(&bot, cx).await,
             DECLINE => decline(&bot, cx).await,
             _ => Nobody.run(cx).await,

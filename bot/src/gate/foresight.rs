@@ -3,7 +3,7 @@
 use super::{Bot, Plugged};
 use anyhow::Context;
 use async_trait::async_trait;
-use commands::cx::{Cx, Foreseen, Foresight};
+use commands::cx::{Cx, Foreseen, Foresight, InLine};
 use commands::plugin::Guarded;
 use commands::policy::Decision;
 use commands::stop::Result;
@@ -29,5 +29,9 @@ impl Foresight for Bot {
             }
         }
         Ok(Foreseen { allowed, confirm, code, who_may, in_the_way })
+    }
+
+    fn in_line(&self, service: &str, environment: &str) -> Vec<InLine> {
+        self.line(service, environment)
     }
 }

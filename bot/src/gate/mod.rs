@@ -9,6 +9,7 @@ pub mod grants;
 pub mod lanes;
 pub mod people;
 pub mod post;
+pub mod queue;
 pub mod refusal;
 pub mod rooms;
 mod understanding;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use buttons::Dresser;
 use commands::args::Args;
 use commands::cx::{Call, Cx, Who, World};
-use commands::ledger::{Entry, Place};
+use commands::ledger::Place;
 use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
 use commands::policy::{Decision, Policy, Question};
@@ -71,8 +72,8 @@ pub struct Bot {
     pub world: Arc<World>,
     grants: RwLock<Vec<commands::policy::Rule>>,
     refused: Mutex<HashMap<String, Refused>>,
-    persons: Lanes<(String, Place)>,
-    targets: Lanes<(String, String)>,
+    persons: Lanes<(String, Place), ()>,
+    targets: Lanes<queue::Target, queue::Change>,
     stopping: CancellationToken,
     calls: TaskTracker,
 }
@@ -218,12 +219,6 @@ impl Bot {
         self.calls.spawn(work)
     }
 
-    /// A place in the queue of what an open act changes.
-    pub(crate) fn join(&self, doing: &Entry) -> Option<lanes::Place<(String, String)>> {
-        let target = (doing.draft.service.clone()?, doing.draft.environment.clone()?);
-        self.targets.join(target, &doing.draft.who).ok()
-    }
-
     /// The plugin whose acts have this verb.
     pub(crate) fn plugin_of(&self, verb: &str) -> Arc<dyn Plugin> {
         let name = verb.split('.').next().unwrap_or_default();
@@ -246,28 +241,23 @@ impl Bot {
     async fn carry_out(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Result<Reply> {
         self.check_stopping()?;
         let who = self.people.who(&ask.speaker);
-        let turn =
-            self.persons.join((who.name.clone(), Place { message: String::new(), ..ask.place.clone() }), &who.name);
+        let here = (who.name.clone(), Place { message: String::new(), ..ask.place.clone() });
+        let turn = self.persons.join(here, &who.name, (), |()| false);
         let turn = turn.map_err(|lanes::Full(waiting)| {
             Stop::refuse(format!("{waiting} of your commands are waiting in this channel, so this one was not taken. Say it again when they are done."))
         })?;
-        turn.turn(|ahead| _ = progress.send(behind_own(ahead))).await;
+        // Nobody can be taken out of this line.
+        let _ = turn.turn(|ahead| _ = progress.send(behind_own(ahead))).await;
         let understood = self.understand(&ask.said, &who).await?;
         let decision = self.permit(&understood.invocation, &who, &ask.place)?;
         let Decision { confirm, code, .. } = decision;
         let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm, code };
         let invocation = understood.invocation;
         let cx = Cx::new(self.world.clone(), call, Some(invocation.clone()), progress, self.stopping.clone());
-        let place = match (invocation.service(), invocation.environment()) {
-            (Some(service), Some(environment)) if serial(invocation.command) => {
-                let place = self.queue(service, environment, &cx)?;
-                drop(turn);
-                place.turn(|ahead| cx.progress(waiting(ahead, service, environment))).await;
-                Some(place)
-            }
-            _ => None,
-        };
-        if place.is_some() {
+        let place = self.queue(&invocation, &cx)?;
+        if let Some(place) = &place {
+            drop(turn);
+            self.wait(place, &cx).await?;
             // The wait may have been long: what was allowed when it began may not be any more.
             self.check_stopping()?;
             self.permit(&invocation, &cx.call().who, &ask.place)?;
@@ -286,14 +276,6 @@ impl Bot {
             true => Err(Stop::refuse("Deckhand is stopping, so this was not done. Say it again once it is back.")),
             false => Ok(()),
         }
-    }
-
-    fn queue(&self, service: &str, environment: &str, cx: &Cx) -> Result<lanes::Place<(String, String)>> {
-        self.targets.join((service.to_owned(), environment.to_owned()), cx.who()).map_err(|lanes::Full(waiting)| {
-            Stop::refuse(format!(
-                "{waiting} changes of `{service}` in `{environment}` are waiting, so this one was not taken. Say it again later."
-            ))
-        })
     }
 
     /// Asks the policy, and remembers its reasons when it refuses.
@@ -356,7 +338,7 @@ impl Bot {
 
     async fn guards(&self, cx: &Cx) -> Result<Vec<String>> {
         let mut warnings = Vec::new();
-        if cx.invocation().is_none_or(|invocation| !serial(invocation.command)) {
+        if cx.invocation().is_none_or(|invocation| !queue::serial(invocation.command)) {
             return Ok(warnings);
         }
         for Plugged { spec, plugin } in &self.plugins {
@@ -392,27 +374,11 @@ impl Plugin for Nobody {
     }
 }
 
-/// Whether calls of this command wait for other changes of the same service and environment, and guards are asked.
-fn serial(command: &CommandSpec) -> bool {
-    command.effect != Effect::Reads && !command.urgent
-}
-
 /// What somebody is told whose own earlier command in the same channel is not done.
 fn behind_own(ahead: usize) -> Reply {
     let text =
         format!("{} of yours in this channel first; this one comes after.", text::plural(ahead, "earlier command"));
     Reply { state: State::Progress, ..Reply::card(Tone::Working, "Waiting", text) }
-}
-
-fn waiting(ahead: usize, service: &str, environment: &str) -> Reply {
-    let place = match ahead {
-        1 => "next".to_owned(),
-        2 => "second".to_owned(),
-        3 => "third".to_owned(),
-        more => format!("number {more}"),
-    };
-    let text = format!("Another change of `{service}` in `{environment}` is under way. You are {place} in line.");
-    Reply::card(Tone::Working, "Waiting", text)
 }
 
 fn warned(mut reply: Reply, warnings: &[String]) -> Reply {

@@ -1,5 +1,6 @@
 //! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
 
+mod cancel;
 mod commits;
 mod compare;
 mod git;
@@ -16,11 +17,11 @@ mod ship;
 mod show;
 
 use async_trait::async_trait;
-use commands::act::Act;
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
+use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
 use commands::reply::{Reply, Tone};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
@@ -154,6 +155,9 @@ pub static SPEC: PluginSpec = PluginSpec {
     start: |setup| Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default() }),
 };
 
+/// The commands that ship something new, as it is when their turn comes.
+const FORWARD: [&str; 2] = ["deploy ship", "deploy promote"];
+
 /// How many of a target's last deploys are asked for what was good.
 const LOOKED_BACK: usize = 200;
 
@@ -223,13 +227,6 @@ struct TargetArgs {
 }
 
 #[derive(Deserialize)]
-struct CancelArgs {
-    service: String,
-    env: String,
-    number: Option<u64>,
-}
-
-#[derive(Deserialize)]
 struct StatusArgs {
     service: Option<String>,
     env: Option<String>,
@@ -278,6 +275,11 @@ impl Plugin for Deployer {
         })
     }
 
+    fn replaces(&self, newer: &Invocation, waiting: &Invocation) -> bool {
+        // Whatever was to be shipped before it would be replaced at once.
+        [newer, waiting].iter().all(|said| FORWARD.contains(&said.command.name))
+    }
+
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         self.settle(cx, doing).await
     }
@@ -323,40 +325,6 @@ impl Deployer {
         self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
     }
 
-    async fn cancel(&self, cx: &Cx) -> Result<Reply> {
-        let CancelArgs { service, env, number: wanted } = cx.args()?;
-        let target = Target { service, environment: env };
-        let Some(Cancel { number, token, by }) = lock(&self.running).get(&target).cloned() else {
-            return Err(Stop::refuse(format!(
-                "No deploy of `{}` in `{}` is under way, so there is nothing to cancel. `/deploy status` shows what is live.",
-                target.service, target.environment
-            )));
-        };
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != number) {
-            let Target { service, environment } = &target;
-            return Err(Stop::refuse(format!(
-                "Deploy #{wanted} of `{service}` in `{environment}` is not under way, but #{number} is, so nothing was done. `/deploy cancel {service} {environment}` ends that one."
-            )));
-        }
-        let act = Act {
-            verb: "deploy.cancel",
-            object: format!("#{number}"),
-            says: format!("Cancel deploy #{number}."),
-            facts: vec![("deploy", number.to_string())],
-            service: Some(target.service),
-            environment: Some(target.environment),
-            ..Act::default()
-        };
-        cx.act(act, async |_| {
-            // The first one to say so is the one who did.
-            let _ = by.set(cx.who().to_owned());
-            token.cancel();
-            Ok(())
-        })
-        .await?;
-        Ok(Reply::say(format!("Deploy #{number} is being ended; its own message tells how it comes out.")))
-    }
-
     async fn status(&self, cx: &Cx) -> Result<Reply> {
         let StatusArgs { service, env } = cx.args()?;
         let mut rows = Vec::new();
@@ -368,7 +336,8 @@ impl Deployer {
                 let target = Target { service: name.clone(), environment: environment.clone() };
                 let (live, _) = records::live(cx.store(), &target).await?;
                 let running = lock(&self.running).get(&target).map(|cancel| cancel.number);
-                rows.push(show::status_row(&target, live.as_ref(), running, cx.now()));
+                let waiting = cx.in_line(&target.service, &target.environment);
+                rows.push(show::status_row(&target, live.as_ref(), running, &waiting, cx.now()));
             }
         }
         if rows.is_empty() {

@@ -4,6 +4,7 @@ use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use commands::cx::InLine;
 use commands::reply::{Button, Look, Outcome, Reply, Tone};
 use commands::text;
 use std::time::Duration;
@@ -72,7 +73,7 @@ fn doing(plan: &Plan<'_>) -> String {
 }
 
 /// Ends this very deploy: pressed late, it does not hit the next one.
-fn cancel(target: &Target, number: u64) -> Button {
+pub(super) fn cancel(target: &Target, number: u64) -> Button {
     let Target { service, environment } = target;
     let line = format!("deploy cancel service:{service} env:{environment} number:{number}");
     Button::new("Cancel", line).look(Look::Danger)
@@ -99,6 +100,7 @@ pub(super) fn status_row(
     target: &Target,
     live: Option<&Live>,
     running: Option<u64>,
+    in_line: &[InLine],
     now: DateTime<Utc>,
 ) -> [String; 4] {
     let under_way = running.map(|number| format!("#{number} is under way"));
@@ -109,7 +111,14 @@ pub(super) fn status_row(
             (live.release.to_string(), format!("{} (#{})", text::ago(live.since, now), live.deploy), doubt)
         }
     };
-    let note = under_way.or(note).unwrap_or_else(|| "–".to_owned());
+    let waiting: Vec<_> = in_line.iter().skip(1).map(|it| text::plain(&it.who)).collect();
+    let waiting = match waiting.len() {
+        0 => None,
+        1 => Some(format!("{} waits", waiting[0])),
+        _ => Some(format!("in line: {}", waiting.join(", "))),
+    };
+    let notes: Vec<_> = [under_way.or(note), waiting].into_iter().flatten().collect();
+    let note = if notes.is_empty() { "–".to_owned() } else { notes.join("; ") };
     [format!("{} / {}", target.service, target.environment), release, since, note]
 }
 
