@@ -38,6 +38,18 @@ pub async fn between(
     Ok(parse(&log(ports, repository, &[&most, FORMAT], (from, to), patterns).await?))
 }
 
+/// How many commits `here` has that `there` has not, and how many the other way round.
+///
+/// # Errors
+/// As [`between`].
+pub async fn apart(ports: &Ports, repository: &str, here: &str, there: &str) -> Result<(usize, usize), String> {
+    let range = format!("{}...{}", hash(here)?, hash(there)?);
+    let counted = read(ports, repository, &["rev-list", "--left-right", "--count", &range, "--"]).await?;
+    let (ahead, behind) = counted.trim().split_once('\t').unwrap_or_default();
+    let number = |count: &str| count.parse().map_err(|_| "git counts them in an unknown way".to_owned());
+    Ok((number(ahead)?, number(behind)?))
+}
+
 /// The files that fit `patterns` and are changed by the commits that `to` has and `from` has not, in order, each once.
 ///
 /// # Errors
@@ -63,20 +75,27 @@ async fn log(
     (from, to): (&str, &str),
     patterns: &[String],
 ) -> Result<String, String> {
-    if repository.contains(':') {
-        return Err("the repository is not on this machine".to_owned());
-    }
-    // What is no hash could be read as an option.
-    if let Some(odd) = [from, to].iter().find(|hash| hash.len() < 40 || !hash.bytes().all(|it| it.is_ascii_hexdigit()))
-    {
-        return Err(format!("{} is no commit", text::code(odd)));
-    }
-    let range = format!("{from}..{to}");
+    let range = format!("{}..{}", hash(from)?, hash(to)?);
     let patterns: Vec<_> = patterns.iter().map(|pattern| format!(":(top,glob){pattern}")).collect();
-    let mut arguments = vec!["-C", repository, "log", "--full-history", "--no-show-signature"];
+    let mut arguments = vec!["log", "--full-history", "--no-show-signature"];
     arguments.extend(how);
     arguments.extend([&*range, "--"]);
     arguments.extend(patterns.iter().map(String::as_str));
+    read(ports, repository, &arguments).await
+}
+
+/// A whole hash: what is none could be read as an option.
+fn hash(text: &str) -> Result<&str, String> {
+    let whole = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if whole { Ok(text) } else { Err(format!("{} is no commit", text::code(text))) }
+}
+
+/// What git says in the repository.
+async fn read(ports: &Ports, repository: &str, arguments: &[&str]) -> Result<String, String> {
+    if repository.contains(':') {
+        return Err("the repository is not on this machine".to_owned());
+    }
+    let arguments = [&["-C", repository], arguments].concat();
     let output = git::git(ports, &arguments).await.map_err(|stop| text::plain(&stop.to_string()))?;
     if output.exit != Exit::Status(0) {
         let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");

@@ -1,10 +1,12 @@
 //! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
 
+mod back;
 mod cancel;
 mod commits;
 mod compare;
 mod git;
 mod health;
+mod history;
 mod order;
 mod over;
 mod plan;
@@ -15,6 +17,7 @@ mod retry;
 mod settings;
 mod ship;
 mod show;
+mod status;
 
 use async_trait::async_trait;
 use commands::args::Args;
@@ -23,12 +26,12 @@ use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
 use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
-use commands::reply::{Reply, Tone};
+use commands::reply::Reply;
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use plan::{Plan, Way};
-use records::{Progress, Release, Target};
+use records::Target;
 use serde::Deserialize;
 use settings::{Service, Settings};
 use std::collections::HashMap;
@@ -85,11 +88,11 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
         CommandSpec {
             name: "deploy rollback",
-            about: "Go back to what was live before, or to another good release",
+            about: "Go back to a release that was live and well before",
             args: &[
                 SERVICE,
                 ENVIRONMENT,
-                ArgSpec::optional("to", Kind::Ref, "A release that was live here; the one before if left out"),
+                ArgSpec::optional("to", Kind::Ref, "Which; if left out and there are several, it asks"),
                 BECAUSE,
             ],
             need: Need::Rule,
@@ -130,6 +133,15 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["deploy status", "deploy status hello"],
         },
         CommandSpec {
+            name: "deploy live",
+            about: "Show what is live of a service everywhere: commit, since when, by whom, and how far behind",
+            args: &[SERVICE],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy live hello"],
+        },
+        CommandSpec {
             name: "deploy diff",
             about: "Show the commits between what is live and another environment, tag, branch or commit",
             args: &[
@@ -144,12 +156,18 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
         CommandSpec {
             name: "deploy history",
-            about: "Show the last deploys of a service in an environment",
-            args: &[SERVICE, ENVIRONMENT],
+            about: "Show the last deploys of a service in an environment, or one of them with its log",
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Only this one, in full and with its log"),
+                ArgSpec::optional("outcome", Kind::Choice(&history::OUTCOMES), "Only those that went like this"),
+                ArgSpec::optional("before", Kind::Integer(1, i64::MAX), "Only before this one: the next page"),
+            ],
             need: Need::Rule,
             effect: Effect::Reads,
             urgent: false,
-            examples: &["deploy history hello staging"],
+            examples: &["deploy history hello staging", "deploy history hello staging number:41"],
         },
     ],
     start: |setup| Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default() }),
@@ -206,30 +224,10 @@ struct ShipArgs {
 }
 
 #[derive(Deserialize)]
-struct RollbackArgs {
-    service: String,
-    env: String,
-    to: Option<String>,
-    because: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct RetryArgs {
     service: String,
     env: String,
     because: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct TargetArgs {
-    service: String,
-    env: String,
-}
-
-#[derive(Deserialize)]
-struct StatusArgs {
-    service: Option<String>,
-    env: Option<String>,
 }
 
 #[async_trait]
@@ -244,6 +242,7 @@ impl Plugin for Deployer {
             "deploy rollback" => self.rollback(cx).await,
             "deploy cancel" => self.cancel(cx).await,
             "deploy status" => self.status(cx).await,
+            "deploy live" => self.live(cx).await,
             "deploy history" => self.history(cx).await,
             other => Err(anyhow::anyhow!("the deploy plugin does not know `{other}`").into()),
         }
@@ -255,7 +254,8 @@ impl Plugin for Deployer {
         match arg.name {
             "ref" => self.refs(&target.service, ports).await.unwrap_or_default(),
             "against" => self.comparable(&target, ports).await.unwrap_or_default(),
-            "to" => releases(&target, ports).await.unwrap_or_default(),
+            "to" => back::releases(&target, ports).await.unwrap_or_default(),
+            "number" => history::numbers(&target, ports).await.unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -300,80 +300,10 @@ impl Deployer {
         self.carry_out(cx, plan).await
     }
 
-    async fn rollback(&self, cx: &Cx) -> Result<Reply> {
-        let RollbackArgs { service, env, to, because } = cx.args()?;
-        let target = Target { service, environment: env };
-        let service = self.service(&target)?;
-        let before = records::live(cx.store(), &target).await?;
-        let Some(live) = &before.0 else {
-            return Err(Stop::refuse(format!(
-                "Nothing was ever live of `{}` in `{}`, so there is nothing to go back to. `/deploy ship` puts something there.",
-                target.service, target.environment
-            )));
-        };
-        let good: Vec<_> = good(&target, cx.ports())
-            .await?
-            .into_iter()
-            .filter(|release| release.commit != live.release.commit)
-            .collect();
-        let found = match &to {
-            None => good.first(),
-            Some(to) => good.iter().find(|release| release.reference == *to || release.commit.starts_with(to.as_str())),
-        };
-        let Some(release) = found.cloned() else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
-        let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
-    }
-
-    async fn status(&self, cx: &Cx) -> Result<Reply> {
-        let StatusArgs { service, env } = cx.args()?;
-        let mut rows = Vec::new();
-        for (name, settings) in
-            self.settings.services.iter().filter(|(name, _)| service.as_ref().is_none_or(|only| only == *name))
-        {
-            for environment in settings.environments.iter().filter(|name| env.as_ref().is_none_or(|only| only == *name))
-            {
-                let target = Target { service: name.clone(), environment: environment.clone() };
-                let (live, _) = records::live(cx.store(), &target).await?;
-                let running = lock(&self.running).get(&target).map(|cancel| cancel.number);
-                let waiting = cx.in_line(&target.service, &target.environment);
-                rows.push(show::status_row(&target, live.as_ref(), running, &waiting, cx.now()));
-            }
-        }
-        if rows.is_empty() {
-            return Err(Stop::refuse("No such service is deployed there. `/deploy status` alone shows all that are."));
-        }
-        Ok(Reply::card(Tone::Plain, "What is live", "").table(["Service", "Live", "Since", "Note"], rows))
-    }
-
-    async fn history(&self, cx: &Cx) -> Result<Reply> {
-        let TargetArgs { service, env } = cx.args()?;
-        let target = Target { service, environment: env };
-        self.service(&target)?;
-        let (live, version) = records::live(cx.store(), &target).await?;
-        let deploys = records::history(cx.store(), &target, 10).await?;
-        if deploys.is_empty() {
-            return Ok(Reply::say(format!("`{}` was never deployed to `{}`.", target.service, target.environment)));
-        }
-        let rows = deploys.iter().map(|deploy| show::history_row(deploy, live.as_ref(), cx.now())).collect();
-        let title = format!("Deploys of {} to {}", target.service, target.environment);
-        let reply = Reply::card(Tone::Plain, title, "").table(["#", "Release", "When", "Who", "How"], rows);
-        let commit = live.map(|live| live.release.commit);
-        let back =
-            good(&target, cx.ports()).await?.into_iter().find(|release| Some(&release.commit) != commit.as_ref());
-        Ok(match back {
-            Some(release) if commit.is_some() => reply.button(show::back(&target, &release, version)),
-            _ => reply,
-        })
-    }
-
     /// How the target's service is shipped.
     fn service(&self, target: &Target) -> Result<&Service> {
         let Some(service) = self.settings.services.get(&target.service) else {
-            return Err(Stop::refuse(format!(
-                "Deckhand does not know how to ship `{0}`. The operator writes a section `[services.{0}.deploy]` with a `command`.",
-                target.service
-            )));
+            return Err(unknown(&target.service));
         };
         if !service.environments.contains(&target.environment) {
             return Err(Stop::refuse(format!(
@@ -404,40 +334,8 @@ impl Deployer {
     }
 }
 
-/// The releases that were live at the target, newest first, each once.
-async fn good(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Release>> {
-    let mut releases: Vec<Release> = Vec::new();
-    for deploy in records::history(&*ports.store, target, LOOKED_BACK).await? {
-        let known = releases.iter().any(|release| release.commit == deploy.release.commit);
-        if matches!(deploy.state, Progress::Good { .. }) && !known {
-            releases.push(deploy.release);
-        }
-    }
-    Ok(releases)
-}
-
-async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
-    let choice = |release: Release| Choice { about: release.short().to_owned(), value: release.reference };
-    Ok(good(target, ports).await?.into_iter().map(choice).collect())
-}
-
-fn nothing_back(target: &Target, to: Option<&str>, live: &records::Live, good: &[Release]) -> Stop {
-    let Target { service, environment } = target;
-    let names: Vec<_> = good.iter().map(|release| release.reference.clone()).collect();
-    Stop::refuse(match to {
-        Some(to) if live.release.reference == to || live.release.commit.starts_with(to) => {
-            format!("{} is live in `{environment}` already, so nothing was done.", live.release)
-        }
-        Some(to) if !names.is_empty() => {
-            format!(
-                "{} was never live in `{environment}`. These were: {}. To ship something else, say `/deploy ship`.",
-                text::code(to),
-                text::list(&names)
-            )
-        }
-        _ => format!(
-            "Only {} was ever live of `{service}` in `{environment}`, so there is nothing to go back to.",
-            live.release
-        ),
-    })
+fn unknown(service: &str) -> Stop {
+    Stop::refuse(format!(
+        "Deckhand does not know how to ship `{service}`. The operator writes a section `[services.{service}.deploy]` with a `command`."
+    ))
 }

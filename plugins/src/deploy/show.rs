@@ -123,13 +123,28 @@ pub(super) fn status_row(
 }
 
 /// One row of a history.
-pub(super) fn history_row(deploy: &Deploy, live: Option<&Live>, now: DateTime<Utc>) -> [String; 5] {
-    let how = match &deploy.state {
+pub(super) fn history_row(deploy: &Deploy, live: Option<&Live>, now: DateTime<Utc>) -> [String; 6] {
+    let (who, took) = (text::plain(&deploy.who), took(deploy).unwrap_or_else(|| "–".to_owned()));
+    let number = format!("#{}", deploy.number);
+    [number, deploy.release.to_string(), text::ago(deploy.began, now), who, took, how(deploy, live, 80)]
+}
+
+/// How a deploy came out, in at most so many columns.
+pub(super) fn how(deploy: &Deploy, live: Option<&Live>, columns: usize) -> String {
+    match &deploy.state {
         Progress::Running(_) => "under way".to_owned(),
         Progress::Good { .. } if live.is_some_and(|live| live.deploy == deploy.number) => "live".to_owned(),
         Progress::Good { .. } => "was live".to_owned(),
-        Progress::Bad { why, .. } => format!("failed: {}", text::cut(&text::plain(why), 80)),
-    };
-    let who = text::plain(&deploy.who);
-    [format!("#{}", deploy.number), deploy.release.to_string(), text::ago(deploy.began, now), who, how]
+        Progress::Bad { why, .. } => format!("failed: {}", text::cut(&text::plain(why), columns)),
+    }
+}
+
+/// How long a deploy took, once it has ended.
+pub(super) fn took(deploy: &Deploy) -> Option<String> {
+    match &deploy.state {
+        Progress::Running(_) => None,
+        Progress::Good { at } | Progress::Bad { at, .. } => {
+            Some(seconds((*at - deploy.began).to_std().unwrap_or_default()))
+        }
+    }
 }

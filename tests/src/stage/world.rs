@@ -111,6 +111,12 @@ impl World {
                     state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
                 Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
             }
+            ["-C", "/srv/hello", "rev-list", "--left-right", "--count", range, "--"] => {
+                let (here, there) = range.split_once("...").unwrap_or_default();
+                let count = |from: &str, to: &str| between(&format!("{from}..{to}"), &[]).count();
+                let counted = format!("{}\t{}\n", count(there, here), count(here, there));
+                Output { exit: Exit::Status(0), stdout: counted, stderr: String::new() }
+            }
             ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
             [
                 "-C",

@@ -1,0 +1,134 @@
+//! `/deploy rollback`: back to a release that was live and well before; where there are several, it asks which.
+
+use super::plan::{Plan, Way};
+use super::records::{DEPLOYS, Deploy, Live, Progress, Target, live};
+use super::{Deployer, show};
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports};
+use commands::parse;
+use commands::reply::{Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::store::Read;
+use commands::text;
+use serde::Deserialize;
+
+/// How many of a target's last deploys are asked for what was good.
+const LOOKED_BACK: usize = 200;
+
+/// How many releases to go back to are offered.
+const OFFERED: usize = 5;
+
+#[derive(Deserialize)]
+struct RollbackArgs {
+    service: String,
+    env: String,
+    to: Option<String>,
+    because: Option<String>,
+}
+
+impl Deployer {
+    pub(super) async fn rollback(&self, cx: &Cx) -> Result<Reply> {
+        let RollbackArgs { service, env, to, because } = cx.args()?;
+        let target = Target { service, environment: env };
+        let service = self.service(&target)?;
+        let before = live(cx.store(), &target).await?;
+        let Some(live) = &before.0 else {
+            return Err(Stop::refuse(format!(
+                "Nothing was ever live of `{}` in `{}`, so there is nothing to go back to. `/deploy ship` puts something there.",
+                target.service, target.environment
+            )));
+        };
+        let wanted = if to.is_some() { LOOKED_BACK } else { OFFERED };
+        let mut good = good(cx.store(), &target, Some(&live.release.commit), wanted).await?;
+        let why = because.unwrap_or_default();
+        let fits = |to: &str, deploy: &Deploy| deploy.release.reference == to || deploy.release.commit.starts_with(to);
+        let found = match &to {
+            Some(to) => good.iter().position(|deploy| fits(to, deploy)),
+            // A guess would be wrong half of the time: after one rollback, the last good one is what was left.
+            None if good.len() > 1 => return Err(which(cx, &target, &before, &good, &why).into()),
+            None => (!good.is_empty()).then_some(0),
+        };
+        let Some(found) = found else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
+        let release = good.swap_remove(found).release;
+        self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
+    }
+}
+
+/// The last deploys that went well of the target, newest first, each release once: at most `wanted`, and none of the
+/// commit `except`.
+pub(super) async fn good(
+    store: &dyn Read,
+    target: &Target,
+    except: Option<&str>,
+    wanted: usize,
+) -> anyhow::Result<Vec<Deploy>> {
+    const PAGE: usize = 20;
+    let (mut good, mut before) = (Vec::<Deploy>::new(), None::<String>);
+    for _ in 0..LOOKED_BACK / PAGE {
+        let page = DEPLOYS.scan_back(store, &format!("{target}/"), before.as_deref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        before = Some(last.clone());
+        for deploy in page.into_iter().map(|(_, deploy)| deploy.value) {
+            let commit = &deploy.release.commit;
+            let known = except == Some(commit) || good.iter().any(|other| other.release.commit == *commit);
+            if matches!(deploy.state, Progress::Good { .. }) && !known {
+                good.push(deploy);
+                if good.len() == wanted {
+                    return Ok(good);
+                }
+            }
+        }
+    }
+    Ok(good)
+}
+
+/// What may be written for `to:`.
+pub(super) async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
+    let (live, _) = live(&*ports.store, target).await?;
+    let commit = live.map(|live| live.release.commit);
+    let choice =
+        |Deploy { release, .. }: Deploy| Choice { about: release.short().to_owned(), value: release.reference };
+    let good = good(&*ports.store, target, commit.as_deref(), LOOKED_BACK).await?;
+    Ok(good.into_iter().map(choice).collect())
+}
+
+/// Asks which of several releases is meant.
+fn which(cx: &Cx, target: &Target, (live, version): &(Option<Live>, u64), good: &[Deploy], why: &str) -> Reply {
+    let Target { service, environment } = target;
+    let live = live.as_ref().map(|live| live.release.to_string()).unwrap_or_default();
+    let says = format!(
+        "{live} is live of `{service}` in `{environment}`. These were live and well before, the latest first. Nothing was done yet."
+    );
+    let row = |deploy: &Deploy| {
+        [deploy.release.to_string(), text::ago(deploy.began, cx.now()), format!("#{}", deploy.number)]
+    };
+    let rows = good.iter().map(row).collect();
+    let reply = Reply::card(Tone::Warn, "Back to which?", says).table(["Release", "Shipped", "Deploy"], rows);
+    let because = if why.is_empty() { String::new() } else { format!(" because:{}", parse::quote(why)) };
+    good.iter().fold(reply, |reply, deploy| {
+        let mut button = show::back(target, &deploy.release, *version);
+        button.line.push_str(&because);
+        reply.button(button)
+    })
+}
+
+fn nothing_back(target: &Target, to: Option<&str>, live: &Live, good: &[Deploy]) -> Stop {
+    let Target { service, environment } = target;
+    let names: Vec<_> = good.iter().map(|deploy| deploy.release.reference.clone()).collect();
+    Stop::refuse(match to {
+        Some(to) if live.release.reference == to || live.release.commit.starts_with(to) => {
+            format!("{} is live in `{environment}` already, so nothing was done.", live.release)
+        }
+        Some(to) if !names.is_empty() => {
+            format!(
+                "{} was never live in `{environment}`. These were: {}. To ship something else, say `/deploy ship`.",
+                text::code(to),
+                text::list(&names)
+            )
+        }
+        _ => format!(
+            "Only {} was ever live of `{service}` in `{environment}`, so there is nothing to go back to.",
+            live.release
+        ),
+    })
+}

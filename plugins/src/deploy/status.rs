@@ -1,0 +1,113 @@
+//! `/deploy status` and `/deploy live`: what is live where, at a glance and in full.
+
+use super::order::before;
+use super::records::{DEPLOYS, Live, Target, live, name};
+use super::settings::Service;
+use super::{Deployer, commits, lock, show};
+use commands::cx::Cx;
+use commands::reply::{Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::text;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct StatusArgs {
+    service: Option<String>,
+    env: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LiveArgs {
+    service: String,
+}
+
+impl Deployer {
+    pub(super) async fn status(&self, cx: &Cx) -> Result<Reply> {
+        let StatusArgs { service, env } = cx.args()?;
+        let mut rows = Vec::new();
+        for (name, settings) in
+            self.settings.services.iter().filter(|(name, _)| service.as_ref().is_none_or(|only| only == *name))
+        {
+            for environment in settings.environments.iter().filter(|name| env.as_ref().is_none_or(|only| only == *name))
+            {
+                let target = Target { service: name.clone(), environment: environment.clone() };
+                let (live, _) = live(cx.store(), &target).await?;
+                let waiting = cx.in_line(&target.service, &target.environment);
+                rows.push(show::status_row(&target, live.as_ref(), self.under_way(&target), &waiting, cx.now()));
+            }
+        }
+        if rows.is_empty() {
+            return Err(Stop::refuse("No such service is deployed there. `/deploy status` alone shows all that are."));
+        }
+        Ok(Reply::card(Tone::Plain, "What is live", "").table(["Service", "Live", "Since", "Note"], rows))
+    }
+
+    /// Every environment of a service: the exact commit, since when, by whom, how long it took, and how far it is behind
+    /// the one before.
+    pub(super) async fn live(&self, cx: &Cx) -> Result<Reply> {
+        let LiveArgs { service: name } = cx.args()?;
+        let Some(service) = self.settings.services.get(&name) else { return Err(super::unknown(&name)) };
+        let mut reply = Reply::card(Tone::Plain, format!("{name}: what is live"), "");
+        for environment in &service.environments {
+            let target = Target { service: name.clone(), environment: environment.clone() };
+            let (found, _) = live(cx.store(), &target).await?;
+            let mut says = match &found {
+                None => vec!["Nothing yet.".to_owned()],
+                Some(live) => vec![since(cx, &target, live).await?],
+            };
+            says.extend(self.behind(cx, service, &target, found.as_ref()).await?);
+            if let Some(number) = found.as_ref().and_then(|live| live.doubt) {
+                says.push(format!("How #{number} ended is not known."));
+            }
+            says.extend(self.under_way(&target).map(|number| format!("#{number} is under way.")));
+            reply = reply.field(environment, says.join(" "));
+            if let Some(live) = found {
+                let deploy = DEPLOYS.get(cx.store(), super::records::name(&target, live.deploy)).await?;
+                let title = format!("Log of #{} ({environment})", live.deploy);
+                reply = deploy.into_iter().fold(reply, |reply, deploy| reply.file(title.clone(), deploy.value.log));
+            }
+        }
+        Ok(reply)
+    }
+
+    /// How far what is live is behind the environment before, and ahead of it.
+    async fn behind(
+        &self,
+        cx: &Cx,
+        service: &Service,
+        target: &Target,
+        found: Option<&Live>,
+    ) -> Result<Option<String>> {
+        let (Some(here), Some(first)) = (found, before(service, &target.environment)) else { return Ok(None) };
+        let earlier = Target { service: target.service.clone(), environment: first.to_owned() };
+        let Some(there) = live(cx.store(), &earlier).await?.0 else { return Ok(None) };
+        let (here, there) = (&here.release.commit, &there.release.commit);
+        if here == there {
+            return Ok(Some(format!("The same as in `{first}`.")));
+        }
+        Ok(Some(match commits::apart(cx.ports(), &service.repository, here, there).await {
+            Ok((0, behind)) => format!("{} behind `{first}`.", text::plural(behind, "commit")),
+            Ok((ahead, 0)) => format!("{} ahead of `{first}`.", text::plural(ahead, "commit")),
+            Ok((ahead, behind)) => {
+                format!("{} behind `{first}`, and {ahead} that are not there.", text::plural(behind, "commit"))
+            }
+            Err(why) => format!("How far it is behind `{first}` is not known: {why}."),
+        }))
+    }
+
+    /// The deploy under way at a target.
+    fn under_way(&self, target: &Target) -> Option<u64> {
+        lock(&self.running).get(target).map(|cancel| cancel.number)
+    }
+}
+
+/// What is live, since when, by whom, and how long it took.
+async fn since(cx: &Cx, target: &Target, live: &Live) -> Result<String> {
+    let deploy = DEPLOYS.get(cx.store(), name(target, live.deploy)).await?.map(|deploy| deploy.value);
+    let by = deploy.as_ref().map(|deploy| format!(", by {}", text::plain(&deploy.who))).unwrap_or_default();
+    let took = deploy.as_ref().and_then(show::took).map(|took| format!(" in {took}")).unwrap_or_default();
+    let at = live.since.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z");
+    let (release, commit) = (&live.release, text::code(&live.release.commit));
+    let ago = text::ago(live.since, cx.now());
+    Ok(format!("{release}, {commit}, since {at} ({ago}){by} with #{}{took}.", live.deploy))
+}
