@@ -12,7 +12,7 @@ use commands::clock::Clock;
 use commands::cx::{Ports, World};
 use commands::plugin::Setup;
 use commands::policy::{Pattern, Policy, Rule};
-use commands::ports::{Files, Http, Launcher, Processes, Wire};
+use commands::ports::{Files, Http, Launcher, Mirrors, Processes, Wire};
 use commands::redact::Redactor;
 use commands::registry::Registry;
 use commands::spec::PluginSpec;
@@ -53,6 +53,8 @@ pub struct Surroundings {
     pub launcher: Arc<dyn Launcher>,
     /// Kept logs.
     pub files: Arc<dyn Files>,
+    /// Mirrors of repositories that are elsewhere.
+    pub mirrors: Arc<dyn Mirrors>,
 }
 
 /// Reads all of `config`, as the plugins of `all` understand it. What is wrong goes to `problems`; a plan that has any is
@@ -144,13 +146,14 @@ impl Plan {
 
     /// Puts the bot into the world.
     pub fn build(self, surroundings: Surroundings) -> Arc<Bot> {
-        let Surroundings { clock, store, wire, launcher, files } = surroundings;
+        let Surroundings { clock, store, wire, launcher, files, mirrors } = surroundings;
         let ports = Ports {
             clock,
             store: store.clone(),
             http: Http::new(wire),
             processes: Processes::new(launcher),
             files,
+            mirrors,
             vocabulary: Arc::new(self.vocabulary),
         };
         let consent = Arc::new(AskFirst { store: store.clone() });

@@ -4,7 +4,7 @@ use crate::act::Act;
 use crate::clock::Clock;
 use crate::ledger::{Draft, Place};
 use crate::parse::Invocation;
-use crate::ports::{Files, Http, Processes};
+use crate::ports::{Files, Http, Mirrors, Processes};
 use crate::redact::Redactor;
 use crate::reply::{Reply, State};
 use crate::stop::Result;
@@ -94,6 +94,8 @@ pub struct Ports {
     pub processes: Processes,
     /// Kept logs.
     pub files: Arc<dyn Files>,
+    /// Mirrors of repositories that are elsewhere.
+    pub mirrors: Arc<dyn Mirrors>,
     /// The names that the config gives, and the team's time zone.
     pub vocabulary: Arc<Vocabulary>,
 }

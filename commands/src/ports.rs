@@ -192,6 +192,18 @@ impl Processes {
     }
 }
 
+/// Keeps mirrors of git repositories that are elsewhere, to be read. What is fetched lies in Deckhand's own folder: nothing
+/// changes in the world.
+#[async_trait]
+pub trait Mirrors: Send + Sync {
+    /// The folder of a bare mirror of `repository` that has these commits (hashes, or beginnings of them); nothing where
+    /// the repository itself does not have them all. It is fetched when one is missing, though not again and again.
+    ///
+    /// # Errors
+    /// When it can not be fetched, or not in time: the rest of a sentence about the repository.
+    async fn mirror(&self, repository: &str, commits: &[&str]) -> anyhow::Result<Option<PathBuf>>;
+}
+
 /// Files that Deckhand keeps beside the store: logs too long for a message.
 #[async_trait]
 pub trait Files: Send + Sync {

@@ -48,7 +48,8 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
         store: store.clone(),
         http: Http::new(around.clone()),
         processes: Processes::new(around.clone()),
-        files: around,
+        files: around.clone(),
+        mirrors: around,
         vocabulary: Arc::new(Vocabulary::of_examples()),
     };
     let redactor = Redactor::new(vec!["hunter2-hunter2".to_owned()]);

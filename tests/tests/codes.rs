@@ -56,7 +56,8 @@ fn bot() -> (Arc<Bot>, Arc<dyn Store>) {
         store: store.clone(),
         wire: world.clone(),
         launcher: world.clone(),
-        files: world,
+        files: world.clone(),
+        mirrors: world,
     });
     (bot, store)
 }

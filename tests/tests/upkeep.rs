@@ -29,7 +29,8 @@ fn bot(clock: &Clock, store: &Arc<MemoryStore>) -> Arc<Bot> {
         store: store.clone(),
         wire: around.clone(),
         launcher: around.clone(),
-        files: around,
+        files: around.clone(),
+        mirrors: around,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::platforms::discord::{self, Discord};
 use crate::settle::{self, Platforms};
 use crate::store::SledStore;
 use crate::upkeep;
-use crate::world::{Folder, Internet, Programs};
+use crate::world::{Clones, Folder, Internet, Programs};
 use anyhow::{Context, Result, anyhow, bail};
 use commands::clock::Clock;
 use commands::ports::Wire;
@@ -111,12 +111,14 @@ async fn start(
     let backup = plan.backup.take().context("the backup's schedule was not read")?;
     let discord = plan.discord.take();
     let wire: Arc<dyn Wire> = Arc::new(Internet::new()?);
+    let launcher = Arc::new(Programs::new(files.clone(), redactor.clone()));
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),
         wire: wire.clone(),
-        launcher: Arc::new(Programs::new(files.clone(), redactor.clone())),
+        launcher: launcher.clone(),
         files: files.clone(),
+        mirrors: Arc::new(Clones::new(data.join("mirrors"), launcher)),
     });
     bot.reload_grants().await?;
     let messages = Arc::new(Messages::new(store.clone(), clock.clone()));

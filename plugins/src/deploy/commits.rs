@@ -1,4 +1,4 @@
-//! The commits between two others, read with `git log` from a repository on this machine.
+//! The commits between two others, read with git, from the repository or a mirror of it.
 
 use super::git;
 use commands::cx::Ports;
@@ -44,7 +44,8 @@ pub async fn between(
 /// As [`between`].
 pub async fn apart(ports: &Ports, repository: &str, here: &str, there: &str) -> Result<(usize, usize), String> {
     let range = format!("{}...{}", hash(here)?, hash(there)?);
-    let counted = read(ports, repository, &["rev-list", "--left-right", "--count", &range, "--"]).await?;
+    let counted =
+        read(ports, repository, [here, there], &["rev-list", "--left-right", "--count", &range, "--"]).await?;
     let (ahead, behind) = counted.trim().split_once('\t').unwrap_or_default();
     let number = |count: &str| count.parse().map_err(|_| "git counts them in an unknown way".to_owned());
     Ok((number(ahead)?, number(behind)?))
@@ -81,7 +82,7 @@ async fn log(
     arguments.extend(how);
     arguments.extend([&*range, "--"]);
     arguments.extend(patterns.iter().map(String::as_str));
-    read(ports, repository, &arguments).await
+    read(ports, repository, [from, to], &arguments).await
 }
 
 /// A whole hash: what is none could be read as an option.
@@ -90,12 +91,11 @@ fn hash(text: &str) -> Result<&str, String> {
     if whole { Ok(text) } else { Err(format!("{} is no commit", text::code(text))) }
 }
 
-/// What git says in the repository.
-async fn read(ports: &Ports, repository: &str, arguments: &[&str]) -> Result<String, String> {
-    if repository.contains(':') {
-        return Err("the repository is not on this machine".to_owned());
-    }
-    let arguments = [&["-C", repository], arguments].concat();
+/// What git says of these commits.
+async fn read(ports: &Ports, repository: &str, commits: [&str; 2], arguments: &[&str]) -> Result<String, String> {
+    let folder = git::folder(ports, repository, &commits).await?;
+    let folder = folder.ok_or_else(|| "the repository does not have them all any more".to_owned())?;
+    let arguments = [&["-C", &folder], arguments].concat();
     let output = git::git(ports, &arguments).await.map_err(|stop| text::plain(&stop.to_string()))?;
     if output.exit != Exit::Status(0) {
         let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");

@@ -75,7 +75,7 @@ pub async fn resolve(ports: &Ports, service: &str, repository: &str, wanted: &st
         if let Some(found) = references.iter().find(|reference| reference.commit.starts_with(&hash)) {
             return Ok(Release { commit: found.commit.clone(), reference: hash });
         }
-        if let Some(commit) = local(ports, repository, &hash).await? {
+        if let Some(commit) = local(ports, service, repository, &hash).await? {
             return Ok(Release { commit, reference: hash });
         }
     }
@@ -90,11 +90,33 @@ pub async fn resolve(ports: &Ports, service: &str, repository: &str, wanted: &st
     Err(Stop::refuse(format!("`{service}` has no tag, branch or commit {}. {instead}", text::code(wanted))))
 }
 
-/// A commit that is the tip of no ref: only a repository on this machine can be asked for it.
-async fn local(ports: &Ports, repository: &str, hash: &str) -> Result<Option<String>> {
+/// Where the repository, or a mirror of it that has these commits, lies on this machine; nothing where an address does not
+/// have them all.
+///
+/// # Errors
+/// The end of a sentence that says why that is not known.
+pub(super) async fn folder(ports: &Ports, repository: &str, commits: &[&str]) -> Result<Option<String>, String> {
+    // An address is `https://…` or `host:path`; all else is a path.
+    if !repository.contains(':') {
+        return Ok(Some(repository.to_owned()));
+    }
+    match ports.mirrors.mirror(repository, commits).await {
+        Ok(folder) => Ok(folder.map(|folder| folder.to_string_lossy().into_owned())),
+        Err(why) => Err(format!("the repository is elsewhere, and {}", text::plain(&format!("{why:#}")))),
+    }
+}
+
+/// A commit that is the tip of no ref: a server can not be asked for it, but a repository on this machine can.
+async fn local(ports: &Ports, service: &str, repository: &str, hash: &str) -> Result<Option<String>> {
+    let folder = folder(ports, repository, &[hash]).await.map_err(|why| {
+        Stop::refuse(format!(
+            "Whether `{service}` has a commit {} is not known, so nothing was done: {why}. Say it again later, or name a tag or a branch.",
+            text::code(hash)
+        ))
+    })?;
+    let Some(folder) = folder else { return Ok(None) };
     let wanted = format!("{hash}^{{commit}}");
-    let output =
-        git(ports, &["-C", repository, "rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
+    let output = git(ports, &["-C", &folder, "rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
     let commit = output.stdout.trim();
     Ok((output.exit == Exit::Status(0) && commit.len() >= 40).then(|| commit.to_owned()))
 }
@@ -103,8 +125,11 @@ pub(super) async fn git(ports: &Ports, arguments: &[&str]) -> Result<Output> {
     let program = Program {
         argv: std::iter::once("git").chain(arguments.iter().copied()).map(str::to_owned).collect(),
         folder: PathBuf::from("/"),
-        // Nobody is there to type a password; without this git would wait for one.
-        environment: BTreeMap::from([("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned())]),
+        // Nobody is there to type a password; without this git would wait for one. An address runs no program.
+        environment: BTreeMap::from([
+            ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),
+            ("GIT_ALLOW_PROTOCOL".to_owned(), "file:git:http:https:ssh".to_owned()),
+        ]),
         limit: LIMIT,
     };
     Ok(ports.processes.read(program).await?)

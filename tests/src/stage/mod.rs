@@ -331,6 +331,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         wire: Arc::new(world.clone()),
         launcher: Arc::new(world.clone()),
         files: Arc::new(world.clone()),
+        mirrors: Arc::new(world.clone()),
     });
     bot.reload_grants().await?;
     let platform = join(&bot, &config, &store, &dead);

@@ -3,8 +3,9 @@
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
-use commands::ports::{Exit, Files, Group, Launcher, Output, Program, Running, Wire};
+use commands::ports::{Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +31,9 @@ struct State {
     logs: BTreeMap<String, String>,
     unknown: Vec<String>,
 }
+
+/// The address of the same repository, for those who do not have it on their machine.
+const ELSEWHERE: &str = "https://git.example/hello.git";
 
 /// What a program does.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,7 +110,7 @@ impl World {
         let fail = |stderr: &str| Output { exit: Exit::Status(128), stdout: String::new(), stderr: stderr.to_owned() };
         match arguments {
             _ if state.repository_gone => fail("fatal: '/srv/hello' does not appear to be a git repository\n"),
-            ["ls-remote", "--tags", "--heads", "--sort=-v:refname", "--", "/srv/hello"] => {
+            ["ls-remote", "--tags", "--heads", "--sort=-v:refname", "--", "/srv/hello" | ELSEWHERE] => {
                 let lines: String =
                     state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
                 Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
@@ -117,7 +121,11 @@ impl World {
                 let counted = format!("{}\t{}\n", count(there, here), count(here, there));
                 Output { exit: Exit::Status(0), stdout: counted, stderr: String::new() }
             }
-            ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", _] => fail(""),
+            ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", wanted] => {
+                let mut commits = HISTORY.iter().map(|(digit, ..)| String::from(*digit).repeat(40));
+                let found = commits.find(|commit| commit.starts_with(wanted.trim_end_matches("^{commit}")));
+                found.map_or_else(|| fail(""), |stdout| Output { exit: Exit::Status(0), stdout, stderr: String::new() })
+            }
             [
                 "-C",
                 "/srv/hello",
@@ -286,6 +294,22 @@ impl Wire for World {
             Some(commit) => format!("ok {commit}\n"),
         };
         Ok(http::Response::new(Bytes::from(body)))
+    }
+}
+
+#[async_trait]
+impl Mirrors for World {
+    async fn mirror(&self, repository: &str, commits: &[&str]) -> Result<Option<PathBuf>> {
+        let mut state = self.state();
+        if repository != ELSEWHERE {
+            state.unknown.push(format!("a mirror of {repository} was asked for"));
+        }
+        if state.repository_gone {
+            bail!("git says: fatal: unable to access '{ELSEWHERE}': Could not resolve host: git.example");
+        }
+        let known =
+            |commit: &&str| HISTORY.iter().any(|(digit, ..)| String::from(*digit).repeat(40).starts_with(*commit));
+        Ok(commits.iter().all(known).then(|| PathBuf::from("/srv/hello")))
     }
 }
 
