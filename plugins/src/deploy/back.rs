@@ -1,8 +1,8 @@
 //! `/deploy rollback`: back to a release that was live and well before; where there are several, it asks which.
 
 use super::plan::{Plan, Way};
-use super::records::{DEPLOYS, Deploy, Live, Progress, Target, live};
-use super::{Deployer, show};
+use super::records::{DEPLOYS, Deploy, Live, Progress, Release, Target, live};
+use super::{Deployer, git, show};
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::parse;
@@ -41,16 +41,28 @@ impl Deployer {
         let wanted = if to.is_some() { LOOKED_BACK } else { OFFERED };
         let mut good = good(cx.store(), &target, Some(&live.release.commit), wanted).await?;
         let why = because.unwrap_or_default();
-        let fits = |to: &str, deploy: &Deploy| deploy.release.reference == to || deploy.release.commit.starts_with(to);
         let found = match &to {
-            Some(to) => good.iter().position(|deploy| fits(to, deploy)),
+            Some(to) => self.named(cx, &target, to, &good).await,
             // A guess would be wrong half of the time: after one rollback, the last good one is what was left.
             None if good.len() > 1 => return Err(which(cx, &target, &before, &good, &why).into()),
-            None => (!good.is_empty()).then_some(0),
+            None => good.pop().map(|deploy| deploy.release),
         };
-        let Some(found) = found else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
-        let release = good.swap_remove(found).release;
+        let Some(release) = found else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
         self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
+    }
+
+    /// The good release that is meant: by the name under which it was shipped or its hash, and by what else names its
+    /// commit now. What was live under a name counts, whatever the name has moved to since.
+    async fn named(&self, cx: &Cx, target: &Target, to: &str, good: &[Deploy]) -> Option<Release> {
+        let mut releases = good.iter().map(|deploy| &deploy.release);
+        if let Some(found) = releases.clone().find(|release| release.reference == to || release.commit.starts_with(to))
+        {
+            return Some(found.clone());
+        }
+        let service = self.service(target).ok()?;
+        // Without git, only what history knows is found.
+        let named = git::resolve(cx.ports(), &target.service, &service.repository, to).await.ok()?;
+        releases.any(|release| release.commit == named.commit).then_some(named)
     }
 }
 

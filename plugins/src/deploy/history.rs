@@ -5,7 +5,7 @@ use super::records::{DEPLOYS, Deploy, Live, Progress, Target, live, name};
 use super::{Deployer, records, show};
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
-use commands::ledger::{self, Entry};
+use commands::ledger::Entry;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -151,8 +151,8 @@ async fn one(cx: &Cx, target: &Target, number: u64) -> Result<Reply> {
         Some(took) => reply.field("Took", took),
         None => reply,
     };
-    if let Some(record) = cx.store().get(&ledger::key(number)).await? {
-        reply = with_act(reply, &Entry::read(&record.value)?);
+    if let Some(act) = records::act(cx.store(), number).await? {
+        reply = with_act(reply, &act);
     }
     let other = |live: &Live| live.release.commit != deploy.release.commit;
     if live.as_ref().is_some_and(other) && is(&deploy.state, "good") {

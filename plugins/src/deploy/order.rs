@@ -1,12 +1,13 @@
 //! The order of environments: what comes before which, and what has to have been live there.
 
-use super::plan::{Plan, Way};
-use super::records::{Progress, Release, Target, history, live};
+use super::plan::{BACK, Plan, Way};
+use super::records::{Deploy, Progress, Release, Target, act, history, live};
 use super::settings::Service;
 use super::{Deployer, LOOKED_BACK};
 use commands::cx::Cx;
 use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};
+use commands::text;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -22,8 +23,35 @@ pub(super) fn before<'a>(service: &'a Service, environment: &str) -> Option<&'a 
     service.environments[..place].last().map(String::as_str)
 }
 
+/// What speaks against a release at a target: it was never live and well there, the last time it was not, or somebody went
+/// back from it. Begins a sentence that ends with the environment.
+async fn not_proven(cx: &Cx, target: &Target, release: &Release) -> Result<Option<String>> {
+    let environment = &target.environment;
+    let deploys = history(cx.store(), target, LOOKED_BACK).await?;
+    let good = |deploy: &Deploy| matches!(deploy.state, Progress::Good { .. });
+    let Some(last) = deploys.iter().position(|deploy| deploy.release.commit == release.commit) else {
+        return Ok(Some(format!("{release} was never live and well in `{environment}`")));
+    };
+    let (after, number) = (&deploys[..last], deploys[last].number);
+    match deploys[last].state {
+        Progress::Good { .. } => {}
+        Progress::Running(_) => {
+            return Ok(Some(format!("{release} is still under way, with #{number}, in `{environment}`")));
+        }
+        Progress::Bad { .. } => {
+            return Ok(Some(format!("{release} was not well the last time, with #{number}, in `{environment}`")));
+        }
+    }
+    let Some(next) = after.iter().rfind(|deploy| good(deploy)) else { return Ok(None) };
+    let back = act(cx.store(), next.number).await?.is_some_and(|act| act.draft.verb == BACK);
+    let who = text::plain(&next.who);
+    Ok(back.then(|| {
+        format!("{who} went back from {release} to {}, with #{}, in `{environment}`", next.release, next.number)
+    }))
+}
+
 impl Deployer {
-    /// Refuses a release that was not live and well in the environment before, where the config wants that. The exact
+    /// Refuses a release that did not prove itself in the environment before, where the config wants that. The exact
     /// commit counts, whatever it was called there.
     pub(super) async fn check_order(
         &self,
@@ -36,15 +64,11 @@ impl Deployer {
             return Ok(());
         };
         let earlier = Target { service: target.service.clone(), environment: first.to_owned() };
-        let deploys = history(cx.store(), &earlier, LOOKED_BACK).await?;
-        let good = |state: &Progress| matches!(state, Progress::Good { .. });
-        if deploys.iter().any(|deploy| deploy.release.commit == release.commit && good(&deploy.state)) {
-            return Ok(());
-        }
+        let Some(why) = not_proven(cx, &earlier, release).await? else { return Ok(()) };
         let Target { service, environment } = target;
         let line = format!("deploy ship service:{service} env:{first} ref:{}", release.short());
         Err(Reply::refuse(format!(
-            "{release} was never live and well in `{first}`, which comes before `{environment}`, so nothing was done. Ship it there first, then say `/deploy promote {service} {environment}`."
+            "{why}, which comes before `{environment}`, so nothing was done. Ship it there first, then say `/deploy promote {service} {environment}`."
         ))
         .button(Button::new(format!("Ship to {first}"), line))
         .into())

@@ -5,6 +5,9 @@ use super::settings::{Names, Service};
 use commands::act::Act;
 use commands::ports::Program;
 
+/// The verb of an act that goes back.
+pub(super) const BACK: &str = "deploy.rollback";
+
 /// What is to be shipped where, looked at before anything changes.
 pub(super) struct Plan<'a> {
     pub service: &'a Service,
@@ -35,7 +38,7 @@ impl Plan<'_> {
         let release = &self.release;
         let (verb, says) = match self.way {
             Way::Forward => ("deploy.ship", format!("Ship `{service}` {release} to")),
-            Way::Back => ("deploy.rollback", format!("Roll `{service}` back to {release} in")),
+            Way::Back => (BACK, format!("Roll `{service}` back to {release} in")),
         };
         Act {
             verb,

@@ -1,6 +1,7 @@
 //! What the deploy plugin keeps: every deploy, and what is live where.
 
 use chrono::{DateTime, Utc};
+use commands::ledger::{self, Entry};
 use commands::ports::Group;
 use commands::store::Read;
 use commands::table::{Table, Versioned};
@@ -117,6 +118,15 @@ pub fn name(target: &Target, number: u64) -> String {
 pub async fn history(store: &dyn Read, target: &Target, limit: usize) -> anyhow::Result<Vec<Deploy>> {
     let found = DEPLOYS.scan_back(store, &format!("{target}/"), None, limit).await?;
     Ok(found.into_iter().map(|(_, deploy)| deploy.value).collect())
+}
+
+/// What the ledger says of an act when it began.
+///
+/// # Errors
+/// When the store can not be read, or the entry is damaged.
+pub async fn act(store: &dyn Read, number: u64) -> anyhow::Result<Option<Entry>> {
+    let record = store.get(&ledger::key(number)).await?;
+    record.map(|record| Entry::read(&record.value)).transpose()
 }
 
 /// What is live at one target, and the version of that record (0 where nothing is).

@@ -62,6 +62,13 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..LOCKS_ONLY
         },
         CommandSpec {
+            name: "lock release-all",
+            about: "Give all your locks back",
+            effect: Effect::GoesBack,
+            examples: &["lock release-all"],
+            ..LOCKS_ONLY
+        },
+        CommandSpec {
             name: "lock wait",
             about: "Stand in line for a lock, and be told when it is your turn",
             args: &[ENVIRONMENT, SERVICE, ArgSpec::optional("because", Kind::Text, "What you need it for")],
@@ -100,7 +107,7 @@ struct Locks {
     settings: Settings,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Said {
     env: Option<String>,
     service: Option<String>,
@@ -122,6 +129,9 @@ impl Plugin for Locks {
         let said: Said = cx.args()?;
         if cx.command() == "lock list" {
             return list(cx, &said).await;
+        }
+        if cx.command() == "lock release-all" {
+            return release_all(cx).await;
         }
         let scope = Scope { environment: said.env.clone().unwrap_or_default(), service: said.service.clone() };
         let book = Book::read(cx.store(), &scope.environment).await?;
@@ -329,6 +339,24 @@ async fn release(cx: &Cx, asked: Asked) -> Result<Reply> {
         None => "Nobody waits for it.".to_owned(),
     };
     Ok(Reply::say(format!("You have given {scope} back. {next}")))
+}
+
+/// Gives back whatever the asker holds, one after the other: what goes wrong with one is told, and the others go on.
+async fn release_all(cx: &Cx) -> Result<Reply> {
+    let locks = LOCKS.scan(cx.store(), "", usize::MAX).await?.into_iter().map(|(_, lock)| lock.value);
+    let mut told = Vec::new();
+    for lock in locks.filter(|lock| lock.who == cx.who() && lock.until > cx.now()) {
+        let book = Book::read(cx.store(), &lock.scope.environment).await?;
+        match release(cx, Asked { said: Said::default(), scope: lock.scope, book }).await {
+            Ok(reply) => told.push(reply.text),
+            Err(Stop::Refused(reply)) => told.push(reply.text),
+            Err(other) => return Err(other),
+        }
+    }
+    if told.is_empty() {
+        return Err(Stop::refuse("You hold no lock, so there was nothing to give back. `/lock list` shows all locks."));
+    }
+    Ok(Reply::say(told.join("\n")))
 }
 
 async fn hand_over(cx: &Cx, asked: Asked) -> Result<Reply> {
