@@ -42,6 +42,34 @@ impl Http {
         let request = http::Request::get(url).body(Bytes::new())?;
         self.0.send(request, timeout, 64 * 1024).await
     }
+
+    /// Sends a request that reads (`GET`, `HEAD`), with headers of its own; see [`Wire::send`].
+    ///
+    /// # Errors
+    /// When nobody answers in time, or the connection breaks; and when the request's method may change something.
+    pub async fn read(
+        &self,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> anyhow::Result<http::Response<Bytes>> {
+        anyhow::ensure!(request.method().is_safe(), "a {} may change something: it takes a permit", request.method());
+        self.0.send(request, timeout, limit).await
+    }
+
+    /// Sends a request that may change the world; see [`Wire::send`].
+    ///
+    /// # Errors
+    /// When nobody answers in time, or the connection breaks: then it may have been carried out all the same.
+    pub async fn send(
+        &self,
+        _permit: &Permit,
+        request: http::Request<Bytes>,
+        timeout: Duration,
+        limit: usize,
+    ) -> anyhow::Result<http::Response<Bytes>> {
+        self.0.send(request, timeout, limit).await
+    }
 }
 
 /// A program to run: an argument vector, never a line for a shell.

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod contract;
 pub mod discord;
 pub mod drill;
+pub mod github;
 pub mod memory;
 pub mod program;
 pub mod stage;

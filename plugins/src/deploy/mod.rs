@@ -2,9 +2,11 @@
 
 mod back;
 mod cancel;
+mod ci;
 mod commits;
 mod compare;
 mod git;
+mod github;
 mod health;
 mod history;
 mod order;
@@ -297,6 +299,7 @@ impl Deployer {
             self.check_plan(cx, &plan, &shown).await?;
         }
         self.check_order(cx, service, &plan.target, &plan.release).await?;
+        self.check_ci(cx, service, &plan.target, &plan.release).await?;
         self.carry_out(cx, plan).await
     }
 

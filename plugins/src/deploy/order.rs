@@ -103,6 +103,7 @@ impl Deployer {
                 found.release
             )));
         }
+        self.check_ci(cx, service, &target, &found.release).await?;
         let why = because.unwrap_or_default();
         self.carry_out(cx, Plan { service, target, release: found.release, before: standing, way: Way::Forward, why })
             .await

@@ -120,6 +120,8 @@ impl Deployer {
             Err(Stop::Refused(reply)) => in_the_way.push(reply.text),
             other => other?,
         }
+        let ci = self.ci_previewed(cx, service, target, release).await;
+        in_the_way.extend(ci.iter().filter_map(|(_, way)| way.clone()));
         let tone = if in_the_way.is_empty() { Tone::Plain } else { Tone::Warn };
         let title = format!("Plan: {} {release} to {}", target.service, target.environment);
         let act = self.act(cx, plan).await;
@@ -129,6 +131,9 @@ impl Deployer {
         } else {
             "none: it counts as live once its program ends well"
         };
+        if let Some((says, _)) = ci {
+            reply = reply.field("CI", says);
+        }
         reply = reply.field("Checks after", checks).field("Policy", asks(foreseen, act.danger));
         reply = commits(cx, plan, reply).await;
         if !in_the_way.is_empty() {

@@ -33,6 +33,7 @@ impl Deployer {
             }
         }
         self.check_order(cx, service, &target, &release).await?;
+        self.check_ci(cx, service, &target, &release).await?;
         let before = live(cx.store(), &target).await?;
         let why = because.unwrap_or_default();
         self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why }).await

@@ -1,5 +1,7 @@
 //! What the operator wrote about deploys: how each service is shipped, and how it shows that it is well.
 
+use super::ci::Ci;
+use super::github::{self, GitHub};
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ pub struct Settings {
     pub in_order: bool,
     /// How long a program has between TERM and KILL.
     pub grace: Duration,
+    /// GitHub, for what asks it.
+    pub github: GitHub,
     /// The services that can be deployed, by name.
     pub services: BTreeMap<String, Service>,
 }
@@ -51,6 +55,8 @@ pub struct Service {
     pub unsafe_back: Vec<String>,
     /// How it shows that it is well.
     pub health: Option<Health>,
+    /// Which checks of continuous integration it has to have passed.
+    pub ci: Option<Ci>,
 }
 
 /// An HTTP check that a release is live and well.
@@ -117,16 +123,18 @@ impl Settings {
             }
             settings.in_order = section.boolean("in_order").unwrap_or(false);
             settings.grace = section.duration("grace").unwrap_or(settings.grace);
+            settings.github = section.table("github").map(GitHub::read).unwrap_or_default();
             section.finish();
         }
         for (name, section) in setup.services() {
-            settings.services.extend(service(setup, &name, section).map(|service| (name, service)));
+            let found = service(setup, &name, section, &settings.github);
+            settings.services.extend(found.map(|service| (name, service)));
         }
         settings
     }
 }
 
-fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Service> {
+fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub) -> Option<Service> {
     let repository = setup.config.services.get(name).and_then(|service| service.repository.clone());
     if repository.is_none() {
         section.problem(
@@ -144,7 +152,8 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Servic
     }
     let variables = section.text_map("variables");
     variables.values().for_each(|value| check_placeholders(&section, "variables", value));
-    let service = Service {
+    let at_github = at_github(&section, repository.as_deref());
+    let mut service = Service {
         repository: located(setup, repository.unwrap_or_default()),
         command,
         folder: section.path("folder").unwrap_or_else(|| setup.config.folder.clone()),
@@ -153,9 +162,27 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>) -> Option<Servic
         environments: if environments.is_empty() { setup.config.environments.clone() } else { environments },
         unsafe_back: section.texts("unsafe_back"),
         health: section.table("health").map(health),
+        ci: None,
     };
+    let ci = section.table("ci");
+    service.ci = ci.and_then(|ci| Ci::read(ci, &service, at_github, &setup.config.folder));
+    if service.ci.as_ref().is_some_and(Ci::asks_github) && !github.is_set_up() {
+        let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
+        section.problem("ci", "GitHub is to be asked how its checks stand, and there is no token for it", instead);
+    }
     section.finish();
     (!service.repository.is_empty() && !service.command.is_empty()).then_some(service)
+}
+
+/// The service's repository at GitHub: as written, or as its address says.
+fn at_github(section: &Section<'_>, address: Option<&str>) -> Option<String> {
+    let Some(written) = section.text("github") else {
+        return address.and_then(github::named_by).map(str::to_owned);
+    };
+    if !github::is_name(&written) {
+        section.problem("github", "this is no repository's name", "write it as in `owner/name`");
+    }
+    Some(written).filter(|name| github::is_name(name))
 }
 
 /// A path is meant from the config's folder; an address (`https://…`, `host:path`) stays as it is.
@@ -183,7 +210,8 @@ fn health(section: Section<'_>) -> Health {
     health
 }
 
-fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
+/// Notes placeholders that nothing stands for.
+pub(super) fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
     for (_, after) in text.match_indices('{').map(|(at, _)| text.split_at(at + 1)) {
         let Some((name, _)) = after.split_once('}') else { continue };
         let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());

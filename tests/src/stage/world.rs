@@ -1,8 +1,12 @@
 //! The world that a transcript plays in: a repository, programs and two environments, as plain data with knobs.
 
+use super::BEGINS;
+use crate::github::{self, GitHub};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use commands::clock::Clock;
 use commands::ports::{Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -30,10 +34,20 @@ struct State {
     next_group: u32,
     logs: BTreeMap<String, String>,
     unknown: Vec<String>,
+    github: GitHub,
+    /// What a CI command answers by exit status, by commit and check.
+    ci: BTreeMap<(String, String), i32>,
+    clock: Option<Clock>,
 }
 
 /// The address of the same repository, for those who do not have it on their machine.
 const ELSEWHERE: &str = "https://git.example/hello.git";
+
+impl State {
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.as_ref().map(Clock::now).unwrap_or_default()
+    }
+}
 
 /// What a program does.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +73,7 @@ impl World {
             }
             state.sick.insert("3".repeat(40));
             state.next_group = 100;
+            state.clock = BEGINS.parse().ok().map(Clock::at);
         }
         world
     }
@@ -92,7 +107,15 @@ impl World {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
                 state.refs.insert(format!("refs/tags/{name}"), commit);
             }
-            _ => return false,
+            ["the", "CI", "command", "answers", status, "for", check, "of", tag] => {
+                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                let Ok(status) = status.parse() else { return false };
+                state.ci.insert((commit, check.to_owned()), status);
+            }
+            _ => {
+                let now = state.now();
+                return state.github.direct(direction, now);
+            }
         }
         true
     }
@@ -102,7 +125,7 @@ impl World {
         let state = self.state();
         let running = state.running.keys().map(|group| format!("the program {group} is still running"));
         let scripts = state.scripts.iter().map(|script| format!("no program was there to play {script:?}"));
-        state.unknown.iter().cloned().chain(running).chain(scripts).collect()
+        state.unknown.iter().cloned().chain(running).chain(scripts).chain(state.github.amiss()).collect()
     }
 
     fn git(&self, arguments: &[&str]) -> Output {
@@ -217,6 +240,12 @@ impl Launcher for World {
         let argv: Vec<_> = program.argv.iter().map(String::as_str).collect();
         match argv.split_first() {
             Some((&"git", arguments)) => Ok(self.git(arguments)),
+            Some((&"./ci", [commit, check])) => {
+                let asked = ((*commit).to_owned(), (*check).to_owned());
+                let status = self.state().ci.get(&asked).copied().unwrap_or(3);
+                let stdout = format!("https://ci.example/{check}\n");
+                Ok(Output { exit: Exit::Status(status), stdout, stderr: String::new() })
+            }
             _ => {
                 self.state().unknown.push(format!("a program was read: {argv:?}"));
                 bail!("there is no program {argv:?} here")
@@ -281,6 +310,10 @@ impl Wire for World {
         _limit: usize,
     ) -> Result<http::Response<Bytes>> {
         let mut state = self.state();
+        if request.uri().host() == Some(github::HOST) {
+            let now = state.now();
+            return Ok(state.github.answer(&request, now));
+        }
         let address = request.uri().to_string();
         let Some(environment) =
             address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health"))

@@ -1,0 +1,96 @@
+//! GitHub's REST API: a table of routes, each with the function that answers it.
+
+use super::state::{CheckRun, Repository, Status};
+use super::{Answer, Call, refusal};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+type Handler = fn(&mut Repository, &Call) -> Answer;
+
+/// A route, by its method and the template of its path, as GitHub's OpenAPI description names it.
+pub struct Route {
+    method: &'static str,
+    /// The template of its path.
+    pub template: &'static str,
+    /// What answers it.
+    pub handler: Handler,
+}
+
+const fn route(method: &'static str, template: &'static str, handler: Handler) -> Route {
+    Route { method, template, handler }
+}
+
+/// Every route that the stand-in knows.
+static ROUTES: &[Route] = &[
+    route("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", check_runs),
+    route("GET", "/repos/{owner}/{repo}/commits/{ref}/status", statuses),
+];
+
+/// The route of a request, and the parameters in its path.
+pub fn find(method: &str, path: &str) -> Option<(&'static Route, HashMap<&'static str, String>)> {
+    let candidates = ROUTES.iter().filter(|route| route.method == method);
+    candidates.into_iter().find_map(|route| Some((route, parameters(route.template, path)?)))
+}
+
+fn parameters(template: &'static str, path: &str) -> Option<HashMap<&'static str, String>> {
+    let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let mut found = HashMap::new();
+    for (wanted, given) in wanted.into_iter().zip(given) {
+        match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => _ = found.insert(name, given.to_owned()),
+            None if wanted == given => {}
+            None => return None,
+        }
+    }
+    Some(found)
+}
+
+fn unknown_commit(commit: &str) -> Answer {
+    refusal(422, &format!("No commit found for SHA: {commit}"))
+}
+
+fn check_runs(repository: &mut Repository, call: &Call) -> Answer {
+    let commit = call.at("ref");
+    if !repository.commits.iter().any(|known| known == commit) {
+        return unknown_commit(commit);
+    }
+    let all = repository.checks.get(commit).cloned().unwrap_or_default();
+    let count = all.len();
+    let shown: Vec<_> = call.page(all).iter().map(|run| check_run(run, commit)).collect();
+    (200, json!({ "total_count": count, "check_runs": shown }))
+}
+
+fn check_run(run: &CheckRun, commit: &str) -> Value {
+    let (status, conclusion, at) = match &run.ended {
+        None => ("in_progress", Value::Null, Value::Null),
+        Some((conclusion, at)) => ("completed", json!(conclusion), json!(at.to_rfc3339())),
+    };
+    let page = format!("https://github.com/acme/hello/runs/{}", run.name);
+    json!({
+        "name": run.name, "head_sha": commit, "status": status, "conclusion": conclusion,
+        "started_at": at, "completed_at": at, "html_url": page, "details_url": page,
+    })
+}
+
+fn statuses(repository: &mut Repository, call: &Call) -> Answer {
+    let commit = call.at("ref");
+    if !repository.commits.iter().any(|known| known == commit) {
+        return refusal(404, "Not Found");
+    }
+    let all = repository.statuses.get(commit).cloned().unwrap_or_default();
+    let state = if all.iter().all(|status| status.state == "success") { "success" } else { "pending" };
+    let count = all.len();
+    let shown: Vec<_> = call.page(all).iter().map(status).collect();
+    (200, json!({ "state": state, "sha": commit, "total_count": count, "statuses": shown }))
+}
+
+fn status(status: &Status) -> Value {
+    let at = status.at.to_rfc3339();
+    json!({
+        "context": status.context, "state": status.state, "created_at": at, "updated_at": at,
+        "target_url": "https://ci.example/acme/hello", "description": null,
+    })
+}

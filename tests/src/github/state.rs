@@ -1,0 +1,143 @@
+//! What GitHub knows, as plain data; and the knobs.
+
+use super::refusal;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything that is known.
+pub struct State {
+    /// The repositories, by `owner/name`.
+    pub repositories: BTreeMap<String, Repository>,
+}
+
+/// A repository.
+#[derive(Default)]
+pub struct Repository {
+    /// The commits that were pushed.
+    pub commits: Vec<String>,
+    /// The check runs, by commit.
+    pub checks: BTreeMap<String, Vec<CheckRun>>,
+    /// The last status of each context, by commit.
+    pub statuses: BTreeMap<String, Vec<Status>>,
+}
+
+/// A check run.
+#[derive(Debug, Clone)]
+pub struct CheckRun {
+    /// What it is called.
+    pub name: String,
+    /// How it ended; nothing while it is at work.
+    pub ended: Option<(String, DateTime<Utc>)>,
+}
+
+/// A commit status.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// What it is about.
+    pub context: String,
+    /// `success`, `pending`, `failure` or `error`.
+    pub state: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+impl Default for State {
+    /// One repository, `acme/hello`, with the three commits of the stage's world.
+    fn default() -> State {
+        let commits = ['1', '2', '3'].map(|digit| String::from(digit).repeat(40)).to_vec();
+        let hello = Repository { commits, ..Repository::default() };
+        State { repositories: [("acme/hello".to_owned(), hello)].into() }
+    }
+}
+
+impl State {
+    /// Carries out a stage direction about the repository `acme/hello`; false if it is none.
+    pub fn direct(&mut self, direction: &str, now: DateTime<Utc>) -> bool {
+        let Some(repository) = self.repositories.get_mut("acme/hello") else { return false };
+        let words: Vec<_> = direction.split(' ').collect();
+        let (said, days) = match words[..] {
+            [.., days, "days", "ago"] => match days.parse() {
+                Ok(days) => (&words[..words.len() - 3], days),
+                Err(_) => return false,
+            },
+            _ => (&words[..], 0),
+        };
+        let at = now - TimeDelta::days(days);
+        let Some(commit) = said.get(3).and_then(|tag| Some(tag.strip_prefix('v')?.repeat(40))) else { return false };
+        match said {
+            ["the", "check", name, _, "begins"] => repository.check(&commit, name, None),
+            ["the", "check", name, _, "ends", "with", conclusion] => {
+                repository.check(&commit, name, Some(((*conclusion).to_owned(), at)));
+            }
+            ["the", "status", context, _, "is", state] => {
+                let statuses = repository.statuses.entry(commit).or_default();
+                statuses.retain(|status| status.context != *context);
+                statuses.push(Status { context: (*context).to_owned(), state: (*state).to_owned(), at });
+            }
+            // From a workflow of its own, under the same name.
+            ["another", "check", name, _, "ends", "with", conclusion] => {
+                let ended = Some(((*conclusion).to_owned(), at));
+                let runs = repository.checks.entry(commit).or_default();
+                runs.push(CheckRun { name: (*name).to_owned(), ended });
+            }
+            ["hundreds", "of", "checks", _, "end", "well"] => {
+                for number in 0..250 {
+                    repository.check(&commit, &format!("many-{number}"), Some(("success".to_owned(), at)));
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Repository {
+    fn check(&mut self, commit: &str, name: &str, ended: Option<(String, DateTime<Utc>)>) {
+        let runs = self.checks.entry(commit.to_owned()).or_default();
+        runs.retain(|run| run.name != name);
+        runs.push(CheckRun { name: name.to_owned(), ended });
+    }
+}
+
+/// What goes wrong with the next request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// GitHub answers so, with a page of HTML.
+    Trouble(u16),
+    /// The secondary rate limit: come back later.
+    Secondary(Duration),
+    /// The primary rate limit is spent until then.
+    Spent(Duration),
+}
+
+/// The fault that a stage direction is about: `GitHub answers 502 next`.
+pub fn fault(direction: &str) -> Option<Fault> {
+    let words: Vec<_> = direction.split(' ').collect();
+    let seconds = |text: &str| text.parse().map(Duration::from_secs).ok();
+    match words[..] {
+        ["GitHub", "answers", status, "next"] => status.parse().ok().map(Fault::Trouble),
+        ["GitHub", "wants", "a", "pause", "of", s, "seconds"] => seconds(s).map(Fault::Secondary),
+        ["GitHub's", "rate", "limit", "is", "spent", "for", s, "seconds"] => seconds(s).map(Fault::Spent),
+        _ => None,
+    }
+}
+
+impl Fault {
+    /// What GitHub answers then.
+    pub fn answer(&self, now: DateTime<Utc>) -> (u16, Value, Vec<(&'static str, String)>) {
+        match self {
+            Fault::Trouble(status) => (*status, Value::String("<html>Unicorn!</html>".to_owned()), Vec::new()),
+            Fault::Secondary(pause) => {
+                let (status, body) = refusal(403, "You have exceeded a secondary rate limit.");
+                (status, body, vec![("retry-after", pause.as_secs().to_string())])
+            }
+            Fault::Spent(until) => {
+                let (status, body) = refusal(403, "API rate limit exceeded for user ID 1.");
+                let resets = (now + *until).timestamp().to_string();
+                (status, body, vec![("x-ratelimit-remaining", "0".to_owned()), ("x-ratelimit-reset", resets)])
+            }
+        }
+    }
+}
