@@ -10,9 +10,10 @@ use crate::jobs::Schedule;
 use crate::platforms::discord;
 use commands::clock::Clock;
 use commands::cx::{Ports, World};
+use commands::offer::Offered;
 use commands::plugin::Setup;
 use commands::policy::{Pattern, Policy, Rule};
-use commands::ports::{Files, Http, Launcher, Mirrors, Processes, Wire};
+use commands::ports::{Dial, Files, Http, Launcher, Mirrors, Processes, Wire};
 use commands::redact::Redactor;
 use commands::registry::Registry;
 use commands::spec::PluginSpec;
@@ -49,6 +50,8 @@ pub struct Surroundings {
     pub store: Arc<dyn Store>,
     /// HTTP.
     pub wire: Arc<dyn Wire>,
+    /// Connections that are only tried.
+    pub dial: Arc<dyn Dial>,
     /// Programs.
     pub launcher: Arc<dyn Launcher>,
     /// Kept logs.
@@ -146,15 +149,17 @@ impl Plan {
 
     /// Puts the bot into the world.
     pub fn build(self, surroundings: Surroundings) -> Arc<Bot> {
-        let Surroundings { clock, store, wire, launcher, files, mirrors } = surroundings;
+        let Surroundings { clock, store, wire, dial, launcher, files, mirrors } = surroundings;
         let ports = Ports {
             clock,
             store: store.clone(),
             http: Http::new(wire),
+            dial,
             processes: Processes::new(launcher),
             files,
             mirrors,
             vocabulary: Arc::new(self.vocabulary),
+            offered: Offered::new(self.plugins.iter().map(|plugged| plugged.plugin.clone())),
         };
         let consent = Arc::new(AskFirst { store: store.clone() });
         let outbox = Arc::new(Post { redactor: self.redactor.clone() });

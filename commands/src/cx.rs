@@ -3,8 +3,9 @@
 use crate::act::Act;
 use crate::clock::Clock;
 use crate::ledger::{Draft, Place};
+use crate::offer::Offered;
 use crate::parse::Invocation;
-use crate::ports::{Files, Http, Mirrors, Processes};
+use crate::ports::{Dial, Files, Http, Mirrors, Processes};
 use crate::redact::Redactor;
 use crate::reply::{Reply, State};
 use crate::stop::Result;
@@ -90,6 +91,8 @@ pub struct Ports {
     pub store: Arc<dyn Read>,
     /// HTTP.
     pub http: Http,
+    /// Connections that are only tried.
+    pub dial: Arc<dyn Dial>,
     /// Programs.
     pub processes: Processes,
     /// Kept logs.
@@ -98,6 +101,8 @@ pub struct Ports {
     pub mirrors: Arc<dyn Mirrors>,
     /// The names that the config gives, and the team's time zone.
     pub vocabulary: Arc<Vocabulary>,
+    /// What plugins have for each other.
+    pub offered: Offered,
 }
 
 /// What stands behind every call. The bot makes one; a plugin sees only [`Ports`] of it, and changes things through

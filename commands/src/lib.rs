@@ -11,6 +11,7 @@ pub mod cx;
 pub mod ledger;
 pub mod line;
 pub mod moment;
+pub mod offer;
 pub mod parse;
 pub mod plugin;
 pub mod policy;

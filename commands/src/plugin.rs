@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::complete::Choice;
 use crate::cx::{Cx, Ports};
 use crate::ledger::Entry;
+use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
 use crate::spec::ArgSpec;
@@ -52,6 +53,15 @@ pub trait Plugin: Send + Sync {
     /// Whatever is in the way: it is tried again a few times.
     async fn work(&self, _cx: &Cx, job: &str, _due: DateTime<Utc>) -> Result<()> {
         Err(anyhow::anyhow!("the job `{job}` is declared, but nothing carries it out").into())
+    }
+
+    /// Keeps watch: work that goes on all the time at a pace of its own, such as a check every few seconds. It returns when
+    /// `cx.stopping()` is cancelled; of several replicas one keeps watch. The actor is Deckhand itself.
+    async fn watch(&self, _cx: &Cx) {}
+
+    /// What it has for other plugins.
+    fn offers(&self) -> Option<&dyn Offers> {
+        None
     }
 
     /// Settles an act that an earlier run of Deckhand began and did not end: finds out how the world stands, and ends

@@ -72,6 +72,14 @@ impl Http {
     }
 }
 
+/// Tries whether somebody listens.
+#[async_trait]
+pub trait Dial: Send + Sync {
+    /// Opens a TCP connection to `address` (`host:port`, `[::1]:port`) and closes it again, having sent nothing; all within
+    /// `timeout`. Every address that a name stands for is tried.
+    async fn dial(&self, address: &str, timeout: Duration) -> anyhow::Result<()>;
+}
+
 /// A program to run: an argument vector, never a line for a shell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {

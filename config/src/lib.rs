@@ -87,6 +87,8 @@ pub struct Service {
     pub about: String,
     /// Where its source is: a URL that git knows, or an absolute path.
     pub repository: Option<String>,
+    /// Whom to ask about it: people and roles of the config.
+    pub owners: Vec<String>,
 }
 
 /// The local console.
@@ -168,14 +170,16 @@ impl Config {
         let people = people::read(&top);
         let roles = roles::read(&top, &people);
         let held = people.values().flat_map(|person| &person.roles).chain(people.keys()).chain(roles.keys());
-        let policy = policy::read(&top, &held.map(String::as_str).collect::<Vec<_>>());
+        let held: Vec<_> = held.map(String::as_str).collect();
+        let policy = policy::read(&top, &held);
+        let services = services(&top, &held);
         let (console, channels) = console(&top, &people);
         Self {
             folder: tree.folder.clone(),
             data: top.path("data"),
             zone: zone(&top),
             environments,
-            services: services(&top),
+            services,
             policy,
             people,
             roles,
@@ -211,6 +215,20 @@ impl Config {
             .filter_map(|(service, section)| Some((service, section.table(name)?)))
             .collect();
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        found
+    }
+
+    /// Where what is told in the channel of this name goes, as platforms and the channel's ids there: to every chat platform
+    /// that is on and has such a channel, else to the console's.
+    pub fn channel(&self, name: &str) -> Vec<(String, String)> {
+        let nowhere = Problems::default();
+        let chats = Section::top(&self.tree, &nowhere).table("chat");
+        let on = |platform: &String| chats.as_ref().is_some_and(|chats| chats.has(platform));
+        let ids = self.rooms.get(name).into_iter().flatten().filter(|(platform, _)| on(platform));
+        let mut found: Vec<_> = ids.map(|(platform, id)| (platform.clone(), id.clone())).collect();
+        if found.is_empty() && self.channels.iter().any(|channel| channel == name) {
+            found.push(("console".to_owned(), name.to_owned()));
+        }
         found
     }
 
@@ -292,16 +310,24 @@ fn zone(top: &Section) -> Tz {
     })
 }
 
-fn services(top: &Section) -> BTreeMap<String, Service> {
+/// The services. `known` are the people and roles that there are.
+fn services(top: &Section, known: &[&str]) -> BTreeMap<String, Service> {
     let read = |(name, section): (String, Section)| {
         if let Some(mistake) = names::mistake("a service", &name) {
             section.problem_at_start(mistake);
         }
         let about = section.text("about").unwrap_or_default();
         let repository = section.text_node("repository").and_then(|text| repository(&section, text));
+        let owners = section.texts_each("owners", |text| {
+            let nobody = section.whole() && !known.contains(&text.value.as_str());
+            nobody.then(|| {
+                let instead = names::nearest(&text.value, known.iter().copied());
+                (format!("there is no person or role {}", text.shown()), instead)
+            })
+        });
         // The tables in it are other readers' sections, which `unclaimed` looks after.
         section.finish_except_tables();
-        (name, Service { about, repository })
+        (name, Service { about, repository, owners })
     };
     top.tables("services").into_iter().map(read).collect()
 }

@@ -187,13 +187,26 @@ impl<'a> Section<'a> {
 
     /// The tables by name within the table `key`, in the order of the file.
     pub fn tables(&self, key: &str) -> Vec<(String, Section<'a>)> {
-        let Some(table) = self.table(key) else { return Vec::new() };
-        for (name, entry) in &table.table.entries {
+        self.table(key).map(|table| table.only_tables()).unwrap_or_default()
+    }
+
+    /// The tables by name that this one is made of, in the order of the file. Each name has to be a good one `of` such a
+    /// thing, as in "a check".
+    pub fn named_tables(&self, of: &str) -> Vec<(String, Section<'a>)> {
+        let found = self.only_tables();
+        for (name, section) in &found {
+            names::mistake(of, name).into_iter().for_each(|mistake| section.problem_at_start(mistake));
+        }
+        found
+    }
+
+    fn only_tables(&self) -> Vec<(String, Section<'a>)> {
+        for (name, entry) in &self.table.entries {
             if !matches!(entry.node.value, Value::Table(_)) {
-                table.mismatch(name, &entry.node, &Wanted::Table(table.title_of(name)));
+                self.mismatch(name, &entry.node, &Wanted::Table(self.title_of(name)));
             }
         }
-        table.tables_here()
+        self.tables_here()
     }
 
     /// The tables of the list `[[key]]`, in the order of the file.

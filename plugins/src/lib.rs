@@ -1,11 +1,13 @@
 //! What Deckhand can do: one folder a plugin. A plugin names no other plugin and no platform, and reaches the world
 //! only through what the contract in `commands` hands it.
 
+pub mod checks;
 pub mod deploy;
 pub mod freeze;
 pub mod lock;
+mod probe;
 
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC];
+pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC];

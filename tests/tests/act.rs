@@ -9,6 +9,7 @@ use commands::act::{Act, Permit};
 use commands::clock::Clock;
 use commands::cx::{Call, Consent, Cx, Ports, Who, World};
 use commands::ledger::{self, Phase, Place, Query};
+use commands::offer::Offered;
 use commands::ports::{Http, Processes};
 use commands::redact::Redactor;
 use commands::reply::{Button, Reply};
@@ -47,10 +48,12 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
         clock,
         store: store.clone(),
         http: Http::new(around.clone()),
+        dial: around.clone(),
         processes: Processes::new(around.clone()),
         files: around.clone(),
         mirrors: around,
         vocabulary: Arc::new(Vocabulary::of_examples()),
+        offered: Offered::default(),
     };
     let redactor = Redactor::new(vec!["hunter2-hunter2".to_owned()]);
     let outbox = Arc::new(Post { redactor: redactor.clone() });

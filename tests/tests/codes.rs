@@ -55,6 +55,7 @@ fn bot() -> (Arc<Bot>, Arc<dyn Store>) {
         clock,
         store: store.clone(),
         wire: world.clone(),
+        dial: world.clone(),
         launcher: world.clone(),
         files: world.clone(),
         mirrors: world,

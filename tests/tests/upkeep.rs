@@ -28,6 +28,7 @@ fn bot(clock: &Clock, store: &Arc<MemoryStore>) -> Arc<Bot> {
         clock: clock.clone(),
         store: store.clone(),
         wire: around.clone(),
+        dial: around.clone(),
         launcher: around.clone(),
         files: around.clone(),
         mirrors: around,

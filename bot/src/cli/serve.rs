@@ -110,12 +110,14 @@ async fn start(
     let redactor = HIDE.get_or_init(|| plan.redactor().clone());
     let backup = plan.backup.take().context("the backup's schedule was not read")?;
     let discord = plan.discord.take();
-    let wire: Arc<dyn Wire> = Arc::new(Internet::new()?);
+    let internet = Arc::new(Internet::new()?);
+    let wire: Arc<dyn Wire> = internet.clone();
     let launcher = Arc::new(Programs::new(files.clone(), redactor.clone()));
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),
         wire: wire.clone(),
+        dial: internet,
         launcher: launcher.clone(),
         files: files.clone(),
         mirrors: Arc::new(Clones::new(data.join("mirrors"), launcher)),
@@ -172,7 +174,8 @@ async fn start(
     ];
     jobs.extend(jobs::plugged(&bot));
     let holder = format!("pid {}", std::process::id());
-    tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
+    tasks.spawn(jobs::keep(jobs, store, clock, holder.clone(), services.clone()));
+    tasks.spawn(jobs::watch(bot.clone(), holder, services.clone()));
     let link = console.first_link()?;
     tasks.spawn(serve_http(listener, router(console.clone()).merge(probes(health)), services.clone()));
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);

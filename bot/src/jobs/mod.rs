@@ -7,6 +7,7 @@
 
 mod plugged;
 mod record;
+mod watches;
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+pub use watches::watch;
 
 /// How long we sleep at most before we look at the clock again: somebody may have set it.
 const LOOK: Duration = Duration::from_secs(60);
@@ -94,7 +96,7 @@ impl Run {
 /// by a crash, begins again at the next start.
 pub async fn keep(jobs: Vec<Job>, store: Arc<dyn Store>, clock: Clock, holder: String, shutdown: CancellationToken) {
     let jobs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
-    let keeper = Keeper { store, clock, holder };
+    let keeper = Keeper { store, clock, holder, lease: "jobs" };
     loop {
         let mut lease = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -123,16 +125,18 @@ struct Keeper {
     store: Arc<dyn Store>,
     clock: Clock,
     holder: String,
+    /// What is leased.
+    lease: &'static str,
 }
 
 impl Keeper {
     /// Waits until the lease is ours.
     async fn take(&self) -> Lease {
         loop {
-            match self.store.lease("jobs", &self.holder, LEASE).await {
+            match self.store.lease(self.lease, &self.holder, LEASE).await {
                 Ok(Some(lease)) => return lease,
                 Ok(None) => {}
-                Err(error) => tracing::warn!("could not take the lease of the jobs: {error:#}"),
+                Err(error) => tracing::warn!("could not take the lease of the {}: {error:#}", self.lease),
             }
             sleep(RENEW).await;
         }
@@ -142,13 +146,13 @@ impl Keeper {
     async fn hold(&self, lease: &mut Lease) {
         loop {
             sleep(RENEW).await;
-            match self.store.lease("jobs", &self.holder, LEASE).await {
+            match self.store.lease(self.lease, &self.holder, LEASE).await {
                 Ok(Some(renewed)) => *lease = renewed,
                 Ok(None) => return,
                 Err(error) if self.clock.now() >= lease.until => {
-                    return tracing::warn!("could not renew the lease of the jobs in time: {error:#}");
+                    return tracing::warn!("could not renew the lease of the {} in time: {error:#}", self.lease);
                 }
-                Err(error) => tracing::warn!("could not renew the lease of the jobs yet: {error:#}"),
+                Err(error) => tracing::warn!("could not renew the lease of the {} yet: {error:#}", self.lease),
             }
         }
     }

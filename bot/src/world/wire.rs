@@ -1,10 +1,11 @@
-//! HTTP through reqwest.
+//! HTTP through reqwest, and connections that are only tried.
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use commands::ports::Wire;
+use commands::ports::{Dial, Wire};
 use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// The real network.
 pub struct Internet(reqwest::Client);
@@ -47,6 +48,16 @@ impl Wire for Internet {
         };
         let late = || format!("no answer within {}", config::duration::show(timeout));
         tokio::time::timeout(timeout, talk).await.with_context(late)?
+    }
+}
+
+#[async_trait]
+impl Dial for Internet {
+    async fn dial(&self, address: &str, timeout: Duration) -> Result<()> {
+        let late = || format!("no answer within {}", config::duration::show(timeout));
+        // A name that stands for nothing says so in many words; a refusal in few.
+        tokio::time::timeout(timeout, TcpStream::connect(address)).await.with_context(late)??;
+        Ok(())
     }
 }
 

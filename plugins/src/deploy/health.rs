@@ -1,8 +1,8 @@
 //! Whether a release is live and well: an HTTP check, tried a few times.
 
 use super::settings::{Health, Names};
+use crate::probe::{self, Probe};
 use commands::cx::Ports;
-use commands::text;
 use tokio_util::sync::CancellationToken;
 
 /// Tries the check until it is well, out of tries, or cancelled; `tell` hears what each failed try met.
@@ -38,21 +38,7 @@ pub async fn check(
 /// # Errors
 /// As [`check`].
 pub async fn once(ports: &Ports, health: &Health, names: &Names<'_>) -> Result<(), String> {
-    let url = names.fill(&health.url);
-    let answer = match ports.http.get(&url, health.timeout).await {
-        Ok(answer) => answer,
-        Err(error) => return Err(format!("could not be asked: {}", text::plain(&format!("{error:#}")))),
-    };
-    let status = answer.status().as_u16();
-    if status != 200 {
-        return Err(format!("answered {status}"));
-    }
-    let body = String::from_utf8_lossy(answer.body());
-    match health.contains.as_ref().map(|text| names.fill(text)) {
-        Some(wanted) if !body.contains(&wanted) => {
-            let says = body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            Err(format!("answered, but without {}: it says {}", text::code(&wanted), text::code(says)))
-        }
-        _ => Ok(()),
-    }
+    let contains = health.contains.as_deref().map(|text| names.fill(text));
+    let probe = Probe::Http { url: names.fill(&health.url), expect: vec![200..=200], contains };
+    probe::once(ports, &probe, health.timeout).await.well
 }

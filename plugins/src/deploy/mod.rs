@@ -9,6 +9,7 @@ mod git;
 mod github;
 mod health;
 mod history;
+mod offers;
 mod order;
 mod over;
 mod plan;
@@ -26,6 +27,7 @@ use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
+use commands::offer::Offers;
 use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
 use commands::reply::Reply;
@@ -280,6 +282,10 @@ impl Plugin for Deployer {
     fn replaces(&self, newer: &Invocation, waiting: &Invocation) -> bool {
         // Whatever was to be shipped before it would be replaced at once.
         [newer, waiting].iter().all(|said| FORWARD.contains(&said.command.name))
+    }
+
+    fn offers(&self) -> Option<&dyn Offers> {
+        Some(self)
     }
 
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {

@@ -9,7 +9,8 @@ mod tend;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
-use commands::cx::Cx;
+use commands::cx::{Cx, Ports};
+use commands::offer::Offers;
 use commands::plugin::{Guarded, Job, Plugin};
 use commands::reply::{Reply, Tone};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
@@ -161,6 +162,10 @@ impl Plugin for Locks {
         Ok(Guarded::While { key: TOKENS.key(&name), version })
     }
 
+    fn offers(&self) -> Option<&dyn Offers> {
+        Some(self)
+    }
+
     fn jobs(&self) -> Vec<Job> {
         let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC);
         every_minute.into_iter().map(|schedule| Job { name: "tend", schedule }).collect()
@@ -168,6 +173,16 @@ impl Plugin for Locks {
 
     async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
         tend::tend(cx).await
+    }
+}
+
+#[async_trait]
+impl Offers for Locks {
+    async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
+        let book = Book::read(&*ports.store, environment).await?;
+        let now = ports.clock.now();
+        let stands = |lock: &&Lock| lock.until > now && lock.scope.covers(Some(service), Some(environment));
+        Ok(book.locks.iter().filter(stands).map(|lock| show::note(lock, now, ports.vocabulary.zone)).collect())
     }
 }
 

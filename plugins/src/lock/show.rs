@@ -2,6 +2,7 @@
 
 use super::records::{Book, LOCKS, Lock, Scope, Wait};
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use commands::cx::Cx;
 use commands::moment;
 use commands::parse::quote;
@@ -29,6 +30,17 @@ pub fn stopped(lock: &Lock, cx: &Cx) -> Reply {
         scope.args()
     ))
     .button(Button::new("Wait for it", format!("lock wait {}", scope.args())))
+}
+
+/// A lock in a sentence.
+pub fn note(lock: &Lock, now: DateTime<Utc>, zone: Tz) -> String {
+    format!(
+        "{} has locked {} until {}: {}.",
+        text::plain(&lock.who),
+        lock.scope,
+        moment::show(lock.until, now, zone),
+        text::plain(&lock.why).trim_end_matches('.')
+    )
 }
 
 /// What is said of a lock that somebody has now.

@@ -108,8 +108,8 @@ async fn bot(folder: &Path, acts: u64) -> Result<Arc<Bot>> {
     let clock = Clock::at(Utc::now());
     let store = Arc::new(SledStore::open(folder, clock.clone())?);
     let world = Arc::new(World::new());
-    let (wire, launcher, files, mirrors) = (world.clone(), world.clone(), world.clone(), world);
-    let bot = plan.build(Surroundings { clock, store: store.clone(), wire, launcher, files, mirrors });
+    let (wire, dial, launcher, files, mirrors) = (world.clone(), world.clone(), world.clone(), world.clone(), world);
+    let bot = plan.build(Surroundings { clock, store: store.clone(), wire, dial, launcher, files, mirrors });
     ask(&bot, "/deploy ship hello staging v1").await?;
     fill(&*store, acts - 1).await?;
     Ok(bot)

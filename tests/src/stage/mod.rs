@@ -329,6 +329,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         clock: clock.clone(),
         store: store.clone(),
         wire: Arc::new(world.clone()),
+        dial: Arc::new(world.clone()),
         launcher: Arc::new(world.clone()),
         files: Arc::new(world.clone()),
         mirrors: Arc::new(world.clone()),
@@ -341,6 +342,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
     let reminders = upkeep::reminders(&bot, every_minute);
     let jobs = std::iter::once(reminders).chain(jobs::plugged(&bot)).collect();
     tokio::spawn(jobs::keep(jobs, store, clock.clone(), "stage".to_owned(), dead.clone()));
+    tokio::spawn(jobs::watch(bot.clone(), "stage".to_owned(), dead.clone()));
     Ok(Life { bot, dead })
 }
 

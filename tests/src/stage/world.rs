@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::clock::Clock;
-use commands::ports::{Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
+use commands::ports::{Dial, Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,6 +38,12 @@ struct State {
     /// What a CI command answers by exit status, by commit and check.
     ci: BTreeMap<(String, String), i32>,
     clock: Option<Clock>,
+    /// Which doors are shut (`db.example:5432`, `http://shop.example/`), and which hosts do not answer.
+    shut: BTreeSet<String>,
+    /// How long an answer of the shop takes.
+    slow: Duration,
+    /// What the checking program says, and its exit status.
+    says: Option<(i32, String)>,
 }
 
 /// The address of the same repository, for those who do not have it on their machine.
@@ -97,6 +103,16 @@ impl World {
                 let exit = Exit::Status(i32::from(how == "badly"));
                 state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));
             }
+            [place, "is", "gone"] => _ = state.shut.insert(place.to_owned()),
+            [place, "is", "back"] => _ = state.shut.remove(place),
+            ["the", "shop", "takes", milliseconds, "ms"] => match milliseconds.parse() {
+                Ok(milliseconds) => state.slow = Duration::from_millis(milliseconds),
+                Err(_) => return false,
+            },
+            ["check_queue", "says", status, ..] => match status.parse() {
+                Ok(status) => state.says = Some((status, words[3..].join(" "))),
+                Err(_) => return false,
+            },
             ["the", "repository", "is", "gone"] => state.repository_gone = true,
             ["the", "repository", "is", "back"] => state.repository_gone = false,
             ["the", "branch", name, "moves", "to", tag] => {
@@ -169,6 +185,13 @@ impl World {
                 fail("")
             }
         }
+    }
+
+    /// What `ping` answers.
+    fn ping(&self, host: &str) -> Output {
+        let answers = !self.state().shut.contains(host);
+        let stdout = "1 packets transmitted\nrtt min/avg/max/mdev = 0.034/0.034/0.034/0.000 ms\n".to_owned();
+        Output { exit: Exit::Status(i32::from(!answers)), stdout, stderr: String::new() }
     }
 
     fn write(&self, log: &str, line: &str) {
@@ -246,6 +269,11 @@ impl Launcher for World {
                 let stdout = format!("https://ci.example/{check}\n");
                 Ok(Output { exit: Exit::Status(status), stdout, stderr: String::new() })
             }
+            Some((&"ping", ["-n", "-q", "-c", "1", "-W", _, "--", host])) => Ok(self.ping(host)),
+            Some((&"check_queue", _)) => {
+                let (status, says) = self.state().says.clone().unwrap_or_default();
+                Ok(Output { exit: Exit::Status(status), stdout: format!("{says}\n"), stderr: String::new() })
+            }
             _ => {
                 self.state().unknown.push(format!("a program was read: {argv:?}"));
                 bail!("there is no program {argv:?} here")
@@ -301,6 +329,30 @@ impl Launcher for World {
     }
 }
 
+impl World {
+    /// What the shop answers: `ok` and the path, unless it is gone.
+    async fn shop(&self, path: &str) -> Result<http::Response<Bytes>> {
+        let (slow, gone) = {
+            let state = self.state();
+            (state.slow, state.shut.contains("shop.example"))
+        };
+        tokio::time::sleep(slow).await;
+        let (status, body) =
+            if gone { (503, "no `@everyone`\u{202e}\n".to_owned()) } else { (200, format!("ok {path}\n")) };
+        Ok(http::Response::builder().status(status).body(Bytes::from(body))?)
+    }
+}
+
+#[async_trait]
+impl Dial for World {
+    async fn dial(&self, address: &str, _timeout: Duration) -> Result<()> {
+        if self.state().shut.contains(address) {
+            bail!("Connection refused (os error 111)");
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Wire for World {
     async fn send(
@@ -309,12 +361,15 @@ impl Wire for World {
         _timeout: Duration,
         _limit: usize,
     ) -> Result<http::Response<Bytes>> {
+        let address = request.uri().to_string();
+        if let Some(path) = address.strip_prefix("http://shop.example/") {
+            return self.shop(path).await;
+        }
         let mut state = self.state();
         if request.uri().host() == Some(github::HOST) {
             let now = state.now();
             return Ok(state.github.answer(&request, now));
         }
-        let address = request.uri().to_string();
         let Some(environment) =
             address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health"))
         else {

@@ -1,0 +1,149 @@
+//! What one plugin has for another: it offers it here, and the other asks here. Neither names the other.
+
+use crate::cx::Ports;
+use crate::plugin::Plugin;
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a plugin can tell of a service in an environment; by default, nothing.
+#[async_trait]
+pub trait Offers: Send + Sync {
+    /// What is live there.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn live(&self, _ports: &Ports, _service: &str, _environment: &str) -> anyhow::Result<Option<Live>> {
+        Ok(None)
+    }
+
+    /// What people should know before they touch it: a sentence each, safe to show, such as who has locked it.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn notes(&self, _ports: &Ports, _service: &str, _environment: &str) -> anyhow::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// What was measured of it within a span of time, a value for each measure that was taken at all.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn measures(
+        &self,
+        _ports: &Ports,
+        _service: &str,
+        _environment: &str,
+        _span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<Measure>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What is live of a service in an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// What, as people know it: `v2 (3f2c1ab)`.
+    pub release: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// The act that made it so.
+    pub act: u64,
+}
+
+/// One measure of a service over a span of time.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Measure {
+    /// What it is called, alone of all measures of the service: `page: latency`.
+    pub name: String,
+    /// Its unit, as it stands behind a number: `ms`, `%`; empty where it is a count.
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+    /// The mean over the span.
+    pub value: f64,
+    /// Of how many samples.
+    pub samples: u32,
+}
+
+/// Which way a measure is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// More is better: requests that went well.
+    Higher,
+    /// Less is better: time, errors.
+    Lower,
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = if self.value.abs() < 10.0 && self.value.fract() != 0.0 { 1 } else { 0 };
+        let space = if self.unit.is_empty() || self.unit == "%" { "" } else { " " };
+        write!(f, "{:.digits$}{space}{}", self.value, self.unit)
+    }
+}
+
+/// The span of time that ends at `until`.
+pub fn before(until: DateTime<Utc>, long: std::time::Duration) -> Range<DateTime<Utc>> {
+    until - TimeDelta::from_std(long).unwrap_or(TimeDelta::MAX)..until
+}
+
+/// Everything that the plugins offer. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Offered(Arc<Vec<Arc<dyn Plugin>>>);
+
+impl Offered {
+    /// What these plugins offer.
+    pub fn new(plugins: impl IntoIterator<Item = Arc<dyn Plugin>>) -> Offered {
+        Offered(Arc::new(plugins.into_iter().collect()))
+    }
+
+    /// What is live of a service in an environment, by the first that knows.
+    ///
+    /// # Errors
+    /// As [`Offers::live`].
+    pub async fn live(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Option<Live>> {
+        for offers in self.all() {
+            if let Some(live) = offers.live(ports, service, environment).await? {
+                return Ok(Some(live));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What people should know before they touch it.
+    ///
+    /// # Errors
+    /// As [`Offers::notes`].
+    pub async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for offers in self.all() {
+            notes.extend(offers.notes(ports, service, environment).await?);
+        }
+        Ok(notes)
+    }
+
+    /// Everything that was measured of it.
+    ///
+    /// # Errors
+    /// As [`Offers::measures`].
+    pub async fn measures(
+        &self,
+        ports: &Ports,
+        service: &str,
+        environment: &str,
+        span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<Measure>> {
+        let mut measures = Vec::new();
+        for offers in self.all() {
+            measures.extend(offers.measures(ports, service, environment, span.clone()).await?);
+        }
+        Ok(measures)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn Offers> {
+        self.0.iter().filter_map(|plugin| plugin.offers())
+    }
+}

@@ -1,0 +1,23 @@
+//! What deploys offer to other plugins: what is live where.
+
+use super::Deployer;
+use super::records::{self, Target};
+use async_trait::async_trait;
+use commands::cx::Ports;
+use commands::offer::{Live, Offers};
+
+#[async_trait]
+impl Offers for Deployer {
+    async fn live(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Option<Live>> {
+        let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        let (live, _) = records::live(&*ports.store, &target).await?;
+        Ok(live.map(|live| Live { release: live.release.to_string(), since: live.since, act: live.deploy }))
+    }
+
+    async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
+        let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        let (live, _) = records::live(&*ports.store, &target).await?;
+        let doubt = live.and_then(|live| live.doubt);
+        Ok(doubt.map(|number| format!("Nobody knows how deploy #{number} ended.")).into_iter().collect())
+    }
+}
