@@ -1,4 +1,5 @@
-//! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord.
+//! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench ask`
+//! the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
@@ -11,15 +12,18 @@ async fn main() -> anyhow::Result<()> {
     // Beside the programs, not under /tmp: that may be memory.
     let scratch = tempfile::Builder::new().prefix("bench-").tempdir_in(programs)?;
     let mut out = std::io::stdout();
-    if std::env::args().nth(1).as_deref() == Some("discord") {
+    let part = std::env::args().nth(1);
+    if part.as_deref() == Some("discord") {
         return Ok(write!(out, "{}", discord::run(programs, scratch.path()).await?)?);
     }
     writeln!(out, "{HEAD}")?;
-    for figure in process::run(programs, scratch.path())? {
-        writeln!(out, "{figure}")?;
-    }
-    for figure in commits::run(scratch.path()).await? {
-        writeln!(out, "{figure}")?;
+    if part.as_deref() != Some("ask") {
+        for figure in process::run(programs, scratch.path())? {
+            writeln!(out, "{figure}")?;
+        }
+        for figure in commits::run(scratch.path()).await? {
+            writeln!(out, "{figure}")?;
+        }
     }
     for figure in ask::run(scratch.path()).await? {
         writeln!(out, "{figure}")?;
