@@ -1,6 +1,6 @@
 //! `/deploy rollback`: back to a release that was live and well before; where there are several, it asks which.
 
-use super::plan::{Plan, Way};
+use super::plan::{Plan, Way, stands};
 use super::records::{DEPLOYS, Deploy, Live, Progress, Release, Target, live};
 use super::{Deployer, git, show};
 use commands::complete::Choice;
@@ -39,7 +39,9 @@ impl Deployer {
             )));
         };
         let wanted = if to.is_some() { LOOKED_BACK } else { OFFERED };
-        let mut good = good(cx.store(), &target, Some(&live.release.commit), wanted).await?;
+        // Where a later deploy is in doubt, what was live before it can be put there again.
+        let except = live.doubt.is_none().then_some(&*live.release.commit);
+        let mut good = good(cx.store(), &target, except, wanted).await?;
         let why = because.unwrap_or_default();
         let found = match &to {
             Some(to) => self.named(cx, &target, to, &good).await,
@@ -97,7 +99,7 @@ pub(super) async fn good(
 /// What may be written for `to:`.
 pub(super) async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
     let (live, _) = live(&*ports.store, target).await?;
-    let commit = live.map(|live| live.release.commit);
+    let commit = live.filter(|live| live.doubt.is_none()).map(|live| live.release.commit);
     let choice =
         |Deploy { release, .. }: Deploy| Choice { about: release.short().to_owned(), value: release.reference };
     let good = good(&*ports.store, target, commit.as_deref(), LOOKED_BACK).await?;
@@ -107,9 +109,9 @@ pub(super) async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<V
 /// Asks which of several releases is meant.
 fn which(cx: &Cx, target: &Target, (live, version): &(Option<Live>, u64), good: &[Deploy], why: &str) -> Reply {
     let Target { service, environment } = target;
-    let live = live.as_ref().map(|live| live.release.to_string()).unwrap_or_default();
+    let stands = stands(live.as_ref());
     let says = format!(
-        "{live} is live of `{service}` in `{environment}`. These were live and well before, the latest first. Nothing was done yet."
+        "Of `{service}` in `{environment}`, {stands}. These were live and well before, the latest first. Nothing was done yet."
     );
     let row = |deploy: &Deploy| {
         [deploy.release.to_string(), text::ago(deploy.began, cx.now()), format!("#{}", deploy.number)]

@@ -45,7 +45,7 @@ impl Plan<'_> {
             object: format!("{service} {release}"),
             service: Some(service.clone()),
             environment: Some(environment.clone()),
-            says: format!("{says} `{environment}`, where {live} is live."),
+            says: format!("{says} `{environment}`, where {}.", stands(self.before.0.as_ref())),
             facts: vec![
                 ("commit", self.release.commit.clone()),
                 ("ref", self.release.reference.clone()),
@@ -55,6 +55,17 @@ impl Plan<'_> {
             state: Some(LIVE.key(&self.target)),
             why: self.why.clone(),
             danger: false,
+        }
+    }
+}
+
+/// What is live, as a part of a sentence.
+pub(super) fn stands(live: Option<&Live>) -> String {
+    match live {
+        None => "nothing is live".to_owned(),
+        Some(Live { release, doubt: None, .. }) => format!("{release} is live"),
+        Some(Live { release, doubt: Some(number), .. }) => {
+            format!("{release} was live before #{number}, of which nobody knows how it ended")
         }
     }
 }

@@ -124,7 +124,7 @@ impl Deployer {
         in_the_way.extend(ci.iter().filter_map(|(_, way)| way.clone()));
         let tone = if in_the_way.is_empty() { Tone::Plain } else { Tone::Warn };
         let title = format!("Plan: {} {release} to {}", target.service, target.environment);
-        let act = self.act(cx, plan).await;
+        let act = self.act(cx, plan).await?;
         let mut reply = Reply::card(tone, title, act.says).field("Commit", text::code(&release.commit));
         let checks = if service.health.is_some() {
             "its health check"

@@ -4,8 +4,8 @@ use super::health;
 use super::plan::{Plan, log_name, names, program};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
 use super::settings::{Health, OnStop};
-use super::show;
 use super::{Cancel, Deployer};
+use super::{over, show};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -41,7 +41,7 @@ impl Deployer {
     /// Carries out a plan.
     pub(super) async fn carry_out(&self, cx: &Cx, plan: Plan<'_>) -> Result<Reply> {
         let (number, outcome) = cx
-            .act(self.act(cx, &plan).await, async |permit| {
+            .act(self.act(cx, &plan).await?, async |permit| {
                 let registered = self.register(&plan.target, permit.act());
                 let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
                 if let Ok(Outcome::Left(how)) = outcome {
@@ -203,6 +203,14 @@ impl Deployer {
             LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
             return Ok(format!(
                 "{release} does not answer as live and well, and there was no time to put it back. Look at once"
+            ));
+        }
+        if let Some(over) = over::in_the_way_back(cx, plan).await {
+            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            let Target { service, environment } = &plan.target;
+            return Ok(format!(
+                "{release} does not answer as live and well, and was not put back by itself. {over} `/deploy rollback {service} {environment} to:{}` does it, after your yes. Look at once",
+                release.short()
             ));
         }
         cx.progress(show::putting_back(plan, permit.act(), release));
