@@ -5,7 +5,7 @@ use super::records::{DEPLOYS, Live, Target, live, name};
 use super::settings::Service;
 use super::{Deployer, commits, lock, show};
 use commands::cx::Cx;
-use commands::reply::{Reply, Tone};
+use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
@@ -61,10 +61,10 @@ impl Deployer {
             }
             says.extend(self.under_way(&target).map(|number| format!("#{number} is under way.")));
             reply = reply.field(environment, says.join(" "));
-            if let Some(live) = found {
-                let deploy = DEPLOYS.get(cx.store(), super::records::name(&target, live.deploy)).await?;
-                let title = format!("Log of #{} ({environment})", live.deploy);
-                reply = deploy.into_iter().fold(reply, |reply, deploy| reply.file(title.clone(), deploy.value.log));
+            if let Some(Live { deploy, .. }) = found {
+                // A press away: whole logs would make this slow where files are uploaded.
+                let line = format!("deploy history service:{name} env:{environment} number:{deploy}");
+                reply = reply.button(Button::new(format!("Log of #{deploy} ({environment})"), line));
             }
         }
         Ok(reply)
