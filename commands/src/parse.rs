@@ -94,6 +94,12 @@ pub fn command_in(message: &str) -> Option<&str> {
     (is_word && line[1..].starts_with(first)).then_some(line)
 }
 
+/// The command that a line names, whatever follows.
+pub fn command_of(line: &str, registry: &Registry) -> Option<&'static CommandSpec> {
+    let line = readable(line).ok()?;
+    find_command(&line::words(&line, slash(&line)), registry).ok().map(|(command, _)| command)
+}
+
 /// Reads a line, with or without its slash. Arguments are named (`env:staging`), or stand in the order of the spec; a
 /// text that stands last by position takes the rest of the line.
 ///

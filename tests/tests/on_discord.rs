@@ -30,7 +30,7 @@ const CALLBACK: &str = "POST /interactions/{interaction_id}/{interaction_token}/
 /// How an interaction was acknowledged, by Discord's numbers for callbacks.
 const ANSWERED: u64 = 4;
 const DEFERRED: u64 = 5;
-const UPDATED: u64 = 7;
+const UPDATED_LATER: u64 = 6;
 
 /// ana and ben may ship anywhere, dan to production in #ops alone, eve nothing; whoever has the role `release` on Discord is
 /// a deployer.

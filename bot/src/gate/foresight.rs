@@ -1,9 +1,9 @@
 //! What would become of a line, said without doing it.
 
-use super::{Bot, Plugged};
+use super::{Ask, Bot, Plugged};
 use anyhow::Context;
 use async_trait::async_trait;
-use commands::cx::{Cx, Foreseen, Foresight, InLine};
+use commands::cx::{Call, Cx, Foreseen, Foresight, InLine};
 use commands::plugin::Guarded;
 use commands::policy::Decision;
 use commands::stop::Result;
@@ -33,5 +33,18 @@ impl Foresight for Bot {
 
     fn in_line(&self, service: &str, environment: &str) -> Vec<InLine> {
         self.line(service, environment)
+    }
+}
+
+impl Bot {
+    /// Whether, as things stand, this would be worked on, and not be refused: whoever asks may be told at once that an
+    /// answer comes.
+    pub async fn welcomes(&self, ask: &Ask) -> bool {
+        let (who, place) = (self.people.who(&ask.speaker), ask.place.clone());
+        let Ok(Some(line)) = self.would_say(&ask.said, &who).await else { return false };
+        let call = Call { who, place, agreed: None, confirm: false, code: None };
+        let nobody = mpsc::unbounded_channel().0;
+        let cx = Cx::new(self.world.clone(), call, None, nobody, self.stopping.clone());
+        self.would(&cx, &line).await.is_ok_and(|foreseen| foreseen.allowed && foreseen.in_the_way.is_empty())
     }
 }

@@ -55,6 +55,17 @@ impl Bot {
         Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
     }
 
+    /// The line that this comes to; nothing where a press has gone stale.
+    pub(super) async fn would_say(&self, said: &Said, who: &Who) -> Result<Option<String>> {
+        let (id, filled) = match said {
+            Said::Line(line) => return Ok(Some(line.clone())),
+            Said::Press { id, filled } => (id, filled),
+        };
+        let button = self.pressed(id, who).await?.value;
+        let current = buttons::current(&*self.world.ports.store, &button).await?;
+        Ok(current.then(|| line(&button, filled)))
+    }
+
     async fn pressed(&self, id: &str, who: &Who) -> Result<Versioned<Drawn>> {
         let store = &*self.world.ports.store;
         let Some(button) = buttons::find(store, id).await? else {

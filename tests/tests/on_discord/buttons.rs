@@ -1,6 +1,6 @@
 //! Buttons, forms and choices: one press does one thing, for whoever may, and explains itself to everybody else alone.
 
-use super::{House, UPDATED, id, words};
+use super::{House, UPDATED_LATER, id, words};
 use bot::gate::buttons::Dresser;
 use bot::outbox::{self, Outgoing};
 use commands::reply::{Button, Reply};
@@ -81,7 +81,7 @@ async fn the_answer_to_a_question_takes_its_place() {
         let question = house.say("ana", "/deploy ship hello production v1").await.last().message.clone();
         house.press("ben", &question, label).await.assert_only(&house, "ben", "This question was put to ana");
         let told = house.press("ana", &question, label).await;
-        assert_eq!(house.acknowledged(&told.id).1, UPDATED);
+        assert_eq!(house.acknowledged(&told.id).1, UPDATED_LATER);
         assert!(told.seen.iter().all(|seen| seen.message == question && seen.what == What::Edited), "{:?}", told.seen);
         assert!(words(told.last()).contains(says), "{}", words(told.last()));
         assert!(!told.last().labels().contains(&label));

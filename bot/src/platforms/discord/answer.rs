@@ -32,6 +32,8 @@ pub(super) struct Answer {
     /// Whether it takes the place of the message whose button was pressed.
     in_place: bool,
     standing: Standing,
+    /// The message that answers, where that is not noted down yet.
+    message: Option<String>,
     /// What it says.
     shown: Option<Reply>,
     /// When the token is not used any more.
@@ -56,23 +58,46 @@ enum Standing {
 impl Answer {
     pub(super) fn new(discord: Arc<Discord>, heard: Heard, kept: bool, in_place: bool) -> Answer {
         let over = Instant::now() + TOKEN_LIFE;
-        Answer { discord, heard, kept, in_place, standing: Standing::Nowhere, shown: None, over, begun: 0 }
+        let standing = Standing::Nowhere;
+        Answer { discord, heard, kept, in_place, standing, message: None, shown: None, over, begun: 0 }
     }
 
-    /// Tells what `begin` answers, from the first word to the last. An interaction that was taken before is left alone.
-    pub(super) async fn tell(mut self, begin: impl Future<Output = anyhow::Result<Option<Replies>>>) {
+    /// Tells what `begin` answers, from the first word to the last; `at_once`, Discord is told meanwhile that the answer
+    /// comes. An interaction that was taken before is left alone.
+    pub(super) async fn tell(
+        mut self,
+        begin: impl Future<Output = anyhow::Result<Option<Replies>>>,
+        at_once: impl Future<Output = bool>,
+    ) {
         let grace = Instant::now() + GRACE;
         tokio::pin!(begin);
-        let begun = match tokio::time::timeout_at(grace, &mut begin).await {
-            Ok(begun) => begun,
-            Err(_) => {
-                self.defer().await;
-                begin.await
+        let promise = async { if at_once.await { Some(self.promise().await) } else { None } };
+        let (promised, begun) = tokio::join!(promise, tokio::time::timeout_at(grace, &mut begin));
+        let begun = match begun {
+            Ok(Ok(None)) if !matches!(promised, Some(Ok(_))) => {
+                return tracing::info!(id = self.heard.id, "this interaction was taken before");
+            }
+            begun => {
+                match promised {
+                    Some(promised) => self.promised(promised).await,
+                    None if begun.is_err() => self.defer().await,
+                    None => {}
+                }
+                match begun {
+                    Ok(begun) => begun,
+                    Err(_) => {
+                        self.keep_message().await;
+                        begin.await
+                    }
+                }
             }
         };
         let mut replies = match begun {
             Ok(Some(replies)) => replies,
-            Ok(None) => return tracing::info!(id = self.heard.id, "this interaction was taken before"),
+            Ok(None) => {
+                let text = "This was taken before Deckhand was restarted, and is not done twice. `/audit` shows what was done.";
+                return self.show(Reply::say(text), None).await;
+            }
             Err(error) => {
                 tracing::error!("an interaction can not be noted down, so it was not taken: {error:#}");
                 let text = "Deckhand can not write down what it is asked, so nothing was done. Its disk may be full: tell the operator.";
@@ -89,6 +114,13 @@ impl Answer {
                     }
                 },
                 Standing::Own { .. } => replies.recv().await,
+                _ if self.message.is_some() => match tokio::time::timeout_at(grace, replies.recv()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.keep_message().await;
+                        continue;
+                    }
+                },
                 _ => match tokio::time::timeout_at(self.over, replies.recv()).await {
                     Ok(next) => next,
                     Err(_) => {
@@ -122,13 +154,29 @@ impl Answer {
 
     /// Acknowledges without an answer yet.
     async fn defer(&mut self) {
+        let promised = self.promise().await;
+        self.promised(promised).await;
+        self.keep_message().await;
+    }
+
+    /// Notes down which message answers. A quick answer spares the wait for the disk: its own note says that, too.
+    async fn keep_message(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.keep(|taken| taken.message = Some(message)).await;
+        }
+    }
+
+    /// Promises Discord an answer; returns the message that it will stand in, where a record of it is kept.
+    async fn promise(&self) -> Result<Option<String>, RestError> {
         let kind = if self.in_place { Callback::UpdateLater } else { Callback::Later };
-        match self.call_back(kind, (Value::Null, Vec::new())).await {
+        self.call_back(kind, (Value::Null, Vec::new())).await
+    }
+
+    async fn promised(&mut self, promised: Result<Option<String>, RestError>) {
+        match promised {
             Ok(message) => {
                 self.standing = Standing::Original { only_you: false, theirs: self.in_place };
-                if let Some(message) = message {
-                    self.keep(|taken| taken.message = Some(message)).await;
-                }
+                self.message = message;
             }
             Err(error) => self.lost(error).await,
         }
@@ -136,12 +184,8 @@ impl Answer {
 
     /// Shows a state of the answer, wherever it stands, and makes sure of the last one.
     async fn show(&mut self, reply: Reply, place: Option<Ready<'_>>) {
-        let mut message = None;
         let shown = match self.standing.clone() {
-            Standing::Nowhere => {
-                let acknowledged = self.acknowledge(&reply).await;
-                acknowledged.map(|id| message = id)
-            }
+            Standing::Nowhere => self.acknowledge(&reply).await,
             Standing::Original { only_you, theirs } if theirs && only_you != reply.only_you => {
                 drop(place);
                 self.follow_up(&reply).await
@@ -162,13 +206,14 @@ impl Answer {
             }
             shown => shown,
         };
-        self.note(&reply, shown, message).await;
+        self.note(&reply, shown).await;
         self.shown = Some(reply);
     }
 
     /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
-    async fn note(&mut self, reply: &Reply, shown: Result<(), RestError>, message: Option<String>) {
+    async fn note(&mut self, reply: &Reply, shown: Result<(), RestError>) {
         let last = reply.state == State::Final;
+        let message = self.message.take();
         let told = match shown {
             Ok(()) => last,
             Err(error) => {
@@ -203,15 +248,16 @@ impl Answer {
     }
 
     /// The first answer is the acknowledgement.
-    async fn acknowledge(&mut self, reply: &Reply) -> Result<Option<String>, RestError> {
+    async fn acknowledge(&mut self, reply: &Reply) -> Result<(), RestError> {
         let Message { mut body, files } = self.discord.rendered(reply).await;
         let theirs = self.in_place && !reply.only_you;
         if reply.only_you {
             body["flags"] = EPHEMERAL.into();
         }
-        let message = self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
+        self.message =
+            self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
         self.standing = Standing::Original { only_you: reply.only_you, theirs };
-        Ok(message)
+        Ok(())
     }
 
     /// Answers the interaction, and returns the id of the message that answers, where a record of it is kept.
@@ -250,7 +296,8 @@ impl Answer {
     }
 
     /// Takes away the message that the answer stands in.
-    async fn remove(&self) {
+    async fn remove(&mut self) {
+        self.message = None;
         let Some(path) = self.path() else { return };
         if let Err(error) = self.discord.rest.call(Request::new(Method::DELETE, path)).await {
             tracing::warn!("a message can not be taken away: {:?}", PostError::from(error));
@@ -278,6 +325,7 @@ impl Answer {
     /// Goes on in a new message of `channel`: the old one is gone, or its token is over.
     async fn go_on(&mut self, channel: &str, reply: &Reply) -> Result<(), RestError> {
         self.begun += 1;
+        self.message = None;
         let nonce = format!("{}-{}", self.heard.id, self.begun);
         let (channel, id) = self.discord.say_somewhere(channel, &self.heard.speaker.id, reply, &nonce).await?;
         if self.kept {
@@ -335,7 +383,7 @@ impl Answer {
             ..Reply::default()
         };
         match self.standing {
-            Standing::Nowhere => self.acknowledge(&plain).await.map(drop),
+            Standing::Nowhere => self.acknowledge(&plain).await,
             _ => self.edit(&plain, None).await,
         }
     }

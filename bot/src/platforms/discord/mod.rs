@@ -178,10 +178,7 @@ impl Discord {
         }
         match heard.what.clone() {
             What::Typing(line) => unheard(self.offer(&heard, &line).await),
-            What::Line(line) => {
-                let reads = self.reads(&line);
-                self.ask(heard, Said::Line(line), reads, None).await;
-            }
+            What::Line(line) => self.ask(heard, &line, Said::Line(line.clone()), None).await,
             What::Press { id, on } => {
                 let button = self.button(&id).await;
                 if let Some(form) = button.as_ref().and_then(|button| button.form.as_ref()) {
@@ -207,18 +204,18 @@ impl Discord {
     async fn press(self: Arc<Self>, heard: Heard, button: Option<Drawn>, said: Said, on: Option<String>) {
         let line = button.map(|button| button.line).unwrap_or_default();
         let answers = ANSWERS.contains(&line.split(' ').next().unwrap_or_default());
-        let reads = self.reads(&line);
-        self.ask(heard, said, reads, on.filter(|_| answers)).await;
+        self.ask(heard, &line, said, on.filter(|_| answers)).await;
     }
 
     /// Whether this line changes nothing, so that doing it twice does no harm.
     fn reads(&self, line: &str) -> bool {
-        let ports = &self.bot.world.ports;
-        let parsed = parse::parse(line, &self.bot.registry, &ports.vocabulary, ports.clock.now());
-        parsed.is_ok_and(|said| said.command.effect == Effect::Reads && !said.command.urgent)
+        let found = parse::command_of(line, &self.bot.registry);
+        found.is_some_and(|command| command.effect == Effect::Reads && !command.urgent)
     }
 
-    async fn ask(self: Arc<Self>, heard: Heard, said: Said, reads: bool, in_place_of: Option<String>) {
+    /// Asks the gate for `said`, which comes to this line.
+    async fn ask(self: Arc<Self>, heard: Heard, line: &str, said: Said, in_place_of: Option<String>) {
+        let reads = self.reads(line);
         let place = Place { platform: NAME.to_owned(), channel: heard.channel.clone(), message: heard.id.clone() };
         let ask = Ask { said, speaker: heard.speaker.clone(), place };
         let taken = Taken {
@@ -229,7 +226,10 @@ impl Discord {
             at: self.records.now(),
             told: false,
         };
-        let discord = self.clone();
+        let (discord, bot, there) = (self.clone(), self.bot.clone(), ask.clone());
+        // What may take its time is promised at once. What is refused at once is for the asker's eyes alone, which a
+        // promise could not say.
+        let at_once = async { !reads && bot.welcomes(&there).await };
         let begin = async move {
             if reads {
                 return Ok(Some(discord.bot.ask(ask)));
@@ -240,7 +240,7 @@ impl Discord {
                 false => Ok(None),
             }
         };
-        Answer::new(self, heard, !reads, in_place_of.is_some()).tell(begin).await;
+        Answer::new(self, heard, !reads, in_place_of.is_some()).tell(begin, at_once).await;
     }
 
     /// What can be typed next.
