@@ -254,8 +254,7 @@ impl Answer {
         if reply.only_you {
             body["flags"] = EPHEMERAL.into();
         }
-        self.message =
-            self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
+        self.message = self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
         self.standing = Standing::Original { only_you: reply.only_you, theirs };
         Ok(())
     }

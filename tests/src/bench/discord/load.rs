@@ -24,7 +24,8 @@ pub struct Case {
     pub reads: bool,
     /// What came out.
     pub part: Part,
-    line: fn(&Value) -> String,
+    /// From whoever asks, and the last answer to them.
+    line: fn(&str, &Value) -> String,
     /// The last answer in each lane.
     answers: HashMap<usize, Value>,
 }
@@ -58,21 +59,25 @@ impl Case {
     /// and there are never more grants than lanes.
     pub fn deckhand() -> Vec<Case> {
         vec![
-            Case::new("`/whoami`", true, |_| "/whoami".to_owned()),
-            Case::new("`/deploy status`", true, |_| "/deploy status service-0".to_owned()),
-            Case::new("`/grant` and `/revoke` by turns", false, |answer| match lent(answer) {
+            Case::new("`/whoami`", true, |_, _| "/whoami".to_owned()),
+            Case::new("`/deploy status`", true, |_, _| "/deploy status service-0".to_owned()),
+            Case::new("`/grant` and `/revoke` by turns", false, |who, answer| match lent(answer) {
                 Some(number) => format!("/revoke {number}"),
-                None => "/grant dan may:\"deploy ship env=staging\" for:1h because:\"the train is late\"".to_owned(),
+                // Nobody can lend a right to themselves.
+                None => {
+                    let to = if who == "dan" { "eve" } else { "dan" };
+                    format!("/grant {to} may:\"deploy ship env=staging\" for:1h because:\"the train is late\"")
+                }
             }),
         ]
     }
 
     /// The one of the others.
     pub fn ping() -> Vec<Case> {
-        vec![Case::new("`/ping`, deferred and edited", true, |_| "/ping".to_owned())]
+        vec![Case::new("`/ping`, deferred and edited", true, |_, _| "/ping".to_owned())]
     }
 
-    fn new(name: &'static str, reads: bool, line: fn(&Value) -> String) -> Case {
+    fn new(name: &'static str, reads: bool, line: fn(&str, &Value) -> String) -> Case {
         Case { name, reads, line, part: Part::default(), answers: HashMap::new() }
     }
 }
@@ -161,8 +166,8 @@ async fn requests(bot: &Bot, what: &str) -> Vec<Received> {
 }
 
 fn ask(bot: &Bot, case: &Case, lane_number: usize, open: &mut HashMap<String, (usize, Instant)>) -> Result<()> {
-    let line = (case.line)(case.answers.get(&lane_number).unwrap_or(&Value::Null));
     let (who, channel) = lane(lane_number);
+    let line = (case.line)(who, case.answers.get(&lane_number).unwrap_or(&Value::Null));
     let asked = bot.discord.say(who, &channel, &line)?;
     let id = asked["id"].as_str().context("an interaction has an id")?.to_owned();
     open.insert(id, (lane_number, Instant::now()));
