@@ -4,6 +4,7 @@ use super::{Ask, Bot, Plugged};
 use anyhow::Context;
 use async_trait::async_trait;
 use commands::cx::{Call, Cx, Foreseen, Foresight, InLine};
+use commands::parse::Invocation;
 use commands::plugin::Guarded;
 use commands::policy::Decision;
 use commands::stop::Result;
@@ -17,17 +18,7 @@ impl Foresight for Bot {
         let question = self.question(&call.who, invocation.command, &invocation.args, &call.place);
         let Decision { allowed, confirm, code, .. } = self.decide(&question);
         let who_may = self.policy.who_may(&question);
-        let nobody = mpsc::unbounded_channel().0;
-        let asked = Cx::new(self.world.clone(), call, Some(invocation), nobody, self.stopping.clone());
-        let mut in_the_way = Vec::new();
-        for Plugged { spec, plugin } in &self.plugins {
-            let said = plugin.guard(&asked).await;
-            match said.with_context(|| format!("`{}` can not say whether this may be done now", spec.name))? {
-                Guarded::Allow | Guarded::While { .. } => {}
-                Guarded::Warn(reason) => in_the_way.push(reason),
-                Guarded::Deny(reply) => in_the_way.push(reply.text),
-            }
-        }
+        let in_the_way = self.in_the_way(call, invocation).await?;
         Ok(Foreseen { allowed, confirm, code, who_may, in_the_way })
     }
 
@@ -40,11 +31,27 @@ impl Bot {
     /// Whether, as things stand, this would be worked on, and not be refused: whoever asks may be told at once that an
     /// answer comes.
     pub async fn welcomes(&self, ask: &Ask) -> bool {
-        let (who, place) = (self.people.who(&ask.speaker), ask.place.clone());
+        let who = self.people.who(&ask.speaker);
         let Ok(Some(line)) = self.would_say(&ask.said, &who).await else { return false };
-        let call = Call { who, place, agreed: None, confirm: false, code: None };
+        let Ok(invocation) = self.parse(&line) else { return false };
+        let call = Call { who, place: ask.place.clone(), agreed: None, confirm: false, code: None };
+        let allowed = self.decide(&self.question(&call.who, invocation.command, &invocation.args, &call.place)).allowed;
+        allowed && self.in_the_way(call, invocation).await.is_ok_and(|found| found.is_empty())
+    }
+
+    /// What the plugins' guards have to say about it.
+    async fn in_the_way(&self, call: Call, invocation: Invocation) -> Result<Vec<String>> {
         let nobody = mpsc::unbounded_channel().0;
-        let cx = Cx::new(self.world.clone(), call, None, nobody, self.stopping.clone());
-        self.would(&cx, &line).await.is_ok_and(|foreseen| foreseen.allowed && foreseen.in_the_way.is_empty())
+        let cx = Cx::new(self.world.clone(), call, Some(invocation), nobody, self.stopping.clone());
+        let mut found = Vec::new();
+        for Plugged { spec, plugin } in &self.plugins {
+            let said = plugin.guard(&cx).await;
+            match said.with_context(|| format!("`{}` can not say whether this may be done now", spec.name))? {
+                Guarded::Allow | Guarded::While { .. } => {}
+                Guarded::Warn(reason) => found.push(reason),
+                Guarded::Deny(reply) => found.push(reply.text),
+            }
+        }
+        Ok(found)
     }
 }
