@@ -245,4 +245,7 @@ pub trait Mirrors: Send + Sync {
 pub trait Files: Send + Sync {
     /// The last `limit` bytes of a file, from the beginning of a line on; nothing where there is none.
     async fn tail(&self, name: &str, limit: usize) -> anyhow::Result<Option<String>>;
+
+    /// The bytes of a picture, of which a part is worth nothing; nothing where there is none.
+    async fn picture(&self, name: &str) -> anyhow::Result<Option<Bytes>>;
 }

@@ -221,6 +221,15 @@ pub struct FileRef {
     pub name: String,
 }
 
+/// The endings of pictures, and what they are called on the web.
+const PICTURES: [(&str, &str); 4] =
+    [(".png", "image/png"), (".jpg", "image/jpeg"), (".webp", "image/webp"), (".svg", "image/svg+xml")];
+
+/// The media type of a kept file of this name, if it is a picture.
+pub fn picture(name: &str) -> Option<&'static str> {
+    PICTURES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| *kind)
+}
+
 impl Reply {
     /// A sentence.
     pub fn say(text: impl Into<String>) -> Reply {

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// How much memory sled may fill with pages: plenty for a team's state, and little on a small machine.
-const CACHE: u64 = 64 * 1024 * 1024;
+/// How much memory sled may fill with pages. What is asked for every day is a few records, which fit; more would only keep
+/// what nobody reads again.
+const CACHE: u64 = 2 * 1024 * 1024;
 
 /// A store in a folder of its own. A commit is acknowledged when it is on the disk.
 pub struct SledStore {

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
+use bytes::Bytes;
 use commands::ports::Files;
 use std::io::SeekFrom;
 use std::os::unix::fs::DirBuilderExt;
@@ -37,18 +38,6 @@ impl Folder {
 }
 
 impl Folder {
-    /// The bytes of a picture; nothing where there is none.
-    ///
-    /// # Errors
-    /// When the name is not plain, or the file can not be read.
-    pub async fn picture(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match tokio::fs::read(self.path(name)?).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Removes the files that nobody has written to since `then`.
     ///
     /// # Errors
@@ -80,6 +69,14 @@ impl Files for Folder {
         let text = String::from_utf8_lossy(&bytes);
         let whole = if skipped == 0 { &*text } else { text.split_once('\n').map_or(&*text, |(_, rest)| rest) };
         Ok(Some(whole.to_owned()))
+    }
+
+    async fn picture(&self, name: &str) -> Result<Option<Bytes>> {
+        match tokio::fs::read(self.path(name)?).await {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ struct State {
     running: BTreeMap<u32, watch::Sender<Option<Exit>>>,
     next_group: u32,
     logs: BTreeMap<String, String>,
+    pictures: BTreeMap<String, Bytes>,
     unknown: Vec<String>,
     github: GitHub,
     /// What a CI command answers by exit status, by commit and check.
@@ -67,6 +68,11 @@ pub enum Script {
 }
 
 impl World {
+    /// Keeps a picture under this name.
+    pub fn keep_picture(&self, name: &str, bytes: &'static [u8]) {
+        self.state().pictures.insert(name.to_owned(), Bytes::from_static(bytes));
+    }
+
     /// A world whose repository has the releases v1, v2 and v3 and the branch `main`; v3 is sick.
     pub fn new() -> World {
         let world = World::default();
@@ -406,5 +412,9 @@ impl Files for World {
     async fn tail(&self, name: &str, limit: usize) -> Result<Option<String>> {
         let state = self.state();
         Ok(state.logs.get(name).map(|text| text[text.len().saturating_sub(limit)..].to_owned()))
+    }
+
+    async fn picture(&self, name: &str) -> Result<Option<Bytes>> {
+        Ok(self.state().pictures.get(name).cloned())
     }
 }

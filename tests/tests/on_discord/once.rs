@@ -118,6 +118,27 @@ async fn the_outbox_delivers_in_order_and_once_whatever_happens() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_picture_comes_whole() {
+    // The first bytes of any PNG: no text, and not to be taken for one.
+    const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\xff\xfe";
+    let house = House::new().await;
+    house.stage.world.keep_picture("latency.png", PICTURE);
+    let reply = Reply::say("p95 152 ms").file("Latency of hello", "latency.png").file("Not kept", "gone.png");
+    let mut batch = Batch::default();
+    let post = Outgoing::post(house.stage.clock.now(), "discord", house.channel("ops"), reply);
+    outbox::stage(&mut batch, &post).unwrap();
+    house.stage.store.commit(batch).await.unwrap();
+    house.pass(10).await;
+    let seen = house.discord().read();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let message = house.at(|state| state.messages[&seen[0].message].clone());
+    let files: Vec<_> = message.files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    assert_eq!(files, [("latency.png", PICTURE)]);
+    assert_eq!(seen[0].body["attachments"][0]["description"], "Latency of hello");
+    house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_posted_just_before_a_kill_is_not_posted_again() {
     let mut house = House::new().await;
     // The second commit would note that it was posted: the process is killed before it.

@@ -17,6 +17,7 @@ use commands::complete::Completion;
 use commands::ledger;
 use commands::parse;
 use commands::ports::Files;
+use commands::reply;
 use commands::stop::Stop;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
@@ -389,14 +390,11 @@ async fn export(State(console): Shared) -> Response {
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response()
 }
 
-/// The pictures that a page may show. An SVG is one too: the policy that goes with every answer lets it run nothing.
-const PICTURES: [(&str, &str); 4] =
-    [(".png", "image/png"), (".jpg", "image/jpeg"), (".webp", "image/webp"), (".svg", "image/svg+xml")];
-
+/// A kept file. Of the pictures, an SVG is one too: the policy that goes with every answer lets it run nothing.
 async fn file(State(console): Shared, Path(name): Path<String>) -> Response {
-    if let Some((_, kind)) = PICTURES.iter().find(|(end, _)| name.ends_with(end)) {
+    if let Some(kind) = reply::picture(&name) {
         return match console.files.picture(&name).await {
-            Ok(Some(bytes)) => ([(header::CONTENT_TYPE, *kind)], bytes).into_response(),
+            Ok(Some(bytes)) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
             Ok(None) => {
                 failed(StatusCode::NOT_FOUND, "There is no such picture: it was never kept, or it has been cleaned up.")
             }

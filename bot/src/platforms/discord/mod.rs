@@ -18,10 +18,11 @@ use crate::gate::buttons::{self, Drawn};
 use crate::gate::{Ask, Bot, Said, consent};
 use answer::Answer;
 use async_trait::async_trait;
+use bytes::Bytes;
 use commands::ledger::Place;
 use commands::parse;
 use commands::ports::Files;
-use commands::reply::{Reply, State};
+use commands::reply::{self, Reply, State};
 use commands::spec::Effect;
 use commands::store::Store;
 use commands::text;
@@ -284,10 +285,15 @@ impl Discord {
         let mut uploads = Vec::new();
         if reply.state == State::Final {
             for file in &reply.files {
-                match self.files.tail(&file.name, LONGEST_FILE).await {
-                    Ok(Some(text)) if !text.is_empty() => {
-                        uploads.push(Upload { name: format!("{}.txt", file.title), bytes: text.into() });
+                let read = match reply::picture(&file.name) {
+                    Some(_) => self.files.picture(&file.name).await.map(|bytes| (file.name.clone(), bytes)),
+                    None => {
+                        let text = self.files.tail(&file.name, LONGEST_FILE).await;
+                        text.map(|text| (format!("{}.txt", file.title), text.map(Bytes::from)))
                     }
+                };
+                match read {
+                    Ok((name, Some(bytes))) if !bytes.is_empty() => uploads.push(Upload { name, bytes }),
                     // Discord takes no empty file.
                     Ok(_) => {}
                     Err(error) => {
