@@ -70,6 +70,11 @@ impl Answer {
         at_once: impl Future<Output = bool>,
     ) {
         let grace = Instant::now() + GRACE;
+        let begin = async {
+            // The promise is on its way before the disk is asked.
+            tokio::task::yield_now().await;
+            begin.await
+        };
         tokio::pin!(begin);
         let promise = async { if at_once.await { Some(self.promise().await) } else { None } };
         let (promised, begun) = tokio::join!(promise, tokio::time::timeout_at(grace, &mut begin));
