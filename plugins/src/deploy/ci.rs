@@ -102,11 +102,11 @@ struct Status {
 
 impl Ci {
     /// Reads `[services.X.deploy.ci]`. `github` is the service's repository there, where it has one.
-    pub(super) fn read(section: Section<'_>, service: &Service, github: Option<String>, home: &Path) -> Option<Ci> {
+    pub(super) fn read(section: Section<'_>, everywhere: &[String], github: Option<String>, home: &Path) -> Option<Ci> {
         let required = section.required_texts("required");
         let environments = section.texts("environments");
-        for wrong in environments.iter().filter(|name| !service.environments.contains(name)) {
-            let instead = format!("write some of: {}", service.environments.join(", "));
+        for wrong in environments.iter().filter(|name| !everywhere.contains(name)) {
+            let instead = format!("write some of: {}", everywhere.join(", "));
             section.problem("environments", format!("this service is not deployed to `{wrong}`"), instead);
         }
         let newest = section.duration("newest");
@@ -127,7 +127,7 @@ impl Ci {
             let instead = "take it out, and let the command itself answer 1 for what is too old";
             section.problem("newest", "a command does not tell when a check has ended", instead);
         }
-        let environments = if environments.is_empty() { service.environments.clone() } else { environments };
+        let environments = if environments.is_empty() { everywhere.to_vec() } else { environments };
         section.finish();
         Some(Ci { required, environments, newest, source: source? })
     }

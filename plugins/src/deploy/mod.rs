@@ -5,6 +5,7 @@ mod cancel;
 mod ci;
 mod commits;
 mod compare;
+mod driver;
 mod git;
 mod github;
 mod health;

@@ -1,9 +1,10 @@
 //! A deploy before it is one: what is to be shipped where, and by which program.
 
+use super::driver::Work;
 use super::records::{LIVE, Live, Release, Target};
 use super::settings::{Names, Service};
 use commands::act::Act;
-use commands::ports::Program;
+use std::time::Duration;
 
 /// The verb of an act that goes back.
 pub(super) const BACK: &str = "deploy.rollback";
@@ -27,6 +28,11 @@ pub(super) enum Way {
 }
 
 impl Plan<'_> {
+    /// What its driver is to do, as the act of this number; `release` is another than the plan's when it is put back.
+    pub fn work<'a>(&'a self, number: u64, release: &'a Release, grace: Duration) -> Work<'a> {
+        work(self.service, &self.target, release, number, grace)
+    }
+
     pub fn names(&self) -> Names<'_> {
         names(&self.target, &self.release)
     }
@@ -76,24 +82,27 @@ pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
         environment: &target.environment,
         commit: &release.commit,
         reference: &release.reference,
+        host: None,
     }
 }
 
-/// The program that ships the release of these names.
-pub(super) fn program(service: &Service, names: &Names<'_>) -> Program {
-    let told = [
-        ("DECKHAND_SERVICE", names.service),
-        ("DECKHAND_ENVIRONMENT", names.environment),
-        ("DECKHAND_COMMIT", names.commit),
-        ("DECKHAND_REF", names.reference),
-        ("DECKHAND_REPOSITORY", &service.repository),
-    ];
-    let written = service.variables.iter().map(|(name, value)| (name.clone(), names.fill(value)));
-    Program {
-        argv: service.command.iter().map(|word| names.fill(word)).collect(),
-        folder: service.folder.clone(),
-        environment: told.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(written).collect(),
+/// What a service's driver is to do at all targets of an environment.
+pub(super) fn work<'a>(
+    service: &'a Service,
+    target: &'a Target,
+    release: &'a Release,
+    act: u64,
+    grace: Duration,
+) -> Work<'a> {
+    Work {
+        act,
+        target,
+        repository: &service.repository,
+        release,
+        hosts: service.hosts(&target.environment).iter().collect(),
+        log: log_name(target, act),
         limit: service.limit,
+        grace,
     }
 }
 

@@ -36,18 +36,18 @@ struct Grounds {
     live: String,
     /// What policy asks for, and of whom.
     policy: String,
-    /// The program, and the checks after it.
+    /// What ships it and to which targets, and the checks after it.
     how: String,
 }
 
 impl Grounds {
     fn of(plan: &Plan<'_>, foreseen: &Foreseen) -> Grounds {
-        let Service { repository, command, health, .. } = plan.service;
+        let Service { repository, driver, targets, health, .. } = plan.service;
         Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
             policy: hash(&(foreseen.confirm, foreseen.code, &foreseen.who_may)),
-            how: hash(&(repository, command, health)),
+            how: hash(&(repository, driver, targets, health)),
         }
     }
 
@@ -133,6 +133,12 @@ impl Deployer {
         };
         if let Some((says, _)) = ci {
             reply = reply.field("CI", says);
+        }
+        let work = plan.work(0, release, std::time::Duration::ZERO);
+        reply = reply.field("How", format!("It {}.", service.driver.says(&work)));
+        if let Some(rehearsed) = service.driver.rehearse(cx.ports(), &work).await {
+            let says = rehearsed.unwrap_or_else(|why| format!("It could not be rehearsed: {why}."));
+            reply = reply.field("Rehearsed", says);
         }
         reply = reply.field("Checks after", checks).field("Policy", asks(foreseen, act.danger));
         reply = commits(cx, plan, reply).await;

@@ -1,21 +1,17 @@
 //! What becomes of a deploy that Deckhand was stopped in the middle of: it is looked at, told, and never run again.
 
 use super::Deployer;
+use super::driver::{Board, End, Found, Run};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
 use super::{health, plan, ship};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
-use commands::ports::Group;
 use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
-use std::time::Duration;
 
 const INTERRUPTED: &str = "Deckhand was stopped in the middle of this deploy, and has not run it again.";
-
-/// How often a program that was left to itself is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 impl Deployer {
     /// Waits for the program if it is still there, asks the health check what is live, and ends the act with the truth.
@@ -33,35 +29,29 @@ impl Deployer {
     async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &Target, mut deploy: Deploy) -> Result<Reply> {
         let number = deploy.number;
         let service = self.settings.services.get(&target.service);
-        // The noted group is not all: a kill may have come before the note, or while what was live was being put back.
-        let noted = match &deploy.state {
-            Progress::Running(group) => Some(group.clone()),
-            Progress::Good { .. } | Progress::Bad { .. } => None,
-        };
-        if let Some(group) = &cx.ports().processes.writing_to(&deploy.log).or(noted)
-            && self.wait_out(cx, permit, target, &deploy, group, service).await.is_none()
-        {
+        let Some(end) = self.end_of(cx, permit, target, &deploy, service).await else {
             return Err(left_again(target, number));
-        }
+        };
         let found = tokio::select! {
             biased;
-            found = self.is_live(cx, target, &deploy.release, service) => found,
+            found = self.met(cx, target, &deploy.release, service, end) => found,
             () = cx.stopping().cancelled() => return Err(left_again(target, number)),
         };
         let before = live(cx.store(), target).await?;
         let at = cx.now();
         let reply = match found {
-            Some(Ok(())) => {
+            Ok(()) => {
                 deploy.state = Progress::Good { at };
                 ship::make_live(permit, target, &deploy.release, &before, at)?;
-                permit.note("live: its health check said so after Deckhand was started again");
-                let says = format!("{INTERRUPTED} Its health check says that {} is live and well.", deploy.release);
+                let (noted, says) = match service.and_then(|service| service.health.as_ref()) {
+                    Some(_) => ("its health check said so", "Its health check says that"),
+                    None => ("it ended well", "It has ended well:"),
+                };
+                permit.note(format!("live: {noted} after Deckhand was started again"));
+                let says = format!("{INTERRUPTED} {says} {} is live and well.", deploy.release);
                 told(Tone::Good, target, number, says)
             }
-            not => {
-                let met = not
-                    .and_then(Result::err)
-                    .map(|met| format!("{} is not live: its health check {met}.", deploy.release));
+            Err(met) => {
                 let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), service).await;
                 let Target { service, environment } = target;
                 let mut next =
@@ -72,9 +62,6 @@ impl Deployer {
                         &format!(", `/deploy ship {service} {environment} {}` puts {release} back", release.reference);
                     LIVE.put(permit, target, &Live { doubt: Some(number), ..live })?;
                 }
-                let met = met.unwrap_or_else(|| {
-                    format!("Whether {} is live is not known: there is no health check.", deploy.release)
-                });
                 let why = format!("{met} {now}");
                 deploy.state = Progress::Bad { at, why: why.clone() };
                 permit.failed(format!("Deckhand was stopped in the middle of it. {why}"));
@@ -100,38 +87,63 @@ impl Deployer {
         }
     }
 
-    /// Waits until the program that was left to itself has ended; at its time limit, or on a cancel, ends it. Nothing
-    /// comes of it when Deckhand is to stop meanwhile.
-    async fn wait_out(
+    /// Waits until the work that was left to itself has ended. Nothing comes of it when Deckhand is to stop meanwhile.
+    async fn end_of(
         &self,
         cx: &Cx,
         permit: &Permit,
         target: &Target,
         deploy: &Deploy,
-        group: &Group,
         service: Option<&Service>,
-    ) -> Option<()> {
+    ) -> Option<Option<End>> {
+        let Some(service) = service else { return Some(None) };
         let registered = self.register(target, deploy.number);
-        let limit = service.map_or(Duration::ZERO, |service| service.limit);
-        let processes = &cx.ports().processes;
-        if processes.alive(group) {
-            let says =
-                "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
-            cx.progress(told(Tone::Working, target, deploy.number, says.to_owned()));
-        }
-        while processes.alive(group) {
-            let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
-            if ran > limit || registered.cancel.token.is_cancelled() {
-                processes.end(permit, group, self.settings.grace).await;
-                break;
+        let mut work = plan::work(service, target, &deploy.release, deploy.number, self.settings.grace);
+        let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
+        work.limit = work.limit.saturating_sub(ran);
+        let cancel = registered.cancel.token.clone();
+        let run = Run { ports: cx.ports(), permit, work, cancel, board: Board::default() };
+        let handle = match &deploy.state {
+            Progress::Running(handle) => Some(handle),
+            Progress::Good { .. } | Progress::Bad { .. } => None,
+        };
+        match service.driver.find(&run, handle).await {
+            Found::Never => Some(None),
+            Found::Over(end) => Some(Some(end)),
+            Found::Running(end) => {
+                let says = "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
+                cx.progress(told(Tone::Working, target, deploy.number, says.to_owned()));
+                tokio::select! {
+                    end = end => Some(Some(end)),
+                    () = cx.stopping().cancelled() => None,
+                }
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = registered.cancel.token.cancelled() => {}
-                () = cx.stopping().cancelled() => return None,
-            }
         }
-        Some(())
+    }
+
+    /// Whether the release is live, as far as its driver and its health check tell; else a sentence or two.
+    async fn met(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        release: &Release,
+        service: Option<&Service>,
+        end: Option<End>,
+    ) -> Result<(), String> {
+        if let Some(End::Failed(why)) = &end {
+            return Err(format!("{release} is not live. {why}."));
+        }
+        let checked = self.is_live(cx, target, release, service).await;
+        let not_known = format!("Whether {release} is live is not known: there is no health check.");
+        match (checked, end) {
+            (Some(Ok(())), _) | (None, Some(End::Good)) => Ok(()),
+            (_, None) if service.is_some() => {
+                Err(format!("{release} is not live: there is no sign that its program was ever started."))
+            }
+            (Some(Err(met)), _) => Err(format!("{release} is not live: its health check {met}.")),
+            (None, Some(End::Unknown { settle: Some(settle), .. })) => Err(format!("{not_known} {settle} tells.")),
+            (None, _) => Err(not_known),
+        }
     }
 
     async fn is_live(

@@ -1,8 +1,8 @@
 //! What the deploy plugin keeps: every deploy, and what is live where.
 
+use super::driver::Handle;
 use chrono::{DateTime, Utc};
 use commands::ledger::{self, Entry};
-use commands::ports::Group;
 use commands::store::Read;
 use commands::table::{Table, Versioned};
 use serde::{Deserialize, Serialize};
@@ -90,8 +90,8 @@ pub struct Deploy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Progress {
-    /// Its program is under way.
-    Running(Group),
+    /// It is under way, and this finds it again.
+    Running(Handle),
     /// It is or was live.
     Good {
         /// When it ended.

@@ -1,15 +1,16 @@
 //! What the operator wrote about deploys: how each service is shipped, and how it shows that it is well.
 
 use super::ci::Ci;
+use super::driver::{self, Driver};
 use super::github::{self, GitHub};
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The names that stand for something in a command, an environment variable, or a health check's address and text.
-const PLACEHOLDERS: [&str; 4] = ["service", "environment", "commit", "ref"];
+const PLACEHOLDERS: [&str; 6] = ["service", "environment", "commit", "ref", "target", "host"];
 
 /// The whole of it.
 #[derive(Debug, Clone, Default)]
@@ -41,22 +42,38 @@ pub enum OnStop {
 pub struct Service {
     /// Its git repository: a path or an address.
     pub repository: String,
-    /// The program that ships it, with its arguments.
-    pub command: Vec<String>,
-    /// Where the program runs.
-    pub folder: PathBuf,
-    /// What is added to the program's environment.
-    pub variables: BTreeMap<String, String>,
-    /// How long the program may take.
+    /// What ships it.
+    pub driver: Arc<dyn Driver>,
+    /// How long that may take.
     pub limit: Duration,
     /// Where it can be deployed.
     pub environments: Vec<String>,
+    /// Onto which targets, by environment; an environment that is not here is one whole.
+    pub targets: BTreeMap<String, Vec<Host>>,
     /// Which files make a commit unsafe to go back over, as git's `glob` path patterns.
     pub unsafe_back: Vec<String>,
     /// How it shows that it is well.
     pub health: Option<Health>,
     /// Which checks of continuous integration it has to have passed.
     pub ci: Option<Ci>,
+}
+
+/// A target: one of several places within an environment that a release is shipped to.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// What it is called: `web1`.
+    pub name: String,
+    /// Where it is reached; its name where the config does not say.
+    pub address: String,
+    /// What its program's environment has beside the service's own.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// The targets in an environment.
+    pub fn hosts(&self, environment: &str) -> &[Host] {
+        self.targets.get(environment).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// An HTTP check that a release is live and well.
@@ -85,6 +102,8 @@ pub struct Names<'a> {
     pub commit: &'a str,
     /// The ref that it was found under.
     pub reference: &'a str,
+    /// One of the environment's targets.
+    pub host: Option<&'a Host>,
 }
 
 impl Names<'_> {
@@ -108,6 +127,8 @@ impl Names<'_> {
             "environment" => Some(self.environment),
             "commit" => Some(self.commit),
             "ref" => Some(self.reference),
+            "target" => self.host.map(|host| &*host.name),
+            "host" => self.host.map(|host| &*host.address),
             _ => None,
         }
     }
@@ -143,35 +164,50 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
             "write `repository = \"path or address\"` above, under the service itself",
         );
     }
-    let command = section.required_texts("command");
-    command.iter().for_each(|word| check_placeholders(&section, "command", word));
+    let names = driver::ALL.map(|(name, _)| name);
+    let chosen = section.choice("driver", &names).unwrap_or_else(|| names[0].to_owned());
+    let driver = driver::ALL.iter().find(|(name, _)| *name == chosen).and_then(|(_, read)| read(setup, &section));
     let environments = section.texts("environments");
     for wrong in environments.iter().filter(|name| !setup.config.environments.contains(name)) {
         let instead = format!("write some of: {}", setup.config.environments.join(", "));
         section.problem("environments", format!("there is no environment `{wrong}`"), instead);
     }
-    let variables = section.text_map("variables");
-    variables.values().for_each(|value| check_placeholders(&section, "variables", value));
+    let environments = if environments.is_empty() { setup.config.environments.clone() } else { environments };
     let at_github = at_github(&section, repository.as_deref());
-    let mut service = Service {
-        repository: located(setup, repository.unwrap_or_default()),
-        command,
-        folder: section.path("folder").unwrap_or_else(|| setup.config.folder.clone()),
-        variables,
-        limit: section.duration("limit").unwrap_or(Duration::from_secs(15 * 60)),
-        environments: if environments.is_empty() { setup.config.environments.clone() } else { environments },
-        unsafe_back: section.texts("unsafe_back"),
-        health: section.table("health").map(health),
-        ci: None,
-    };
-    let ci = section.table("ci");
-    service.ci = ci.and_then(|ci| Ci::read(ci, &service, at_github, &setup.config.folder));
-    if service.ci.as_ref().is_some_and(Ci::asks_github) && !github.is_set_up() {
+    let repository = located(setup, repository.unwrap_or_default());
+    let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, at_github, &setup.config.folder));
+    if ci.as_ref().is_some_and(Ci::asks_github) && !github.is_set_up() {
         let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
         section.problem("ci", "GitHub is to be asked how its checks stand, and there is no token for it", instead);
     }
+    let limit = section.duration("limit").unwrap_or(Duration::from_secs(15 * 60));
+    let targets = targets(&section, &environments);
+    let unsafe_back = section.texts("unsafe_back");
+    let health = section.table("health").map(health);
     section.finish();
-    (!service.repository.is_empty() && !service.command.is_empty()).then_some(service)
+    let driver = driver.filter(|_| !repository.is_empty())?;
+    Some(Service { repository, driver, limit, environments, targets, unsafe_back, health, ci })
+}
+
+/// Reads `[targets.ENVIRONMENT.NAME]`.
+fn targets(section: &Section<'_>, environments: &[String]) -> BTreeMap<String, Vec<Host>> {
+    let Some(section) = section.table("targets") else { return BTreeMap::new() };
+    let host = |(name, section): (String, Section<'_>)| {
+        let good = |part: char| part.is_ascii_alphanumeric() || "-_".contains(part);
+        if name.is_empty() || name.len() > 40 || !name.chars().all(good) {
+            let what = format!("{name:?} is no name of a target");
+            section.problem("host", what, "write up to 40 letters, digits, `-` and `_`");
+        }
+        let address = section.text("host").unwrap_or_else(|| name.clone());
+        let variables = section.text_map("variables");
+        variables.values().for_each(|value| check_placeholders(&section, "variables", value));
+        section.finish();
+        Host { name, address, variables }
+    };
+    let all = environments.iter().map(|name| (name.clone(), section.tables(name).into_iter().map(host).collect()));
+    let all = all.collect();
+    section.finish();
+    all
 }
 
 /// The service's repository at GitHub: as written, or as its address says.
@@ -228,7 +264,8 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once_and_other_braces_stay() {
-        let names = Names { service: "hello", environment: "staging", commit: "abc", reference: "{commit}" };
+        let names =
+            Names { service: "hello", environment: "staging", commit: "abc", reference: "{commit}", host: None };
         let cases = [
             ("", ""),
             ("{service}/{environment}", "hello/staging"),

@@ -1,20 +1,18 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
+use super::driver::{Begun, Board, End, Ending, Run};
 use super::health;
-use super::plan::{Plan, log_name, names, program};
+use super::plan::{Plan, log_name, names};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
 use super::settings::{Health, OnStop};
 use super::{Cancel, Deployer};
 use super::{over, show};
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Cx;
-use commands::ports::{Exit, Running};
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use commands::text;
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -66,36 +64,37 @@ impl Deployer {
     }
 
     async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &Cancel) -> Result<Outcome> {
-        let log = log_name(&plan.target, permit.act());
-        let program = program(plan.service, &plan.names());
-        let started =
-            cx.ports().processes.spawn(permit, program, &log, self.settings.grace, cancel.token.clone()).await;
-        let running = started.with_context(|| {
-            format!("The program of `{}` could not be started, so nothing was done", plan.target.service)
-        })?;
+        let work = plan.work(permit.act(), &plan.release, self.settings.grace);
         let mut deploy = Deploy {
             number: permit.act(),
             release: plan.release.clone(),
             who: cx.who().to_owned(),
             began: cx.now(),
-            state: Progress::Running(running.group.clone()),
-            log: log.clone(),
+            state: Progress::Bad { at: cx.now(), why: String::new() },
+            log: work.log.clone(),
         };
+        let run = Run { ports: cx.ports(), permit, work, cancel: cancel.token.clone(), board: Board::default() };
+        let begun = plan.service.driver.begin(&run).await;
+        let Begun { handle, end } = begun.map_err(|error| {
+            anyhow::anyhow!("`{}` could not be shipped, so nothing was done: {error}", plan.target.service)
+        })?;
+        deploy.state = Progress::Running(handle);
         DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
         if let Err(stop) = permit.save().await {
-            // A program that nobody would find again after a crash does not go on.
+            // Work that nobody would find again after a crash does not go on.
             cancel.token.cancel();
-            let _ = running.exit.await;
+            end.await;
             return Err(stop);
         }
-        let met = match self.follow(cx, plan, permit.act(), running, &cancel.token).await {
+        let met = match self.follow(cx, plan, &run, end).await {
             None => return Ok(Outcome::Left("the program goes on without it")),
-            Some(Exit::Status(0)) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
+            Some(End::Good) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
                 None => return Ok(Outcome::Left("the health check is asked again later")),
                 Some(met) => met,
             },
-            Some(Exit::Cancelled) => Err(ended_by(cancel)),
-            Some(exit) => Err(format!("Its program failed: {exit}")),
+            Some(End::Cancelled { left_behind }) => Err(ended_by(cancel, left_behind)),
+            Some(End::Failed(why)) => Err(why),
+            Some(End::Unknown { says, settle }) => Err(unknown(says, settle)),
         };
         let at = cx.now();
         let outcome = match met {
@@ -117,41 +116,24 @@ impl Deployer {
         Ok(outcome)
     }
 
-    /// Shows the program's output until it ends; nothing when Deckhand stops and leaves it to itself.
-    async fn follow(
-        &self,
-        cx: &Cx,
-        plan: &Plan<'_>,
-        number: u64,
-        running: Running,
-        cancel: &CancellationToken,
-    ) -> Option<Exit> {
-        let Running { mut lines, mut exit, .. } = running;
-        let (began, mut last, mut dirty) = (Instant::now(), VecDeque::new(), true);
+    /// Shows how the work stands until it ends; nothing when Deckhand stops and leaves it to itself.
+    async fn follow(&self, cx: &Cx, plan: &Plan<'_>, run: &Run<'_>, mut end: Ending<'_>) -> Option<End> {
+        let (began, mut drawn, mut first) = (Instant::now(), Instant::now(), true);
         let mut redraw = tokio::time::interval(REDRAW);
-        let mut drawn = began;
-        let mut open = true;
         loop {
             tokio::select! {
                 biased;
-                line = lines.recv(), if open => match line {
-                    Some(line) => {
-                        last.push_back(line);
-                        last.drain(..last.len().saturating_sub(LINES));
-                        dirty = true;
-                    }
-                    None => open = false,
-                },
-                // An exit that nobody tells is a launcher that has died: the worst is assumed.
-                exit = &mut exit, if !open => return Some(exit.unwrap_or(Exit::Status(-1))),
-                () = cx.stopping().cancelled(), if !cancel.is_cancelled() => match self.settings.on_stop {
+                end = &mut end => return Some(end),
+                () = cx.stopping().cancelled(), if !run.cancel.is_cancelled() => match self.settings.on_stop {
                     OnStop::HandOver => return None,
-                    OnStop::End => cancel.cancel(),
+                    OnStop::End => run.cancel.cancel(),
                 },
-                _ = redraw.tick() => if std::mem::take(&mut dirty) || drawn.elapsed() >= PULSE {
-                    drawn = Instant::now();
-                    cx.progress(show::under_way(plan, number, began.elapsed(), last.make_contiguous()));
-                },
+                _ = redraw.tick() => {
+                    if std::mem::take(&mut first) | run.board.has_changed() || drawn.elapsed() >= PULSE {
+                        drawn = Instant::now();
+                        cx.progress(show::under_way(plan, run.work.act, began.elapsed(), &run.board.shown()));
+                    }
+                }
             }
         }
     }
@@ -234,17 +216,18 @@ impl Deployer {
     ) -> Result<(), String> {
         let never = CancellationToken::new();
         let names = names(&plan.target, release);
-        let log = log_name(&plan.target, permit.act());
-        let program = program(plan.service, &names);
-        let started = cx.ports().processes.spawn(permit, program, &log, self.settings.grace, never.clone()).await;
-        let Running { mut lines, exit, .. } =
-            started.map_err(|error| format!("{release} could not be put back: {error:#}"))?;
-        while lines.recv().await.is_some() {}
-        match exit.await.unwrap_or(Exit::Status(-1)) {
-            Exit::Status(0) => health::check(cx.ports(), check, &names, &never, |_, _| {})
+        let work = plan.work(permit.act(), release, self.settings.grace);
+        let run = Run { ports: cx.ports(), permit, work, cancel: never.clone(), board: Board::default() };
+        let begun = plan.service.driver.begin(&run).await;
+        match begun.map_err(|error| format!("{release} could not be put back: {error}"))?.end.await {
+            End::Good => health::check(cx.ports(), check, &names, &never, |_, _| {})
                 .await
                 .map_err(|met| format!("{release} was put back, but it is not well: its health check {met}")),
-            exit => Err(format!("{release} could not be put back: the program failed with {exit}")),
+            End::Failed(why) => Err(format!("{release} could not be put back: {}", why)),
+            End::Cancelled { .. } => Err(format!("{release} could not be put back: it was cancelled")),
+            End::Unknown { says, settle } => {
+                Err(unknown(format!("Whether {release} was put back is not known: {says}"), settle))
+            }
         }
     }
 }
@@ -268,10 +251,16 @@ pub(super) fn make_live(
     Ok(())
 }
 
-/// Why a program was ended before its time.
-fn ended_by(cancel: &Cancel) -> String {
-    match cancel.by.get() {
+/// Why a program was ended before its time, and what it left.
+fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
+    let why = match cancel.by.get() {
         Some(who) => format!("{} cancelled it, and its program was ended", text::plain(who)),
         None => "Deckhand is being stopped, so its program was ended".to_owned(),
-    }
+    };
+    left_behind.into_iter().fold(why, |why, left| format!("{why}. {left}"))
+}
+
+/// That nobody knows how it came out, and how to find out.
+fn unknown(says: String, settle: Option<String>) -> String {
+    settle.into_iter().fold(says, |says, settle| format!("{says}. {settle} tells"))
 }

@@ -1,5 +1,6 @@
 //! How deploys look in chat.
 
+use super::driver::Shown;
 use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
 use chrono::{DateTime, Utc};
@@ -22,10 +23,14 @@ fn place(target: &Target) -> String {
     format!("{} in {}", target.service, target.environment)
 }
 
-pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, lines: &[String]) -> Reply {
+pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, shown: &Shown) -> Reply {
     let says = format!("The program is running, for {} now.", seconds(elapsed));
-    card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says)
-        .output(lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"))
+    let reply = card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says);
+    let reply = shown.link.iter().fold(reply, |reply, link| reply.field("Run", text::plain(link)));
+    let rows: Vec<_> = shown.hosts.iter().map(|(name, says)| [name.clone(), text::plain(says)]).collect();
+    let reply = if rows.is_empty() { reply } else { reply.table(["Target", "How"], rows) };
+    reply
+        .output(shown.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"))
         .button(cancel(&plan.target, number))
 }
 

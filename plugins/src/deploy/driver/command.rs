@@ -1,0 +1,182 @@
+//! The driver `command`: a program of the operator's, run once for the environment or once for each of its targets.
+
+use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+use crate::deploy::settings::{Host, check_placeholders};
+use async_trait::async_trait;
+use commands::plugin::Setup;
+use commands::ports::{Exit, Group, Program, Running};
+use config::Section;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a program that an earlier start began is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The programs under way, by target; the environment as a whole has no name.
+type Groups = BTreeMap<String, Group>;
+
+#[derive(Debug)]
+struct Command {
+    /// The program, with its arguments.
+    command: Vec<String>,
+    /// Where it runs.
+    folder: PathBuf,
+    /// What is added to its environment.
+    variables: BTreeMap<String, String>,
+}
+
+/// Reads `command`, `folder` and `variables`.
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>) -> Option<Arc<dyn Driver>> {
+    let command = section.required_texts("command");
+    command.iter().for_each(|word| check_placeholders(section, "command", word));
+    let variables = section.text_map("variables");
+    variables.values().for_each(|value| check_placeholders(section, "variables", value));
+    let folder = section.path("folder").unwrap_or_else(|| setup.config.folder.clone());
+    (!command.is_empty()).then(|| Arc::new(Command { command, folder, variables }) as Arc<dyn Driver>)
+}
+
+impl Command {
+    fn program(&self, work: &Work<'_>, host: Option<&Host>) -> Program {
+        let names = work.names(host);
+        let told = [
+            ("DECKHAND_SERVICE", names.service),
+            ("DECKHAND_ENVIRONMENT", names.environment),
+            ("DECKHAND_COMMIT", names.commit),
+            ("DECKHAND_REF", names.reference),
+            ("DECKHAND_REPOSITORY", work.repository),
+        ];
+        let own = host.iter().flat_map(|host| &host.variables);
+        let written = self.variables.iter().chain(own).map(|(name, value)| (name.clone(), names.fill(value)));
+        let host = host.map(|host| ("DECKHAND_TARGET".to_owned(), host.name.clone()));
+        Program {
+            argv: self.command.iter().map(|word| names.fill(word)).collect(),
+            folder: self.folder.clone(),
+            environment: told
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into_iter()
+                .chain(host)
+                .chain(written)
+                .collect(),
+            limit: work.limit,
+        }
+    }
+}
+
+#[async_trait]
+impl Driver for Command {
+    fn says(&self, work: &Work<'_>) -> String {
+        format!("runs `{}`", self.program(work, work.hosts.first().copied()).argv.join(" "))
+    }
+
+    async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String> {
+        let (mut groups, mut ends) = (Groups::new(), Vec::<Ending<'a>>::new());
+        let Run { ports, permit, work, cancel, .. } = run;
+        for host in work.places() {
+            let (program, log) = (self.program(work, host), work.log_of(host));
+            match ports.processes.spawn(permit, program, &log, work.grace, cancel.clone()).await {
+                Ok(running) => {
+                    groups.insert(name(host), running.group.clone());
+                    ends.push(Box::pin(follow(run, host, running)));
+                }
+                Err(error) if groups.is_empty() => return Err(format!("{error:#}")),
+                Err(error) => {
+                    let failed = End::Failed(format!("Its program could not be started{}: {error:#}", on(host)));
+                    ends.push(Box::pin(std::future::ready(failed)));
+                }
+            }
+        }
+        Ok(Begun { handle: Handle::new(groups), end: Box::pin(async { together(join_all(ends).await) }) })
+    }
+
+    async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
+        // The noted groups are not all: a kill may have come before the note, or while what was live was being put back.
+        let mut groups = handle.and_then(Handle::read::<Groups>).unwrap_or_default();
+        for host in run.work.places() {
+            let writing = run.ports.processes.writing_to(&run.work.log_of(host));
+            groups.extend(writing.map(|group| (name(host), group)));
+        }
+        if groups.values().any(|group| run.ports.processes.alive(group)) {
+            return Found::Running(Box::pin(wait_out(run, groups)));
+        }
+        let files = &run.ports.files;
+        let logs = join_all(run.work.places().into_iter().map(|host| {
+            let log = run.work.log_of(host);
+            async move { files.tail(&log, 1).await }
+        }));
+        // The log is made before the program is started.
+        if logs.await.iter().all(|log| matches!(log, Ok(None))) { Found::Never } else { Found::Over(nobody_saw()) }
+    }
+}
+
+/// Follows one program to its end.
+async fn follow(run: &Run<'_>, host: Option<&Host>, running: Running) -> End {
+    let Running { mut lines, exit, .. } = running;
+    host.iter().for_each(|host| run.board.host(&host.name, "begun"));
+    while let Some(line) = lines.recv().await {
+        run.board.line(host.map_or_else(|| line.clone(), |host| format!("{}: {line}", host.name)));
+    }
+    // An exit that nobody tells is a launcher that has died: the worst is assumed.
+    let exit = exit.await.unwrap_or(Exit::Status(-1));
+    let well = exit == Exit::Status(0);
+    host.iter().for_each(|host| run.board.host(&host.name, if well { "done".to_owned() } else { exit.to_string() }));
+    match exit {
+        Exit::Status(0) => End::Good,
+        Exit::Cancelled => End::Cancelled { left_behind: None },
+        exit => End::Failed(format!("Its program failed{}: {exit}", on(host))),
+    }
+}
+
+/// Waits until the programs that were left to themselves have ended; at their time limit, or on a cancel, ends them.
+async fn wait_out(run: &Run<'_>, groups: Groups) -> End {
+    let Run { ports, permit, work, cancel, .. } = run;
+    let began = Instant::now();
+    let mut left: Vec<_> = groups.into_values().collect();
+    loop {
+        left.retain(|group| ports.processes.alive(group));
+        if left.is_empty() {
+            return nobody_saw();
+        }
+        if cancel.is_cancelled() || began.elapsed() > work.limit {
+            join_all(left.iter().map(|group| ports.processes.end(permit, group, work.grace))).await;
+            return nobody_saw();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = cancel.cancelled() => {}
+        }
+    }
+}
+
+/// Only who starts a program learns its exit status.
+fn nobody_saw() -> End {
+    End::Unknown { says: "Its program has ended, and nobody saw how".to_owned(), settle: None }
+}
+
+/// The worst of several ends, with all that failed.
+fn together(ends: Vec<End>) -> End {
+    let rank = |end: &End| match end {
+        End::Good => 0,
+        End::Failed(_) => 1,
+        End::Cancelled { .. } => 2,
+        End::Unknown { .. } => 3,
+    };
+    let failed: Vec<_> =
+        ends.iter().filter_map(|end| if let End::Failed(why) = end { Some(why.clone()) } else { None }).collect();
+    match ends.into_iter().max_by_key(rank) {
+        None => End::Good,
+        Some(End::Failed(_)) => End::Failed(failed.join("; ")),
+        Some(worst) => worst,
+    }
+}
+
+fn name(host: Option<&Host>) -> String {
+    host.map(|host| host.name.clone()).unwrap_or_default()
+}
+
+fn on(host: Option<&Host>) -> String {
+    host.map(|host| format!(" on `{}`", host.name)).unwrap_or_default()
+}

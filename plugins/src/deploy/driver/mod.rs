@@ -1,0 +1,167 @@
+//! Drivers: how a release gets to where it runs. The deploy model knows none of them; each is one file, and a line in
+//! [`ALL`].
+
+mod board;
+mod command;
+
+pub use board::{Board, Shown};
+
+use super::plan::names;
+use super::records::{Release, Target};
+use super::settings::{Host, Names};
+use async_trait::async_trait;
+use commands::act::Permit;
+use commands::cx::Ports;
+use commands::plugin::Setup;
+use config::Section;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Every driver: what `driver = "…"` calls it, and what reads its part of a service's `deploy` section.
+pub const ALL: [(&str, Read); 1] = [("command", command::read)];
+
+/// Reads what a driver needs of `[services.NAME.deploy]`, noting every mistake; nothing where it can not work without.
+pub type Read = fn(&Setup<'_>, &Section<'_>) -> Option<Arc<dyn Driver>>;
+
+/// How a release gets to where it runs.
+///
+/// Its [`Debug`] form is part of a plan's digest: it holds all that the config says of it.
+#[async_trait]
+pub trait Driver: Debug + Send + Sync {
+    /// What it would do, for a plan: "runs `./ship staging 2222222`".
+    fn says(&self, work: &Work<'_>) -> String;
+
+    /// Plays the work without changing anything, and says in a few lines what it would change; nothing where it can not.
+    async fn rehearse(&self, _ports: &Ports, _work: &Work<'_>) -> Option<Result<String, String>> {
+        None
+    }
+
+    /// Begins the work. What it returns is saved before anything is waited for, and followed then.
+    ///
+    /// # Errors
+    /// When nothing was begun: a sentence.
+    async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String>;
+
+    /// Finds work again that an earlier start of Deckhand began, by its handle; without one by the act's number, as the
+    /// work left its mark before the handle was saved.
+    async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a>;
+}
+
+/// What a driver is to do.
+#[derive(Debug, Clone)]
+pub struct Work<'a> {
+    /// The number of the act: whatever the driver makes in the world is marked with it, so that it is found again.
+    pub act: u64,
+    /// The service and the environment.
+    pub target: &'a Target,
+    /// The service's repository.
+    pub repository: &'a str,
+    /// What is shipped.
+    pub release: &'a Release,
+    /// Onto which of the environment's targets; none where it has none, and is one whole.
+    pub hosts: Vec<&'a Host>,
+    /// The name of its log; with targets, each has its own: see [`Work::log_of`].
+    pub log: String,
+    /// How long it may take.
+    pub limit: Duration,
+    /// How long it has between being asked to end and being made to.
+    pub grace: Duration,
+}
+
+impl<'a> Work<'a> {
+    /// What the placeholders stand for, at one target or for the environment as a whole.
+    pub fn names(&self, host: Option<&'a Host>) -> Names<'a> {
+        Names { host, ..names(self.target, self.release) }
+    }
+
+    /// The log of one target.
+    pub fn log_of(&self, host: Option<&Host>) -> String {
+        let stem = self.log.strip_suffix(".log").unwrap_or(&self.log);
+        host.map_or_else(|| self.log.clone(), |host| format!("{stem}.{}.log", host.name))
+    }
+
+    /// Its targets, or the environment as a whole.
+    pub fn places(&self) -> Vec<Option<&'a Host>> {
+        if self.hosts.is_empty() { vec![None] } else { self.hosts.iter().copied().map(Some).collect() }
+    }
+}
+
+/// Work that is being done.
+pub struct Run<'a> {
+    /// The ways into the world.
+    pub ports: &'a Ports,
+    /// The right to change it.
+    pub permit: &'a Permit,
+    /// What is to be done.
+    pub work: Work<'a>,
+    /// Cancelled when it is to end before its time: gracefully, and after [`Work::grace`] firmly.
+    pub cancel: CancellationToken,
+    /// What people are shown of it.
+    pub board: Board,
+}
+
+/// What finds work again after Deckhand was started anew: a small value that means something to its driver alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Handle(Value);
+
+impl Handle {
+    /// A handle that holds `value`.
+    pub fn new(value: impl Serialize) -> Handle {
+        Handle(serde_json::to_value(value).unwrap_or_default())
+    }
+
+    /// What it holds, if this driver made it.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_value(self.0.clone()).ok()
+    }
+}
+
+/// The end of some work, which comes when it is there.
+pub type Ending<'a> = Pin<Box<dyn Future<Output = End> + Send + 'a>>;
+
+/// Work that has begun.
+pub struct Begun<'a> {
+    /// What finds it again.
+    pub handle: Handle,
+    /// Its end; work is followed while this is waited for.
+    pub end: Ending<'a>,
+}
+
+/// How some work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Well.
+    Good,
+    /// Not well; a sentence without a full stop: "Its program failed: exit status 3".
+    Failed(String),
+    /// It was cancelled; what was left behind, where something was: a sentence without a full stop.
+    Cancelled {
+        /// "Its program goes on on `web1`, which can not be reached".
+        left_behind: Option<String>,
+    },
+    /// Nobody can tell.
+    Unknown {
+        /// What is known, as a sentence without a full stop.
+        says: String,
+        /// What a person types or looks at to find out.
+        settle: Option<String>,
+    },
+}
+
+/// What became of work that an earlier start began.
+pub enum Found<'a> {
+    /// It still goes on.
+    Running(Ending<'a>),
+    /// It is over, or nobody can tell.
+    Over(End),
+    /// It surely never began.
+    Never,
+}
