@@ -60,9 +60,12 @@ fn figure(name: &str, value: &str) -> Option<Figure> {
 mod tests {
     use super::*;
 
+    /// What a program printed, its first line, and its figures.
+    type Case = (&'static str, &'static str, &'static [(&'static str, f64, &'static str)]);
+
     #[test]
     fn figures_are_read_as_the_guide_has_them() {
-        let cases: [(&str, &str, &[(&str, f64, &str)]); 8] = [
+        let cases: [Case; 8] = [
             ("", "", &[]),
             ("OK - all is well\n", "OK - all is well", &[]),
             ("OK | time=0.35s;1;2;0;10", "OK", &[("time", 0.35, "s")]),
