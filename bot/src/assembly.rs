@@ -8,18 +8,21 @@ use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
 use crate::platforms::discord;
+use chrono::DateTime;
 use commands::clock::Clock;
-use commands::cx::{Ports, World};
+use commands::cx::{Ports, Who, World};
 use commands::offer::Offered;
-use commands::plugin::Setup;
-use commands::policy::{Pattern, Policy, Rule};
+use commands::parse::{self, Invocation};
+use commands::plugin::{Line, Plugin, Setup};
+use commands::policy::{Pattern, Policy, Question, Rule};
 use commands::ports::{Dial, Files, Http, Launcher, Mirrors, Processes, Wire};
 use commands::redact::Redactor;
 use commands::registry::Registry;
 use commands::spec::PluginSpec;
 use commands::store::Store;
+use commands::text;
 use commands::vocabulary::Vocabulary;
-use config::{Config, Problem, Problems};
+use config::{Config, DECKHAND, Problem, Problems};
 use std::sync::{Arc, OnceLock};
 
 /// The platforms that a person may have an id on; any other name in a person's section is a mistake. Ids on one that is not
@@ -67,7 +70,8 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
     let mut plugins = vec![Plugged { spec: &builtin::SPEC, plugin: builtin.clone() }];
     for spec in all.iter().filter(|spec| config.has(spec.name)) {
         let mut setup = Setup { name: spec.name, config, problems: problems.clone() };
-        plugins.push(Plugged { spec, plugin: (spec.start)(&mut setup) });
+        let plugin = (spec.start)(&mut setup);
+        plugins.push(Plugged { spec: whole(spec, &*plugin), plugin });
     }
     let discord = discord::settings::read(config, problems);
     let names: Vec<_> = all.iter().map(|spec| spec.name).chain(["chat"]).collect();
@@ -79,14 +83,11 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
         let instead = "write for example `at = \"30 3 * * *\"`".to_owned();
         problems.push(Problem { place: config.backup.place.clone(), what: what.clone(), instead });
     }
-    let vocabulary = Vocabulary {
-        services: config.services.keys().cloned().collect(),
-        environments: config.environments.clone(),
-        people: config.people.keys().cloned().collect(),
-        zone: config.zone,
-    };
+    let vocabulary = Vocabulary::of(config);
+    let policy = policy(config, &registry, &vocabulary, problems);
+    check_lines(&plugins, &registry, &vocabulary, &policy, problems);
     Plan {
-        policy: policy(config, &registry, &vocabulary, problems),
+        policy,
         people: People::new(config),
         rooms: Rooms::new(config),
         vocabulary,
@@ -99,10 +100,60 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
     }
 }
 
+/// The spec of a plugin with the commands that it makes of its config. Commands are data that lives as long as Deckhand, so
+/// this is leaked, once for each config that is read.
+fn whole(spec: &'static PluginSpec, plugin: &dyn Plugin) -> &'static PluginSpec {
+    let own = plugin.commands();
+    if own.is_empty() {
+        return spec;
+    }
+    let commands: Vec<_> = spec.commands.iter().copied().chain(own).collect();
+    Box::leak(Box::new(PluginSpec { commands: commands.leak(), ..*spec }))
+}
+
+/// Notes every line that plugins would say or offer and that can not be read, and what policy never lets Deckhand say.
+fn check_lines(
+    plugins: &[Plugged],
+    registry: &Registry,
+    vocabulary: &Vocabulary,
+    policy: &Policy,
+    problems: &Problems,
+) {
+    let (policy, who, now) = (policy.anywhere(), Who::deckhand(), DateTime::UNIX_EPOCH);
+    for Line { text, place, unasked } in plugins.iter().flat_map(|plugged| plugged.plugin.lines()) {
+        // What is a time reads at any time, or at none.
+        match parse::parse(&text, registry, vocabulary, now) {
+            Err(mistake) => {
+                let (what, instead) = mistake.what.split_once(". ").unwrap_or((&mistake.what, LISTED));
+                let what = format!("{} can not be said: {}", text::code(&text), in_line(what));
+                problems.push(Problem { place, what, instead: in_line(instead) });
+            }
+            Ok(Invocation { command, args }) => {
+                let asked = Question { who: &who, command, args: &args, unfinished: false, channel: "", now };
+                let decision = policy.decide(&asked, &[]);
+                if unasked && !decision.allowed {
+                    let what = format!("no rule lets Deckhand say {} by itself", text::code(&text));
+                    let instead =
+                        format!("write `[[policy]]` with `allow = \"{}\"` and `to = [\"{DECKHAND}\"]`", command.name);
+                    problems.push(Problem { place, what, instead });
+                } else if unasked && (decision.confirm || decision.code.is_some()) {
+                    let what =
+                        format!("a rule asks Deckhand for a yes before {}, and it can give none", text::code(&text));
+                    let instead = format!("allow it to `{DECKHAND}` in a rule without `confirm` and `code`");
+                    problems.push(Problem { place, what, instead });
+                }
+            }
+        }
+    }
+}
+
+/// What to do about a command that there is not.
+const LISTED: &str = "`deckhand commands` lists all commands";
+
 fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problems: &Problems) -> Policy {
     let rule = |rule: &config::Rule| {
         let pattern = Pattern::parse(&rule.line, registry, vocabulary).map_err(|said| {
-            let (what, instead) = said.split_once(". ").unwrap_or((&said, "`deckhand commands` lists all commands"));
+            let (what, instead) = said.split_once(". ").unwrap_or((&said, LISTED));
             problems.push(Problem { place: rule.place.clone(), what: in_line(what), instead: in_line(instead) });
         });
         Some(Rule {
@@ -137,6 +188,11 @@ impl Plan {
         &self.redactor
     }
 
+    /// What its plugins declare, Deckhand's own commands first.
+    pub fn specs(&self) -> Vec<&'static PluginSpec> {
+        self.plugins.iter().map(|plugged| plugged.spec).collect()
+    }
+
     /// The commands that there would be.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -163,7 +219,15 @@ impl Plan {
         };
         let consent = Arc::new(AskFirst { store: store.clone() });
         let outbox = Arc::new(Post { redactor: self.redactor.clone() });
-        let world = World { ports, store, redactor: self.redactor, consent, outbox, foresight: OnceLock::new() };
+        let world = World {
+            ports,
+            store,
+            redactor: self.redactor,
+            consent,
+            outbox,
+            foresight: OnceLock::new(),
+            voice: OnceLock::new(),
+        };
         let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world);
         self.builtin.attach(&bot);
         bot

@@ -14,7 +14,9 @@ pub const STAGEHAND: (&str, &str) = ("demo", "releases");
 pub const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 
 const CONFIG: &str = include_str!("demo/deckhand.toml");
-const DEPLOY: &str = include_str!("demo/deploy.sh");
+/// The programs that the demo's config names.
+const SCRIPTS: [(&str, &str); 2] =
+    [("deploy.sh", include_str!("demo/deploy.sh")), ("warm-up.sh", include_str!("demo/warm-up.sh"))];
 const PAGE: &str = include_str!("demo/index.html");
 
 /// What git replaces when a release is exported: the health page names the commit that it belongs to.
@@ -39,11 +41,13 @@ impl Demo {
             fs::create_dir_all(demo.sites().join(name).join("releases"))
                 .context("the demo's folders can not be made")?;
         }
-        let script = demo.folder.join("deploy.sh");
-        // A shell reads a script as it goes: one that may be running is not written again.
-        if !fs::read_to_string(&script).is_ok_and(|there| there == DEPLOY) {
-            fs::write(&script, DEPLOY)?;
-            fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        for (name, text) in SCRIPTS {
+            let script = demo.folder.join(name);
+            // A shell reads a script as it goes: one that may be running is not written again.
+            if !fs::read_to_string(&script).is_ok_and(|there| there == text) {
+                fs::write(&script, text)?;
+                fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+            }
         }
         let repository = demo.folder.join("hello");
         if !repository.exists() {

@@ -2,12 +2,10 @@
 
 use crate::gate::Bot;
 use crate::gate::buttons::Dresser;
-use crate::outbox::{self, Outgoing};
 use crate::platforms::Platform;
 use commands::cx::{Call, Cx};
 use commands::ledger::{self, Entry, Place};
-use commands::reply::{Reply, State};
-use commands::store::Batch;
+use commands::reply::Reply;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -21,17 +19,18 @@ pub type Platforms = HashMap<&'static str, Arc<dyn Platform>>;
 /// # Errors
 /// When the ledger can not be read.
 pub async fn settle(bot: &Arc<Bot>, platforms: &Platforms) -> anyhow::Result<Vec<Place>> {
+    bot.join_platforms(platforms);
     let open = ledger::open(&*bot.world.ports.store).await?;
     let places = open.iter().map(|entry| entry.draft.place.clone()).collect();
     for entry in open {
         tracing::warn!(act = entry.seq, verb = entry.draft.verb, "this act was left open, and is settled now");
-        bot.settle(entry, platforms.clone());
+        bot.settle(entry);
     }
     Ok(places)
 }
 
 impl Bot {
-    fn settle(self: &Arc<Bot>, doing: Entry, platforms: Platforms) {
+    fn settle(self: &Arc<Bot>, doing: Entry) {
         let turn = self.join(&doing);
         let bot = self.clone();
         self.spawn(async move {
@@ -40,13 +39,14 @@ impl Bot {
                 let _ = turn.turn(|_| {}).await;
             }
             let place = doing.draft.place.clone();
+            let mut dresser = Dresser::default();
             let (progress, mut replies) = mpsc::unbounded_channel();
             let work = bot.settle_one(doing, progress);
             tokio::pin!(work);
             let last = loop {
                 tokio::select! {
                     biased;
-                    Some(reply) = replies.recv() => bot.show(&platforms, &place, reply).await,
+                    Some(reply) = replies.recv() => bot.show(&place, reply, &mut dresser).await,
                     last = &mut work => break last,
                 }
             };
@@ -67,29 +67,5 @@ impl Bot {
             tracing::error!("an open act could not be settled: {stop}");
             stop.into_reply()
         })
-    }
-
-    /// Shows how far it is; a platform that is away misses nothing but that.
-    async fn show(&self, platforms: &Platforms, place: &Place, mut reply: Reply) {
-        self.clean(&mut reply);
-        reply.state = State::Progress;
-        if let Some(platform) = platforms.get(&*place.platform)
-            && let Err(error) = platform.edit(place, &reply).await
-        {
-            tracing::warn!("progress can not be shown: {error:?}");
-        }
-    }
-
-    async fn tell(&self, place: &Place, mut reply: Reply) -> anyhow::Result<()> {
-        if place.message.is_empty() {
-            return Ok(()); // A job's own act: no message tells of it.
-        }
-        self.clean(&mut reply);
-        let (store, now) = (&self.world.store, self.world.ports.clock.now());
-        let mut batch = Batch::default();
-        Dresser::default().dress(&mut reply, &mut batch, now)?;
-        outbox::stage(&mut batch, &Outgoing::edit(now, place.clone(), reply))?;
-        store.commit(batch).await?;
-        Ok(())
     }
 }

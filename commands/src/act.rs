@@ -1,14 +1,41 @@
 //! The only way to change anything: an act stands on the ledger before it is done, and again when it has ended.
 
 use crate::cx::{Cx, World};
-use crate::ledger::{Draft, Entry, Phase, Place};
+use crate::ledger::{Draft, Entry, Phase, Place, Query};
 use crate::reply::Reply;
 use crate::stop::{Result, Stop};
-use crate::store::{Batch, CommitError};
+use crate::store::{Batch, CommitError, Read};
 use anyhow::Context;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The fact that names the [`crate::cx::Saying`] that an act was begun by.
+const SAID_ONCE: &str = "said once";
+
+/// Where it is kept that a saying has begun its act.
+fn said_key(once: &str) -> String {
+    format!("said/{once}")
+}
+
+/// Whether the saying of this name has begun its act.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn has_begun(store: &dyn Read, once: &str) -> anyhow::Result<bool> {
+    Ok(store.get(&said_key(once)).await?.is_some())
+}
+
+/// The newest entry of the act that the saying of this name has begun, as `who`, not before `since`.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn begun_by(store: &dyn Read, once: &str, who: &str, since: DateTime<Utc>) -> anyhow::Result<Option<Entry>> {
+    let query = Query { person: Some(who.to_owned()), since: Some(since), ..Query::default() };
+    let entries = query.run(store, usize::MAX).await?;
+    Ok(entries.into_iter().find(|entry| entry.draft.facts.get(SAID_ONCE).is_some_and(|said| said == once)))
+}
 
 /// What is about to be changed. Everything in it is part of its digest: a yes to one act is no yes to another.
 #[derive(Debug, Clone, Default)]
@@ -191,10 +218,18 @@ impl Cx {
         };
         world.redact(&mut doing);
         let mut batch = Batch::default();
-        batch.enter(doing);
         batch.expect = self.fences();
+        let once = self.saying().map(|once| {
+            doing.facts.insert(SAID_ONCE.to_owned(), once.into());
+            said_key(once)
+        });
+        if let Some(key) = &once {
+            batch.expect(key, 0).put(key, Bytes::new());
+        }
+        batch.enter(doing);
         let mut commit = match world.store.commit(batch).await {
             Ok(commit) => commit,
+            Err(CommitError::Conflict { key, .. }) if once.as_ref() == Some(&key) => return Err(said_before()),
             Err(CommitError::Conflict { .. }) => return Err(lost()),
             Err(CommitError::Broken(error)) => {
                 return Err(error.context("The ledger can not be written, so nothing was done").into());
@@ -254,6 +289,11 @@ impl Cx {
             }
         }
     }
+}
+
+/// What is said of a saying that has begun its act before.
+pub fn said_before() -> Stop {
+    Stop::refuse("This was begun before, and is not begun twice. `/audit` shows how it went.")
 }
 
 fn lost() -> Stop {

@@ -14,6 +14,7 @@ use crate::vocabulary::Vocabulary;
 use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use config::DECKHAND;
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -31,6 +32,7 @@ struct Inner {
     replies: mpsc::UnboundedSender<Reply>,
     stopping: CancellationToken,
     fences: Mutex<Vec<(String, u64)>>,
+    saying: OnceLock<String>,
 }
 
 /// Who calls, and where.
@@ -78,7 +80,12 @@ impl Who {
 
     /// Deckhand itself, for work that nobody asked for.
     pub fn deckhand() -> Who {
-        Who { name: "deckhand".to_owned(), roles: Vec::new(), known: true }
+        Who { name: DECKHAND.to_owned(), roles: Vec::new(), known: true }
+    }
+
+    /// Whether it is Deckhand itself, which no person can be called like.
+    pub fn is_deckhand(&self) -> bool {
+        self.known && self.name == DECKHAND
     }
 }
 
@@ -120,6 +127,8 @@ pub struct World {
     pub outbox: Arc<dyn Outbox>,
     /// Who tells beforehand what would become of a line; set once the bot stands.
     pub foresight: OnceLock<Weak<dyn Foresight>>,
+    /// Who says lines that nobody types; set once the bot stands.
+    pub voice: OnceLock<Weak<dyn Voice>>,
 }
 
 impl World {
@@ -182,6 +191,33 @@ pub struct Foreseen {
     pub in_the_way: Vec<String>,
 }
 
+/// A line that Deckhand says by itself, or for somebody who is not there to say it.
+#[derive(Debug, Clone)]
+pub struct Saying {
+    /// As whom: a person of the config, or [`config::DECKHAND`]. Policy is asked as for everything that they say.
+    pub who: String,
+    /// The channels in which it is answered. The first has the message that tells how far it is; the others are told how it
+    /// came out.
+    pub places: Vec<Place>,
+    /// The line.
+    pub line: String,
+    /// What it is said for, in a few words that are fit to be shown: "by schedule".
+    pub reason: String,
+    /// What names this very saying, alone of all there ever are: however often it is said, it begins one act at the most.
+    pub once: String,
+}
+
+/// Says lines that nobody types, through the gate like everything that is said.
+#[async_trait]
+pub trait Voice: Send + Sync {
+    /// Says it, waits for its end, and returns the last reply.
+    ///
+    /// # Errors
+    /// [`crate::stop::Stop::Refused`] when it has begun its act before; [`crate::stop::Stop::Left`] when Deckhand stops, and
+    /// the act goes on without it.
+    async fn say(&self, saying: Saying) -> Result<Reply>;
+}
+
 /// Takes messages that nobody waits for, and delivers each once.
 pub trait Outbox: Send + Sync {
     /// Puts `reply` on its way to the channel of `place` when `batch` is committed.
@@ -200,7 +236,15 @@ impl Cx {
         replies: mpsc::UnboundedSender<Reply>,
         stopping: CancellationToken,
     ) -> Cx {
-        Cx(Arc::new(Inner { call, invocation, world, replies, stopping, fences: Mutex::default() }))
+        Cx(Arc::new(Inner {
+            call,
+            invocation,
+            world,
+            replies,
+            stopping,
+            fences: Mutex::default(),
+            saying: OnceLock::new(),
+        }))
     }
 
     /// Who calls, and where.
@@ -246,6 +290,25 @@ impl Cx {
     pub fn in_line(&self, service: &str, environment: &str) -> Vec<InLine> {
         let foresight = self.0.world.foresight.get().and_then(Weak::upgrade);
         foresight.map(|foresight| foresight.in_line(service, environment)).unwrap_or_default()
+    }
+
+    /// Says a line by itself: see [`Voice::say`].
+    ///
+    /// # Errors
+    /// As [`Voice::say`].
+    pub async fn say(&self, saying: Saying) -> Result<Reply> {
+        let voice = self.0.world.voice.get().and_then(Weak::upgrade);
+        voice.context("nobody is there to say a line")?.say(saying).await
+    }
+
+    /// Makes this the call of a [`Saying`] with this name: it begins one act at the most.
+    pub fn is_said_once(&self, once: impl Into<String>) {
+        // Whoever says it does so before anything else.
+        let _ = self.0.saying.set(once.into());
+    }
+
+    pub(crate) fn saying(&self) -> Option<&str> {
+        self.0.saying.get().map(String::as_str)
     }
 
     /// The ways to read the world.

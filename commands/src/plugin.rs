@@ -7,11 +7,12 @@ use crate::ledger::Entry;
 use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
-use crate::spec::ArgSpec;
+use crate::spec::{ArgSpec, CommandSpec};
 use crate::stop::Result;
+use crate::vocabulary::Vocabulary;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use config::{Config, Problems, Schedule, Section};
+use config::{Config, Place, Problems, Schedule, Section};
 
 /// A plugin at work. One stands for the whole life of the bot, and is called from many tasks at once.
 #[async_trait]
@@ -21,6 +22,16 @@ pub trait Plugin: Send + Sync {
     /// # Errors
     /// [`crate::stop::Stop::Refused`] for what the asker can mend, [`crate::stop::Stop::Broken`] for the rest.
     async fn run(&self, cx: &Cx) -> Result<Reply>;
+
+    /// The commands that it makes of its part of the config. They join those that its spec declares, in every view.
+    fn commands(&self) -> Vec<CommandSpec> {
+        Vec::new()
+    }
+
+    /// The lines that its part of the config makes it offer or say by itself: each has to be one that can be read.
+    fn lines(&self) -> Vec<Line> {
+        Vec::new()
+    }
 
     /// What may be written for an argument whose kind alone does not know, the likeliest first.
     async fn complete(&self, _arg: &ArgSpec, _given: &Args, _ports: &Ports) -> Vec<Choice> {
@@ -84,6 +95,17 @@ pub trait Plugin: Send + Sync {
     }
 }
 
+/// A line that the config makes a plugin say, with samples where a call fills something in.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// The line, without a slash.
+    pub text: String,
+    /// Where it stands in the config.
+    pub place: Place,
+    /// Whether Deckhand says it by itself, so that policy has to allow it that.
+    pub unasked: bool,
+}
+
 /// Work that runs on a schedule without being asked for, once, across restarts.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -122,6 +144,11 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
+    /// The names that the config gives.
+    pub fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::of(self.config)
+    }
+
     /// The plugin's own section of the config.
     pub fn section(&self) -> Option<Section<'a>> {
         self.config.section(self.name, &self.problems)

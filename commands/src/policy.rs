@@ -272,7 +272,9 @@ impl Rule {
     /// Why the rule does not apply; nothing if it does.
     fn misses(&self, question: &Question<'_>, zone: Tz) -> Option<String> {
         let who = question.who;
-        if !self.to.iter().any(|to| *to == who.name || who.roles.contains(to) || (to == "everyone" && who.known)) {
+        if !self.to.iter().any(|to| {
+            *to == who.name || who.roles.contains(to) || (to == "everyone" && who.known && !who.is_deckhand())
+        }) {
             return Some(format!("is for {}", crate::text::list(&self.to)));
         }
         if self.until.is_some_and(|until| question.now >= until) {
@@ -310,6 +312,13 @@ impl Rule {
 }
 
 impl Policy {
+    /// What it allows at any time and in any channel: whoever may not even then do something never may.
+    pub fn anywhere(&self) -> Policy {
+        let allowing = self.rules.iter().filter(|rule| rule.allow);
+        let rules = allowing.map(|rule| Rule { channels: Vec::new(), during: None, ..rule.clone() }).collect();
+        Policy { rules, ..self.clone() }
+    }
+
     /// Decides, over the operator's rules and these grants.
     pub fn decide(&self, question: &Question<'_>, grants: &[Rule]) -> Decision {
         if question.command.need == Need::Nothing {

@@ -7,13 +7,13 @@ use chrono::DateTime;
 use std::collections::BTreeSet;
 
 /// The most options, choices, or sub-commands of a group, that Discord takes.
-pub(crate) const MOST: usize = 25;
+pub const MOST: usize = 25;
 
 /// The most commands and groups of the first level that Discord takes.
 const MOST_COMMANDS: usize = 100;
 
 /// The longest description of a command or an argument that Discord takes.
-pub(crate) const LONGEST_ABOUT: usize = 100;
+pub const LONGEST_ABOUT: usize = 100;
 
 /// Every command there is, in the order in which help shows them.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,8 @@ impl Registry {
 
     /// What is wrong with the table: by Discord's rules, by ours, and by the parser, which must read every example.
     pub fn checks(&self) -> Vec<String> {
-        let mut wrong: Vec<_> = self.0.iter().flat_map(|spec| self.wrong_with(spec)).collect();
+        let examples = Vocabulary::of_examples();
+        let mut wrong: Vec<_> = self.0.iter().flat_map(|spec| self.wrong_with(spec, &examples)).collect();
         let groups = self.groups();
         for group in &groups {
             if self.find(group).is_some() {
@@ -67,7 +68,8 @@ impl Registry {
         wrong
     }
 
-    fn wrong_with(&self, spec: &'static CommandSpec) -> Vec<String> {
+    /// What is wrong with one command, whose examples are written with these names.
+    pub fn wrong_with(&self, spec: &'static CommandSpec, vocabulary: &Vocabulary) -> Vec<String> {
         let mut wrong = Vec::new();
         let words: Vec<_> = spec.name.split(' ').collect();
         if words.len() > 3 || !words.iter().all(|word| is_name(word)) {
@@ -101,7 +103,7 @@ impl Registry {
             wrong.push("it has no example".to_owned());
         }
         for example in spec.examples {
-            match parse::parse(example, self, &Vocabulary::of_examples(), DateTime::UNIX_EPOCH) {
+            match parse::parse(example, self, vocabulary, DateTime::UNIX_EPOCH) {
                 Ok(read) if read.command.name == spec.name => {}
                 Ok(read) => wrong.push(format!("its example `{example}` is one of `{}`", read.command.name)),
                 Err(mistake) => wrong.push(format!("its example `{example}` is mistaken: {}", mistake.what)),
@@ -116,8 +118,9 @@ pub(crate) fn word_after<'a>(name: &'a str, group: &str) -> Option<&'a str> {
     name.strip_prefix(group)?.strip_prefix(' ')?.split(' ').next()
 }
 
-/// Discord's pattern of names, of which we take the ASCII part: `^[a-z][a-z0-9-]{0,31}$`.
-fn is_name(word: &str) -> bool {
+/// Whether a word may name a command or an argument: Discord's pattern, of which we take the ASCII part,
+/// `^[a-z][a-z0-9-]{0,31}$`.
+pub fn is_name(word: &str) -> bool {
     let letters = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     letters && word.len() <= 32 && word.starts_with(|c: char| c.is_ascii_lowercase())
 }

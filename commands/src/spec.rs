@@ -9,14 +9,14 @@ pub struct PluginSpec {
     pub name: &'static str,
     /// One sentence for the manual.
     pub about: &'static str,
-    /// Its commands, in the order in which help shows them.
+    /// Its commands, in the order in which help shows them; behind them come [`Plugin::commands`].
     pub commands: &'static [CommandSpec],
     /// Reads its part of the config, reports every mistake to [`Setup`], and touches nothing else.
     pub start: fn(&mut Setup) -> Arc<dyn Plugin>,
 }
 
 /// One command.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct CommandSpec {
     /// One to three lower-case words: command, group, sub-command (`deploy ship`).
     pub name: &'static str,
@@ -36,7 +36,7 @@ pub struct CommandSpec {
 }
 
 /// One argument of a command.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct ArgSpec {
     /// Lower-case, by Discord's pattern for option names.
     pub name: &'static str,

@@ -1,6 +1,7 @@
 //! The names that the config gives: what arguments may say.
 
 use chrono_tz::Tz;
+use config::Config;
 
 /// The services, environments and people that there are, and the zone that times of the day are meant in.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,16 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// The names that a config gives.
+    pub fn of(config: &Config) -> Vocabulary {
+        Vocabulary {
+            services: config.services.keys().cloned().collect(),
+            environments: config.environments.clone(),
+            people: config.people.keys().cloned().collect(),
+            zone: config.zone,
+        }
+    }
+
     /// The names that the commands' examples are written with, which are the demo's.
     pub fn of_examples() -> Vocabulary {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

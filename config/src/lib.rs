@@ -20,7 +20,7 @@ pub mod suggest;
 mod tree;
 
 pub use during::During;
-pub use people::Person;
+pub use people::{DECKHAND, Person};
 pub use policy::Rule;
 pub use problem::{Place, Problem, Problems, quoted};
 pub use schedule::Schedule;

@@ -18,6 +18,9 @@ pub struct Person {
 /// The word for any person of the config, which therefore names neither a person nor a role.
 pub(crate) const EVERYONE: &str = "everyone";
 
+/// Deckhand itself, which policy allows what it says by itself: on a schedule, or to roll back what went bad.
+pub const DECKHAND: &str = "deckhand";
+
 pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
     let sections = top.tables("people");
     let is_person = |name: &str| sections.iter().any(|(person, _)| person == name);
@@ -25,6 +28,8 @@ pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
     for (name, section) in &sections {
         if name == EVERYONE {
             section.problem_at_start((format!("`{EVERYONE}` stands for all people"), "choose another name".into()));
+        } else if name == DECKHAND {
+            section.problem_at_start((format!("`{DECKHAND}` is Deckhand itself"), "choose another name".into()));
         } else if let Some(mistake) = names::mistake("a person", name) {
             section.problem_at_start(mistake);
         }
@@ -33,6 +38,7 @@ pub(crate) fn read(top: &Section) -> BTreeMap<String, Person> {
                 |why: &str| Some((format!("{} {why}", role.shown()), "choose another name for the role".into()));
             match role.value.as_str() {
                 EVERYONE => taken("is what everyone is, not a role"),
+                DECKHAND => taken("is Deckhand itself, not a role"),
                 name if is_person(name) => taken("is both a person and a role"),
                 _ => names::check("a role", role),
             }

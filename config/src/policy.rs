@@ -1,6 +1,12 @@
 //! The rules over who may do what. Their lines are the command language's, and are not read here.
 
-use crate::{During, Place, Section, names, people::EVERYONE, problem::visible, section::Mistake, tree::Text};
+use crate::{
+    During, Place, Section, names,
+    people::{DECKHAND, EVERYONE},
+    problem::visible,
+    section::Mistake,
+    tree::Text,
+};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,7 +19,7 @@ pub struct Rule {
     pub allow: bool,
     /// The commands it is about, such as `deploy ship env=staging`.
     pub line: String,
-    /// Role names, person names, and `everyone`, which is any person of the config.
+    /// Role names, person names, `everyone`, which is any person of the config, and `deckhand`, which is Deckhand itself.
     pub to: Vec<String>,
     /// The channels it holds in; none means all.
     pub channels: Vec<String>,
@@ -75,9 +81,9 @@ fn rule(section: Section, known: &[&str]) -> Option<Rule> {
 fn holders(section: &Section, known: &[&str]) -> Vec<String> {
     let check = |text: &Text| -> Option<Mistake> {
         let name = text.value.as_str();
-        let nobody = section.whole() && name != EVERYONE && !known.contains(&name);
+        let nobody = section.whole() && ![EVERYONE, DECKHAND].contains(&name) && !known.contains(&name);
         nobody.then(|| {
-            let instead = match crate::suggest::suggest(name, known.iter().copied().chain([EVERYONE])) {
+            let instead = match crate::suggest::suggest(name, known.iter().copied().chain([EVERYONE, DECKHAND])) {
                 Some(meant) => format!("write `{meant}`"),
                 None => format!("give it to somebody: `roles = [\"{}\"]` under `[people.…]`", visible(name)),
             };

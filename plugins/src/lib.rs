@@ -6,8 +6,10 @@ pub mod deploy;
 pub mod freeze;
 pub mod lock;
 mod probe;
+mod program;
+pub mod run;
 
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC];
+pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC];

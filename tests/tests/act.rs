@@ -57,7 +57,15 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
     };
     let redactor = Redactor::new(vec!["hunter2-hunter2".to_owned()]);
     let outbox = Arc::new(Post { redactor: redactor.clone() });
-    let world = Arc::new(World { ports, store: store.clone(), redactor, consent, outbox, foresight: OnceLock::new() });
+    let world = Arc::new(World {
+        ports,
+        store: store.clone(),
+        redactor,
+        consent,
+        outbox,
+        foresight: OnceLock::new(),
+        voice: OnceLock::new(),
+    });
     let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
     let cx = Cx::new(world, call, None, mpsc::unbounded_channel().0, CancellationToken::new());
     (store, cx)

@@ -40,6 +40,9 @@ const DISCORD: &[&str] = &[
     "name_localizations",
 ];
 
+/// What plugins share, which knows none of them.
+const SHARED: [&str; 2] = ["probe", "program::"];
+
 /// Functions of the contract that change nothing, or only a batch that somebody else commits. All others want a permit.
 const HARMLESS: [(&str, &[&str]); 2] = [
     ("commands/src/ports.rs", &["new", "get", "read", "alive", "writing_to"]),
@@ -107,8 +110,8 @@ fn plugins_know_neither_the_machine_nor_platforms_nor_each_other() {
     let foreign = |file: &String| {
         let own = file.trim_start_matches("plugins/src/").split(['/', '.']).next().unwrap_or_default().to_owned();
         let lines = code(file).into_iter().filter(move |(_, line)| {
-            let reaches = |path: &str| !path.starts_with(&own) && !path.starts_with("probe");
-            line.contains("super::super::") || line.split("crate::").skip(1).any(reaches)
+            let shared = |path: &str| path.starts_with(&own) || SHARED.iter().any(|name| path.starts_with(name));
+            line.contains("super::super::") || line.split("crate::").skip(1).any(|path| !shared(path))
         });
         lines
             .map(|(number, line)| format!("{file}:{number} reaches out of its plugin: {}", line.trim()))
@@ -235,6 +238,17 @@ fn every_file_of_the_page_is_served() {
     assert!(!names.is_empty(), "{folder} is empty");
     let missing = names.into_iter().filter(|name| !list.contains(&format!("include_str!(\"page{name}\")")));
     assert_none(&missing.collect::<Vec<_>>(), "Add them to ASSETS in platforms/console/page.rs, or remove them.");
+}
+
+#[test]
+fn every_example_is_a_config_without_mistakes() {
+    let examples = files("examples", "deckhand.toml");
+    assert!(!examples.is_empty(), "there are no examples");
+    for example in examples {
+        let (config, problems) = config::load(&root().join(&example), &|_| None);
+        bot::assembly::plan(&config, plugins::ALL, &problems);
+        assert!(problems.is_empty(), "{problems}");
+    }
 }
 
 #[test]

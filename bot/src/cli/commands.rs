@@ -25,10 +25,8 @@ pub struct Commands {
 pub(super) fn print(place: &Placed, wanted: &Commands) -> Result<u8> {
     let read = place.config();
     let plan = read.as_ref().map(|(config, problems)| assembly::plan(config, plugins::ALL, problems));
-    let config = read.as_ref().map(|(config, _)| config);
-    let on = |name: &str| config.as_ref().is_none_or(|config| config.has(name));
-    let specs: Vec<_> =
-        std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied().filter(|spec| on(spec.name))).collect();
+    let all = || std::iter::once(&builtin::SPEC).chain(plugins::ALL.iter().copied()).collect();
+    let specs: Vec<_> = plan.as_ref().map_or_else(all, Plan::specs);
     let registry = Registry::new(specs.iter().flat_map(|spec| spec.commands));
     let all: Vec<_> = registry.iter().collect();
     if let Some(folder) = &wanted.manual {

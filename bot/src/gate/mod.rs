@@ -12,13 +12,15 @@ pub mod post;
 pub mod queue;
 pub mod refusal;
 pub mod rooms;
+mod saying;
 mod understanding;
 
+use crate::settle::Platforms;
 use anyhow::Context;
 use async_trait::async_trait;
 use buttons::Dresser;
 use commands::args::Args;
-use commands::cx::{Call, Cx, Who, World};
+use commands::cx::{Call, Cx, Foresight, Voice, Who, World};
 use commands::ledger::Place;
 use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
@@ -36,17 +38,22 @@ use refusal::Refused;
 use rooms::Rooms;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, RwLock, Weak};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use understanding::Pressed;
 
 /// How many calls of one person in one channel may wait.
 const PERSON_BOUND: usize = 8;
 
 /// How many changes of one service in one environment may wait.
 const TARGET_BOUND: usize = 16;
+
+/// How long a person's next line in a channel waits for the one before: what takes longer has shown that it is under way.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A plugin at work.
 pub struct Plugged {
@@ -74,6 +81,7 @@ pub struct Bot {
     refused: Mutex<HashMap<String, Refused>>,
     persons: Lanes<(String, Place), ()>,
     targets: Lanes<queue::Target, queue::Change>,
+    platforms: OnceLock<Platforms>,
     stopping: CancellationToken,
     calls: TaskTracker,
 }
@@ -127,13 +135,26 @@ impl Bot {
             refused: Mutex::default(),
             persons: Lanes::new(PERSON_BOUND),
             targets: Lanes::new(TARGET_BOUND),
+            platforms: OnceLock::new(),
             stopping: CancellationToken::new(),
             calls: TaskTracker::new(),
         });
-        let foresight: Weak<Bot> = Arc::downgrade(&bot);
-        // It is set here alone, on a world that was just handed over.
-        let _ = bot.world.foresight.set(foresight);
+        let itself: Weak<Bot> = Arc::downgrade(&bot);
+        // They are set here alone, on a world that was just handed over.
+        let _ = bot.world.foresight.set(itself.clone() as Weak<dyn Foresight>);
+        let _ = bot.world.voice.set(itself as Weak<dyn Voice>);
         bot
+    }
+
+    /// Joins the platforms on which it speaks without being asked. To be called once, at the start.
+    pub(crate) fn join_platforms(&self, platforms: &Platforms) {
+        let _ = self.platforms.set(platforms.clone());
+    }
+
+    /// The platforms, by name; none before they were joined.
+    pub(crate) fn platforms(&self) -> &Platforms {
+        static NONE: LazyLock<Platforms> = LazyLock::new(Platforms::default);
+        self.platforms.get().unwrap_or(&NONE)
     }
 
     /// Takes a call, and answers it.
@@ -253,20 +274,39 @@ impl Bot {
         let Decision { confirm, code, .. } = decision;
         let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm, code };
         let invocation = understood.invocation;
-        let cx = Cx::new(self.world.clone(), call, Some(invocation.clone()), progress, self.stopping.clone());
-        let place = self.queue(&invocation, &cx)?;
+        let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());
+        self.perform(&cx, Some(turn), understood.pressed).await
+    }
+
+    /// Does what policy allows: in its line, past the guards. `turn` is the asker's own in the channel.
+    async fn perform(
+        &self,
+        cx: &Cx,
+        mut turn: Option<lanes::Place<(String, Place), ()>>,
+        pressed: Option<Pressed>,
+    ) -> Result<Reply> {
+        let invocation = cx.invocation().context("nothing was said")?;
+        let place = self.queue(invocation, cx)?;
         if let Some(place) = &place {
-            drop(turn);
-            self.wait(place, &cx).await?;
+            turn = None;
+            self.wait(place, cx).await?;
             // The wait may have been long: what was allowed when it began may not be any more.
             self.check_stopping()?;
-            self.permit(&invocation, &cx.call().who, &ask.place)?;
+            self.permit(invocation, &cx.call().who, &cx.call().place)?;
         }
-        if let Some((id, button)) = &understood.pressed {
-            self.press(id, button, &cx).await?;
+        if let Some((id, button)) = &pressed {
+            self.press(id, button, cx).await?;
         }
-        let warnings = self.guards(&cx).await?;
-        let reply = self.plugin(invocation.command).run(&cx).await;
+        let warnings = self.guards(cx).await?;
+        let mut work = self.plugin(invocation.command).run(cx);
+        let reply = tokio::select! {
+            biased;
+            reply = &mut work => reply,
+            () = tokio::time::sleep(PATIENCE) => {
+                drop(turn);
+                work.await
+            }
+        };
         drop(place);
         Ok(warned(reply?, &warnings))
     }

@@ -16,8 +16,11 @@ use commands::value::Value;
 pub(super) struct Understood {
     pub invocation: Invocation,
     pub agreed: Option<Agreed>,
-    pub pressed: Option<(String, Versioned<Drawn>)>,
+    pub pressed: Option<Pressed>,
 }
+
+/// The button that was pressed, by its name.
+pub(super) type Pressed = (String, Versioned<Drawn>);
 
 impl Bot {
     /// Finds out what is meant: a press says its button's line, and a yes says the line that waited for it.

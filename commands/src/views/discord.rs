@@ -7,7 +7,7 @@
 use super::words::{self, Words};
 use crate::args::Args;
 use crate::cx::Who;
-use crate::policy::{Policy, Question, Rule};
+use crate::policy::{Policy, Question};
 use crate::registry::{LONGEST_ABOUT, Registry, word_after};
 use crate::spec::{ArgSpec, CommandSpec, Kind, Need, PluginSpec};
 use chrono::DateTime;
@@ -48,7 +48,8 @@ pub fn registration<'a>(plugins: impl IntoIterator<Item = &'a PluginSpec>, polic
         registry: Registry::new(plugins.iter().flat_map(|plugin| plugin.commands)),
         groups: plugins.iter().map(|plugin| (plugin.name, plugin.about)).collect(),
         languages: &words::ALL,
-        policy: policy.map(anywhere),
+        // Discord is not told of times and channels.
+        policy: policy.map(Policy::anywhere),
     };
     table.show()
 }
@@ -70,13 +71,6 @@ fn size(object: &Value) -> usize {
     };
     let inside = ["options", "choices"].into_iter().filter_map(|list| object[list].as_array()).flatten();
     longest("name") + longest("description") + letters(&object["value"]) + inside.map(size).sum::<usize>()
-}
-
-/// What the policy allows at any time and in any channel: Discord is not told of these.
-fn anywhere(policy: &Policy) -> Policy {
-    let allowing = policy.rules.iter().filter(|rule| rule.allow);
-    let rules = allowing.map(|rule| Rule { channels: Vec::new(), during: None, ..rule.clone() }).collect();
-    Policy { rules, ..policy.clone() }
 }
 
 /// All that goes into a registration.

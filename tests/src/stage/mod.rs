@@ -106,7 +106,8 @@ impl Platform for Board {
             posted.news.push(format!("  in #{channel}, unasked:"));
             posted.news.extend(shown(reply));
         }
-        Ok(once.to_owned())
+        let place = posted.seen.iter().position(|seen| seen == once).unwrap_or_default();
+        Ok(format!("m{}", place + 1))
     }
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {

@@ -1,0 +1,63 @@
+//! Words with `{names}` in them, and what becomes of them: a program's arguments, its variables, and the line that undoes
+//! what it did.
+
+use commands::registry::is_name;
+
+/// The names that stand for something in a word, in order.
+pub fn names(word: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut rest = word;
+    while let Some((_, name, after)) = next(rest) {
+        names.push(name);
+        rest = after;
+    }
+    names
+}
+
+/// The word with every name replaced, in one pass: what stands in for one is not looked at again. Nothing comes of a word
+/// that names what was left out: it is left out, too.
+pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut filled = String::new();
+    let mut rest = word;
+    while let Some((before, name, after)) = next(rest) {
+        filled.push_str(before);
+        filled.push_str(&value(name)?);
+        rest = after;
+    }
+    Some(filled + rest)
+}
+
+/// What stands before the first name, the name, and what stands behind it. Other braces are letters like others.
+fn next(text: &str) -> Option<(&str, &str, &str)> {
+    text.match_indices('{').find_map(|(at, _)| {
+        let (name, after) = text[at + 1..].split_once('}')?;
+        is_name(name).then_some((&text[..at], name, after))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_once_and_a_word_without_its_value_is_left_out() {
+        let value = |name: &str| match name {
+            "env" => Some("staging".to_owned()),
+            "evil" => Some("{env} $(rm -rf /)".to_owned()),
+            _ => None,
+        };
+        for (word, filled) in [
+            ("", Some("")),
+            ("{env}", Some("staging")),
+            ("--env={env}/{env}", Some("--env=staging/staging")),
+            ("{evil}", Some("{env} $(rm -rf /)")),
+            ("--count={count}", None),
+            ("{env}{count}", None),
+            ("{\"env\": \"{env}\"}", Some("{\"env\": \"staging\"}")),
+            ("{ENV} {} {env", Some("{ENV} {} {env")),
+        ] {
+            assert_eq!(fill(word, value).as_deref(), filled, "{word}");
+        }
+        assert_eq!(names("{a}-{b}{ c } {a}"), ["a", "b", "a"]);
+    }
+}
