@@ -217,8 +217,7 @@ impl Cx {
             state: act.state,
         };
         world.redact(&mut doing);
-        let mut batch = Batch::default();
-        batch.expect = self.fences();
+        let mut batch = Batch { expect: self.fences(), ..Batch::default() };
         let once = self.saying().map(|once| {
             doing.facts.insert(SAID_ONCE.to_owned(), once.into());
             said_key(once)

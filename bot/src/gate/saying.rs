@@ -8,7 +8,7 @@ use commands::act;
 use commands::cx::{Call, Cx, Saying, Voice, Who};
 use commands::ledger::Place;
 use commands::policy::Decision;
-use commands::reply::{Reply, State, Tone};
+use commands::reply::{Outcome, Reply, State, Tone};
 use commands::stop::{Result, Stop};
 use commands::store::Batch;
 use commands::text;
@@ -42,7 +42,11 @@ impl Voice for Bot {
             stop.into_reply()
         });
         // Everybody in the channel is to know what became of it.
-        let reply = Reply { state: State::Final, only_you: false, ..reply };
+        let mut reply = Reply { state: State::Final, only_you: false, ..reply };
+        if reply.outcome == Outcome::Refused {
+            // It takes the place of the message that says what it is about.
+            reply.text = format!("{} It was not done.\n{}", told(&saying), reply.text);
+        }
         self.tell(&place, reply.clone()).await?;
         for other in saying.places.iter().skip(1) {
             self.tell(other, reply.clone()).await?;
@@ -55,9 +59,7 @@ impl Bot {
     /// Posts the message that tells of it. Without one (the platform is away), what becomes of it is told in a new one.
     async fn begin(&self, saying: &Saying) -> Place {
         let Some(first) = saying.places.first().cloned() else { return Place::default() };
-        let who = if saying.who == DECKHAND { "Deckhand".to_owned() } else { text::plain(&saying.who) };
-        let says = format!("{who} says {}: {}.", text::code(&format!("/{}", saying.line)), saying.reason);
-        let mut reply = Reply { state: State::Progress, ..Reply::card(Tone::Working, "Said by itself", says) };
+        let mut reply = Reply { state: State::Progress, ..Reply::card(Tone::Working, "Said by itself", told(saying)) };
         self.clean(&mut reply);
         let Some(platform) = self.platforms().get(&*first.platform) else { return first };
         match platform.post(&first.channel, &reply, &outbox::next_id(self.world.ports.clock.now())).await {
@@ -113,4 +115,10 @@ impl Bot {
         store.commit(batch).await?;
         Ok(())
     }
+}
+
+/// Who says what, and what for.
+fn told(saying: &Saying) -> String {
+    let who = if saying.who == DECKHAND { "Deckhand".to_owned() } else { text::plain(&saying.who) };
+    format!("{who} says {}: {}.", text::code(&format!("/{}", saying.line)), saying.reason)
 }

@@ -179,7 +179,7 @@ fn seen(rules: &[(&str, &[&str], Option<&str>)]) -> String {
         until: None,
     };
     let policy = Policy { rules: rules.iter().map(rule).collect(), ..Policy::default() };
-    let policy = Some(super::anywhere(&policy));
+    let policy = Some(policy.anywhere());
     let all = Table { registry: sample::registry(), groups: Default::default(), languages: &[], policy }.show();
     let all = all.as_array().unwrap();
     assert!(all.iter().all(|command| [Value::Null, "0".into()].contains(&command["default_member_permissions"])));
