@@ -1,0 +1,95 @@
+//! Drill: Deckhand is killed while people wait in line, and reads a repository that is elsewhere from its mirror.
+
+use serde_json::Value;
+use tests::program::{Home, Service, until_async};
+
+/// A config with the service `app`, whose repository is at an address.
+const CONFIG: &str = r#"
+environments = ["staging"]
+data = "{data}"
+
+[people.ana]
+roles = ["deployer"]
+
+[people.ben]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "{listen}"
+channels = ["ops"]
+
+[deploy]
+grace = "1s"
+
+[services.app]
+repository = "{repository}"
+
+[services.app.deploy]
+command = ["./ship.sh", "{commit}"]
+unsafe_back = ["rel*"]
+health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
+"#;
+
+fn installation() -> (Home, Service) {
+    let mut home = Home::demo();
+    let service = Service::make(&home);
+    let repository = format!("file://{}", home.path("app").display());
+    home.write_config(&CONFIG.replace("{health}", &service.health).replace("{repository}", &repository));
+    (home, service)
+}
+
+/// The answer that says this.
+async fn told(home: &Home, what: &str) -> Value {
+    let find = async || home.answers().await.into_iter().rfind(|answer| answer.to_string().contains(what));
+    until_async(what, find).await
+}
+
+#[tokio::test]
+async fn who_waited_when_it_was_killed_is_told_that_nothing_was_done() {
+    let (home, service) = installation();
+    let deckhand = home.start();
+    service.how("sleep 3");
+    let first = home.begin(&["say", "deploy ship app staging v1"]);
+    service.wait_for_runs(1);
+    let second = home.begin(&["say", "--as", "ben", "deploy ship app staging v2"]);
+    let waiting = told(&home, "You are next in line").await;
+    assert!(home.say("queue list").out.contains("ben"));
+    deckhand.kill();
+    let _ = (first.end(), second.end());
+    let deckhand = home.start();
+    let cut = told(&home, "Say it again if it is still wanted").await;
+    assert_eq!(cut["id"], waiting["id"], "the message in which ben waited tells him");
+    told(&home, "Its health check says that").await;
+    let ships =
+        home.ledger().iter().filter(|entry| entry["verb"] == "deploy.ship" && entry["phase"] == "doing").count();
+    assert_eq!((ships, service.runs().len()), (1, 1), "what waited is not begun by itself");
+    assert_eq!(home.say("queue list").code, Some(0));
+    service.how("");
+    assert_eq!(home.run(&["say", "--as", "ben", "deploy ship app staging v2"]).code, Some(0));
+    home.assert_sound();
+    deckhand.stop();
+}
+
+#[tokio::test]
+async fn a_repository_that_is_elsewhere_is_read_from_its_mirror() {
+    let (home, service) = installation();
+    let deckhand = home.start();
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    let plan = home.say("deploy plan app staging v3");
+    assert!(plan.out.contains("2 commits") && plan.out.contains("Not safe"), "{plan:?}");
+    assert_eq!(home.say("deploy ship app staging v3").code, Some(0));
+    let third = service.commit("v3");
+    // Its server is gone: what the mirror has is known all the same.
+    std::fs::rename(home.path("app"), home.path("gone")).unwrap();
+    let back = home.say("deploy rollback app staging");
+    assert!(back.code == Some(1) && back.out.contains("`release`") && back.out.contains("A yes is needed"), "{back:?}");
+    assert_eq!(service.live(), third);
+    let mirrors = std::fs::read_dir(home.data().join("mirrors")).unwrap().count();
+    assert_eq!(mirrors, 1);
+    home.assert_sound();
+    deckhand.stop();
+}
