@@ -1,7 +1,7 @@
 //! The gate of continuous integration: what goes forward to some environments has to have passed named checks, as that
 //! very commit, and not too long ago.
 
-use super::github::GitHub;
+use super::github::{GitHub, Home};
 use super::records::{Release, Target};
 use super::settings::{Names, Service};
 use super::{Deployer, settings};
@@ -101,21 +101,31 @@ struct Status {
 }
 
 impl Ci {
-    /// Reads `[services.X.deploy.ci]`. `github` is the service's repository there, where it has one.
-    pub(super) fn read(section: Section<'_>, everywhere: &[String], github: Option<String>, home: &Path) -> Option<Ci> {
+    /// Reads `[services.X.deploy.ci]`. `deployed_to` are the service's environments.
+    pub(super) fn read(section: Section<'_>, deployed_to: &[String], at_github: &Home<'_>, home: &Path) -> Option<Ci> {
         let required = section.required_texts("required");
         let environments = section.texts("environments");
-        for wrong in environments.iter().filter(|name| !everywhere.contains(name)) {
-            let instead = format!("write some of: {}", everywhere.join(", "));
+        for wrong in environments.iter().filter(|name| !deployed_to.contains(name)) {
+            let instead = format!("write some of: {}", deployed_to.join(", "));
             section.problem("environments", format!("this service is not deployed to `{wrong}`"), instead);
         }
         let newest = section.duration("newest");
         let argv = section.texts("command");
         argv.iter().for_each(|word| settings::check_placeholders(&section, "command", &word.replace(CHECK, "")));
         let folder = section.path("folder").unwrap_or_else(|| home.to_owned());
-        let source = match (section.has("command"), github) {
+        let source = match (section.has("command"), at_github.repository) {
             (true, _) => Some(Source::Command { argv, folder }),
-            (false, Some(repository)) => Some(Source::GitHub(repository)),
+            (false, Some(repository)) => {
+                if !at_github.github.is_set_up() {
+                    let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
+                    section.problem(
+                        "required",
+                        "GitHub is to be asked how these checks stand, and there is no token for it",
+                        instead,
+                    );
+                }
+                Some(Source::GitHub(repository.to_owned()))
+            }
             (false, None) => {
                 let instead =
                     "write `github = \"owner/name\"` under `deploy`, or here a `command` that asks another CI system";
@@ -127,14 +137,9 @@ impl Ci {
             let instead = "take it out, and let the command itself answer 1 for what is too old";
             section.problem("newest", "a command does not tell when a check has ended", instead);
         }
-        let environments = if environments.is_empty() { everywhere.to_vec() } else { environments };
+        let environments = if environments.is_empty() { deployed_to.to_vec() } else { environments };
         section.finish();
         Some(Ci { required, environments, newest, source: source? })
-    }
-
-    /// Whether GitHub is asked.
-    pub(super) fn asks_github(&self) -> bool {
-        matches!(self.source, Source::GitHub(_))
     }
 }
 

@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use commands::act::Permit;
 use commands::cx::Ports;
 use commands::text;
 use config::Section;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// The version of the API that is spoken: a date, as GitHub's "API Versions" has it.
@@ -42,6 +45,15 @@ pub struct GitHub {
     token: Option<String>,
 }
 
+/// Where a service is at GitHub, as far as the config tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Home<'a> {
+    /// GitHub.
+    pub github: &'a GitHub,
+    /// The service's repository there, `owner/name`.
+    pub repository: Option<&'a str>,
+}
+
 impl Default for GitHub {
     fn default() -> GitHub {
         GitHub { api: PUBLIC.to_owned(), token: None }
@@ -59,6 +71,19 @@ impl fmt::Debug for GitHub {
 struct Refusal {
     #[serde(default)]
     message: String,
+}
+
+/// Why GitHub did not do what it was asked to.
+#[derive(Debug)]
+pub struct Fault {
+    /// The status of its answer, if one came.
+    pub status: Option<u16>,
+    /// GitHub's own words.
+    pub message: String,
+    /// A sentence without its full stop: what is wrong, and what can be done about it.
+    pub says: String,
+    /// Whether it is sure that nothing was done.
+    pub done_nothing: bool,
 }
 
 /// What became of one try.
@@ -137,7 +162,7 @@ impl GitHub {
     }
 
     async fn try_once<T: DeserializeOwned>(&self, ports: &Ports, path: &str) -> Tried<T> {
-        let request = match self.request(path) {
+        let request = match self.request(Method::GET, path, Bytes::new()) {
             Ok(request) => request,
             Err(error) => return Tried::Failed(format!("GitHub can not be asked for {}: {error}", text::code(path))),
         };
@@ -163,23 +188,91 @@ impl GitHub {
         }
     }
 
-    fn request(&self, path: &str) -> http::Result<Request<Bytes>> {
-        let mut request = Request::get(format!("{}{path}", self.api))
+    /// Asks for something to be done at `path`, which begins with `/`; a `body` of null is none. It is asked once: again
+    /// only where GitHub has said that it wants to be asked later.
+    ///
+    /// # Errors
+    /// Whatever is in the way, and whether it may have been done all the same.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        ports: &Ports,
+        permit: &Permit,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Fault> {
+        let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let request = self.request(Method::POST, path, bytes.clone());
+            let request = request.map_err(|error| fault(None, format!("GitHub can not be asked: {error}"), true))?;
+            let answer = ports.http.send(permit, request, TIMEOUT, LIMIT).await.map_err(|error| unheard(&error))?;
+            if answer.status().is_success() {
+                let body = if answer.body().is_empty() { b"null" } else { &answer.body()[..] };
+                let read = serde_json::from_slice(body);
+                return read.map_err(|error| {
+                    let status = Some(answer.status().as_u16());
+                    fault(status, format!("GitHub's answer can not be read: {error}"), false)
+                });
+            }
+            let after = seconds(&answer, "retry-after").and_then(|after| u64::try_from(after).ok());
+            let pause = after.map(Duration::from_secs).filter(|after| *after <= PATIENCE);
+            match (answer.status().as_u16(), pause, pauses.next()) {
+                (403 | 429, Some(pause), Some(_)) => tokio::time::sleep(pause).await,
+                (status, ..) => {
+                    let says = refusal(&answer, ports.clock.now());
+                    let message = said(&answer);
+                    return Err(Fault { message, ..fault(Some(status), says, status < 500) });
+                }
+            }
+        }
+    }
+
+    /// The address of a page for people, which begins with `/`.
+    pub fn page(&self, path: &str) -> String {
+        match self.api.strip_suffix("/api/v3") {
+            Some(own) => format!("{own}{path}"),
+            None => format!("https://github.com{path}"),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> http::Result<Request<Bytes>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.api))
             .header(header::ACCEPT, "application/vnd.github+json")
             .header(header::USER_AGENT, "deckhand")
             .header("x-github-api-version", VERSION);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        request.body(Bytes::new())
+        if !body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        request.body(body)
     }
+}
+
+fn fault(status: Option<u16>, says: String, done_nothing: bool) -> Fault {
+    Fault { status, message: String::new(), says, done_nothing }
+}
+
+/// No answer came. Where nobody took the connection, nothing can have been done.
+fn unheard(error: &anyhow::Error) -> Fault {
+    let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+    let says = format!("GitHub could not be asked: {}", text::plain(&format!("{error:#}")));
+    fault(None, says, kind == Some(io::ErrorKind::ConnectionRefused))
+}
+
+/// GitHub's own words, without a full stop.
+fn said(answer: &Response<Bytes>) -> String {
+    let refusal: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
+    text::plain(refusal.message.trim_end_matches('.'))
 }
 
 /// Why GitHub refused, and what can be done about it. GitHub's "Troubleshooting the REST API" has these meanings.
 fn refusal(answer: &Response<Bytes>, now: DateTime<Utc>) -> String {
     let status = answer.status().as_u16();
-    let refusal: Refusal = serde_json::from_slice(answer.body()).unwrap_or_default();
-    let says = match text::plain(refusal.message.trim_end_matches('.')) {
+    let says = match said(answer) {
         empty if empty.is_empty() => String::new(),
         says => format!(" ({says})"),
     };

@@ -2,7 +2,7 @@
 
 use super::ci::Ci;
 use super::driver::{self, Driver};
-use super::github::{self, GitHub};
+use super::github::{self, GitHub, Home};
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
@@ -164,22 +164,20 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
             "write `repository = \"path or address\"` above, under the service itself",
         );
     }
+    let at_github = at_github(&section, repository.as_deref());
+    let home = Home { github, repository: at_github.as_deref() };
     let names = driver::ALL.map(|(name, _)| name);
     let chosen = section.choice("driver", &names).unwrap_or_else(|| names[0].to_owned());
-    let driver = driver::ALL.iter().find(|(name, _)| *name == chosen).and_then(|(_, read)| read(setup, &section));
+    let driver =
+        driver::ALL.iter().find(|(name, _)| *name == chosen).and_then(|(_, read)| read(setup, &section, &home));
     let environments = section.texts("environments");
     for wrong in environments.iter().filter(|name| !setup.config.environments.contains(name)) {
         let instead = format!("write some of: {}", setup.config.environments.join(", "));
         section.problem("environments", format!("there is no environment `{wrong}`"), instead);
     }
     let environments = if environments.is_empty() { setup.config.environments.clone() } else { environments };
-    let at_github = at_github(&section, repository.as_deref());
+    let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, &home, &setup.config.folder));
     let repository = located(setup, repository.unwrap_or_default());
-    let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, at_github, &setup.config.folder));
-    if ci.as_ref().is_some_and(Ci::asks_github) && !github.is_set_up() {
-        let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
-        section.problem("ci", "GitHub is to be asked how its checks stand, and there is no token for it", instead);
-    }
     let limit = section.duration("limit").unwrap_or(Duration::from_secs(15 * 60));
     let targets = targets(&section, &environments);
     let unsafe_back = section.texts("unsafe_back");

@@ -253,11 +253,12 @@ pub(super) fn make_live(
 
 /// Why a program was ended before its time, and what it left.
 fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
-    let why = match cancel.by.get() {
-        Some(who) => format!("{} cancelled it, and its program was ended", text::plain(who)),
-        None => "Deckhand is being stopped, so its program was ended".to_owned(),
-    };
-    left_behind.into_iter().fold(why, |why, left| format!("{why}. {left}"))
+    match (cancel.by.get(), left_behind) {
+        (Some(who), None) => format!("{} cancelled it, and its program was ended", text::plain(who)),
+        (Some(who), Some(left)) => format!("{} cancelled it. {left}", text::plain(who)),
+        (None, None) => "Deckhand is being stopped, so its program was ended".to_owned(),
+        (None, Some(left)) => format!("Deckhand is being stopped, so it was to end. {left}"),
+    }
 }
 
 /// That nobody knows how it came out, and how to find out.

@@ -3,6 +3,7 @@
 
 mod check;
 mod routes;
+pub mod runs;
 pub mod state;
 
 use bytes::Bytes;
@@ -33,6 +34,7 @@ pub struct Call {
     path: HashMap<&'static str, String>,
     query: HashMap<String, String>,
     body: Value,
+    now: DateTime<Utc>,
 }
 
 impl Call {
@@ -89,7 +91,8 @@ impl GitHub {
             let (status, body) = refusal(401, "Bad credentials");
             return (status, body, Vec::new());
         }
-        if !self.faults.is_empty() {
+        let lost = self.faults.first() == Some(&Fault::Lost) && request.uri().path().ends_with("/dispatches");
+        if !self.faults.is_empty() && self.faults.first() != Some(&Fault::Lost) {
             return self.faults.remove(0).answer(now);
         }
         let (method, path) = (request.method().as_str(), request.uri().path());
@@ -106,19 +109,34 @@ impl GitHub {
                 Value::Null
             })
         };
-        let call = Call { path: parameters, query: query(request), body };
+        let call = Call { path: parameters, query: query(request), body, now };
         if let Some(check) = Check::get() {
             self.amiss.extend(check.request(method, route.template, &call.query, &call.body));
         }
         let (status, body) = match self.state.repositories.get_mut(&format!("{}/{}", call.at("owner"), call.at("repo")))
         {
-            Some(repository) => (route.handler)(repository, &call),
+            Some(repository) => {
+                repository.advance(now);
+                (route.handler)(repository, &call)
+            }
             None => refusal(404, "Not Found"),
         };
         if let Some(check) = Check::get() {
             self.amiss.extend(check.answer(method, route.template, status, &body));
         }
+        if lost {
+            return self.faults.remove(0).answer(now);
+        }
         (status, body, Vec::new())
+    }
+
+    /// What runs have shipped by now, as environments and commits.
+    pub fn shipped(&mut self, now: DateTime<Utc>) -> Vec<(String, String)> {
+        let all = self.state.repositories.values_mut().flat_map(|repository| {
+            repository.advance(now);
+            std::mem::take(&mut repository.shipped)
+        });
+        all.collect()
     }
 
     /// What was asked of it that no client should ask.

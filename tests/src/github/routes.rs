@@ -1,7 +1,7 @@
 //! GitHub's REST API: a table of routes, each with the function that answers it.
 
 use super::state::{CheckRun, Repository, Status};
-use super::{Answer, Call, refusal};
+use super::{Answer, Call, refusal, runs};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -24,6 +24,15 @@ const fn route(method: &'static str, template: &'static str, handler: Handler) -
 static ROUTES: &[Route] = &[
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", check_runs),
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/status", statuses),
+    route("GET", "/repos/{owner}/{repo}/deployments", runs::deployments),
+    route("POST", "/repos/{owner}/{repo}/deployments", runs::deploy),
+    route("POST", "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses", runs::report),
+    route("POST", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches", runs::dispatch),
+    route("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs", runs::list),
+    route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}", runs::get),
+    route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", runs::jobs),
+    route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", runs::cancel),
+    route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
 ];
 
 /// The route of a request, and the parameters in its path.

@@ -1,9 +1,10 @@
 //! What GitHub knows, as plain data; and the knobs.
 
 use super::refusal;
+use super::runs::{Deployment, Run, Script};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// Everything that is known.
@@ -21,6 +22,18 @@ pub struct Repository {
     pub checks: BTreeMap<String, Vec<CheckRun>>,
     /// The last status of each context, by commit.
     pub statuses: BTreeMap<String, Vec<Status>>,
+    /// The deployments, oldest first.
+    pub deployments: Vec<Deployment>,
+    /// The runs of its one workflow, `deploy.yml`, oldest first.
+    pub runs: Vec<Run>,
+    /// What the next runs do; without one, a run goes well.
+    pub scripts: VecDeque<Script>,
+    /// What runs have shipped since that was asked last: environments and commits.
+    pub shipped: Vec<(String, String)>,
+    /// Whether the workflow can not be dispatched.
+    pub undispatchable: bool,
+    /// Whether it is an older GitHub, which does not say which run it has started.
+    pub silent: bool,
 }
 
 /// A check run.
@@ -56,6 +69,9 @@ impl State {
     /// Carries out a stage direction about the repository `acme/hello`; false if it is none.
     pub fn direct(&mut self, direction: &str, now: DateTime<Utc>) -> bool {
         let Some(repository) = self.repositories.get_mut("acme/hello") else { return false };
+        if repository.direct(direction, now) {
+            return true;
+        }
         let words: Vec<_> = direction.split(' ').collect();
         let (said, days) = match words[..] {
             [.., days, "days", "ago"] => match days.parse() {
@@ -110,6 +126,8 @@ pub enum Fault {
     Secondary(Duration),
     /// The primary rate limit is spent until then.
     Spent(Duration),
+    /// A dispatch is carried out, and its answer is lost on the way.
+    Lost,
 }
 
 /// The fault that a stage direction is about: `GitHub answers 502 next`.
@@ -117,6 +135,7 @@ pub fn fault(direction: &str) -> Option<Fault> {
     let words: Vec<_> = direction.split(' ').collect();
     let seconds = |text: &str| text.parse().map(Duration::from_secs).ok();
     match words[..] {
+        ["the", "answer", "to", "the", "next", "dispatch", "is", "lost"] => Some(Fault::Lost),
         ["GitHub", "answers", status, "next"] => status.parse().ok().map(Fault::Trouble),
         ["GitHub", "wants", "a", "pause", "of", s, "seconds"] => seconds(s).map(Fault::Secondary),
         ["GitHub's", "rate", "limit", "is", "spent", "for", s, "seconds"] => seconds(s).map(Fault::Spent),
@@ -129,6 +148,7 @@ impl Fault {
     pub fn answer(&self, now: DateTime<Utc>) -> (u16, Value, Vec<(&'static str, String)>) {
         match self {
             Fault::Trouble(status) => (*status, Value::String("<html>Unicorn!</html>".to_owned()), Vec::new()),
+            Fault::Lost => Fault::Trouble(502).answer(now),
             Fault::Secondary(pause) => {
                 let (status, body) = refusal(403, "You have exceeded a secondary rate limit.");
                 (status, body, vec![("retry-after", pause.as_secs().to_string())])

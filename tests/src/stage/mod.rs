@@ -3,6 +3,7 @@
 mod codes;
 pub mod elsewhere;
 mod mortal;
+mod ships;
 pub mod transcript;
 pub mod world;
 

@@ -1,6 +1,7 @@
 //! The world that a transcript plays in: a repository, programs and two environments, as plain data with knobs.
 
 use super::BEGINS;
+use super::ships::{self, Ships};
 use crate::github::{self, GitHub};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::clock::Clock;
 use commands::ports::{Dial, Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -36,6 +38,7 @@ struct State {
     pictures: BTreeMap<String, Bytes>,
     unknown: Vec<String>,
     github: GitHub,
+    ships: Ships,
     /// What a CI command answers by exit status, by commit and check.
     ci: BTreeMap<(String, String), i32>,
     clock: Option<Clock>,
@@ -136,7 +139,7 @@ impl World {
             }
             _ => {
                 let now = state.now();
-                return state.github.direct(direction, now);
+                return state.ships.direct(direction) || state.github.direct(direction, now);
             }
         }
         true
@@ -147,7 +150,15 @@ impl World {
         let state = self.state();
         let running = state.running.keys().map(|group| format!("the program {group} is still running"));
         let scripts = state.scripts.iter().map(|script| format!("no program was there to play {script:?}"));
-        state.unknown.iter().cloned().chain(running).chain(scripts).chain(state.github.amiss()).collect()
+        state
+            .unknown
+            .iter()
+            .cloned()
+            .chain(running)
+            .chain(scripts)
+            .chain(state.github.amiss())
+            .chain(state.ships.amiss())
+            .collect()
     }
 
     fn git(&self, arguments: &[&str]) -> Output {
@@ -226,9 +237,22 @@ impl World {
 
     /// Makes what a program was to ship live.
     fn ship(&self, program: &Program) {
-        let told = |name: &str| program.environment.get(name).cloned().unwrap_or_default();
+        let extra = program.argv.iter().skip_while(|word| *word != "--extra-vars").nth(1);
+        let extra: Value = extra.and_then(|extra| serde_json::from_str(extra).ok()).unwrap_or_default();
+        let told = |name: &str| match program.environment.get(name) {
+            Some(told) => told.clone(),
+            None => extra[name.to_lowercase()].as_str().unwrap_or_default().to_owned(),
+        };
         self.state().live.insert(told("DECKHAND_ENVIRONMENT"), told("DECKHAND_COMMIT"));
     }
+}
+
+/// How Ansible ends with this status, on two hosts.
+fn recap(status: i32) -> String {
+    let failed = u8::from(status == 2);
+    format!(
+        "\nPLAY RECAP *****\nweb1 : ok=3 changed=2 unreachable=0 failed=0 skipped=1\nweb2 : ok=2 changed=0 unreachable=0 failed={failed} skipped=0\n"
+    )
 }
 
 /// The history of the repository: one commit a release, one after the other.
@@ -269,6 +293,9 @@ impl Launcher for World {
         let argv: Vec<_> = program.argv.iter().map(String::as_str).collect();
         match argv.split_first() {
             Some((&"git", arguments)) => Ok(self.git(arguments)),
+            Some((&"ansible-playbook", arguments)) if arguments.contains(&"--check") => {
+                Ok(Output { exit: Exit::Status(0), stdout: recap(0), stderr: String::new() })
+            }
             Some((&"./ci", [commit, check])) => {
                 let asked = ((*commit).to_owned(), (*check).to_owned());
                 let status = self.state().ci.get(&asked).copied().unwrap_or(3);
@@ -315,6 +342,12 @@ impl Launcher for World {
             };
             if script == Some(Script::Hangs) && exit == Exit::Status(0) {
                 world.ship(&program);
+            }
+            if let ("ansible-playbook", Exit::Status(status)) = (&*program.argv[0], exit) {
+                for line in recap(status).lines() {
+                    world.write(&log, line);
+                    let _ = told.send(line.to_owned()).await;
+                }
             }
             world.state().running.remove(&id);
             // Deckhand may have been killed meanwhile.
@@ -380,6 +413,13 @@ impl Wire for World {
             let now = state.now();
             return Ok(state.github.answer(&request, now));
         }
+        if request.uri().host() == Some(ships::HOST) {
+            return Ok(state.ships.answer(&request));
+        }
+        let now = state.now();
+        let mut shipped = state.github.shipped(now);
+        shipped.extend(state.ships.shipped());
+        state.live.extend(shipped);
         let Some(environment) =
             address.strip_prefix("http://hello.example/").and_then(|rest| rest.strip_suffix("/health"))
         else {

@@ -38,9 +38,11 @@ impl Board {
     }
 
     /// Where more is to be seen.
-    #[expect(dead_code, reason = "for drivers whose work has a page of its own")]
     pub fn link(&self, address: impl Into<String>) {
-        self.change(|shown| shown.link = Some(address.into()));
+        let address = Some(address.into());
+        if self.shown().link != address {
+            self.change(|shown| shown.link = address);
+        }
     }
 
     /// How a target stands, in a few words.

@@ -1,6 +1,7 @@
 //! The driver `command`: a program of the operator's, run once for the environment or once for each of its targets.
 
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+use crate::deploy::github::Home;
 use crate::deploy::settings::{Host, check_placeholders};
 use async_trait::async_trait;
 use commands::plugin::Setup;
@@ -30,7 +31,7 @@ struct Command {
 }
 
 /// Reads `command`, `folder` and `variables`.
-pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>) -> Option<Arc<dyn Driver>> {
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     let command = section.required_texts("command");
     command.iter().for_each(|word| check_placeholders(section, "command", word));
     let variables = section.text_map("variables");

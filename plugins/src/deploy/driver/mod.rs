@@ -1,11 +1,15 @@
 //! Drivers: how a release gets to where it runs. The deploy model knows none of them; each is one file, and a line in
 //! [`ALL`].
 
+mod ansible;
 mod board;
 mod command;
+mod github;
+mod webhook;
 
 pub use board::{Board, Shown};
 
+use super::github::Home;
 use super::plan::names;
 use super::records::{Release, Target};
 use super::settings::{Host, Names};
@@ -25,10 +29,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Every driver: what `driver = "…"` calls it, and what reads its part of a service's `deploy` section.
-pub const ALL: [(&str, Read); 1] = [("command", command::read)];
+pub const ALL: [(&str, Read); 4] =
+    [("command", command::read), ("github", github::read), ("ansible", ansible::read), ("webhook", webhook::read)];
 
 /// Reads what a driver needs of `[services.NAME.deploy]`, noting every mistake; nothing where it can not work without.
-pub type Read = fn(&Setup<'_>, &Section<'_>) -> Option<Arc<dyn Driver>>;
+pub type Read = fn(&Setup<'_>, &Section<'_>, &Home<'_>) -> Option<Arc<dyn Driver>>;
 
 /// How a release gets to where it runs.
 ///

@@ -1,0 +1,109 @@
+//! A service of somebody's that ships over HTTP, as plain data with knobs: what the driver `webhook` is told to ask.
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// Where it is.
+pub const HOST: &str = "ships.example";
+
+/// The service.
+#[derive(Debug, Default)]
+pub struct Ships {
+    runs: Vec<Run>,
+    /// In which states the next runs stay; without one, a run succeeds when it is asked for the second time.
+    next: VecDeque<String>,
+    /// What the next request is answered with, after it was carried out.
+    fault: Option<u16>,
+    shipped: Vec<(String, String)>,
+    amiss: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Run {
+    told: Value,
+    state: String,
+    asked: u32,
+}
+
+impl Ships {
+    /// Carries out a stage direction; false if it is none of the service's.
+    pub fn direct(&mut self, direction: &str) -> bool {
+        let words: Vec<_> = direction.split(' ').collect();
+        match words[..] {
+            ["the", "service's", "next", "run", "stays", state] => self.next.push_back(state.to_owned()),
+            ["the", "service's", "run", "is", state] => {
+                self.runs.iter_mut().filter(|run| run.state != "failed").for_each(|run| run.state = state.to_owned());
+            }
+            ["the", "service", "answers", status, "next"] => self.fault = status.parse().ok(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Answers a request.
+    pub fn answer(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
+        if request.headers().get("authorization").is_none_or(|given| given != "Bearer s3cr3t-t0k3n") {
+            self.amiss.push("the service was asked without its token".to_owned());
+        }
+        let (status, body) = self.decide(request);
+        let status = self.fault.take().unwrap_or(status);
+        let body = Bytes::from(body.to_string());
+        Response::builder().status(status).body(body).unwrap_or_default()
+    }
+
+    fn decide(&mut self, request: &Request<Bytes>) -> (u16, Value) {
+        let path: Vec<_> = request.uri().path().split('/').skip(1).collect();
+        let run = |text: &str| text.parse::<usize>().ok().and_then(|id| id.checked_sub(1));
+        match (request.method(), &path[..]) {
+            (&Method::POST, ["runs"]) => {
+                if !request.headers().contains_key("idempotency-key") {
+                    self.amiss.push("a run was started without a key".to_owned());
+                }
+                let told = serde_json::from_slice(request.body()).unwrap_or_default();
+                let state = self.next.pop_front().unwrap_or_else(|| "queued".to_owned());
+                self.runs.push(Run { told, state, asked: 0 });
+                (201, json!({ "run": { "id": self.runs.len() } }))
+            }
+            (&Method::GET, ["runs", id]) => match run(id).and_then(|id| self.runs.get_mut(id)) {
+                None => (404, json!({ "error": "no such run" })),
+                Some(run) => {
+                    run.asked += 1;
+                    if run.state == "queued" && run.asked > 1 {
+                        run.state = "succeeded".to_owned();
+                    }
+                    if run.state == "succeeded" {
+                        let told = |name: &str| run.told[name].as_str().unwrap_or_default().to_owned();
+                        self.shipped.push((told("environment"), told("commit")));
+                    }
+                    let says = if run.state == "failed" { "disk `full` @everyone" } else { "" };
+                    (200, json!({ "state": run.state, "message": says, "page": format!("https://ships.example/{id}") }))
+                }
+            },
+            (&Method::DELETE, ["runs", id]) => match run(id).and_then(|id| self.runs.get_mut(id)) {
+                None => (404, json!({ "error": "no such run" })),
+                Some(run) => {
+                    if run.state != "stuck" {
+                        run.state = "failed".to_owned();
+                    }
+                    (202, json!({}))
+                }
+            },
+            _ => {
+                self.amiss.push(format!("the service was asked {} {}", request.method(), request.uri()));
+                (404, json!({}))
+            }
+        }
+    }
+
+    /// What its runs have shipped since that was asked last, as environments and commits.
+    pub fn shipped(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.shipped)
+    }
+
+    /// What was asked of it that nobody should ask.
+    pub fn amiss(&self) -> Vec<String> {
+        self.amiss.clone()
+    }
+}
