@@ -331,7 +331,14 @@ impl Workflow {
             }
         }
         let page = last.as_ref().map_or_else(|| self.page(), |seen| seen.html_url.clone());
-        End::Cancelled { left_behind: Some(format!("GitHub did not end its run: look at {}", text::plain(&page))) }
+        let left = format!("GitHub did not end its run: look at {}", text::plain(&page));
+        match cut {
+            Cut::Asked => End::Cancelled { left_behind: Some(left) },
+            Cut::TooLong => {
+                let limit = config::duration::show(run.work.limit);
+                End::Failed(format!("Its run at GitHub took longer than {limit}. {left}"))
+            }
+        }
     }
 
     /// What a run that has ended means, told to GitHub, too.
