@@ -8,4 +8,5 @@ pub mod drill;
 pub mod github;
 pub mod memory;
 pub mod program;
+pub mod sshd;
 pub mod stage;
