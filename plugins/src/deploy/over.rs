@@ -25,7 +25,9 @@ impl Deployer {
             from.extend(doubtful.map(|deploy| deploy.value.release.commit));
         }
         for from in from {
-            if let Some(Over { files, says }) = over(cx, plan.service, &plan.release.commit, &from).await {
+            if let Some(Over { files, says }) = over(cx, plan.service, &plan.release.commit, &from).await
+                && !act.says.contains(&says)
+            {
                 act.says = format!("{} {says}", act.says);
                 act.facts.push(("goes back over", files));
                 act.danger = true;
