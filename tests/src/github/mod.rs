@@ -4,6 +4,7 @@
 mod check;
 mod routes;
 pub mod runs;
+mod serve;
 pub mod state;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use http::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
 use state::{Fault, State};
 use std::collections::HashMap;
+
+pub use serve::Served;
 
 /// Where it is.
 pub const HOST: &str = "api.github.com";
@@ -137,6 +140,16 @@ impl GitHub {
             std::mem::take(&mut repository.shipped)
         });
         all.collect()
+    }
+
+    /// The runs that there were, oldest first: the environment and the commit of each.
+    pub fn runs(&self) -> Vec<(String, String)> {
+        self.state.repositories.values().flat_map(|repository| repository.runs.iter().map(runs::Run::ships)).collect()
+    }
+
+    /// Lets the next runs be like any other.
+    pub fn forget_scripts(&mut self) {
+        self.state.repositories.values_mut().for_each(|repository| repository.scripts.clear());
     }
 
     /// What was asked of it that no client should ask.

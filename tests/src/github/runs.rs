@@ -95,7 +95,8 @@ impl Repository {
 }
 
 impl Run {
-    fn ships(&self) -> (String, String) {
+    /// What it ships: the environment and the commit.
+    pub fn ships(&self) -> (String, String) {
         let told = |name: &str| self.inputs[name].as_str().unwrap_or_default().to_owned();
         (told("environment"), told("commit"))
     }
