@@ -205,6 +205,8 @@ pub struct Saying {
     pub reason: String,
     /// What names this very saying, alone of all there ever are: however often it is said, it begins one act at the most.
     pub once: String,
+    /// The record that it rests on, and its version: nothing is begun once that has moved on.
+    pub from: Option<(String, u64)>,
 }
 
 /// Says lines that nobody types, through the gate like everything that is said.

@@ -65,6 +65,8 @@ pub struct Measure {
     pub value: f64,
     /// Of how many samples.
     pub samples: u32,
+    /// How much of a difference says nothing, in its unit.
+    pub noise: f64,
 }
 
 /// Which way a measure is good.

@@ -79,6 +79,9 @@ impl Bot {
         let call = Call { who, place, agreed: None, confirm, code };
         let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());
         cx.is_said_once(&saying.once);
+        if let Some((key, version)) = &saying.from {
+            cx.fence(key.clone(), *version);
+        }
         self.perform(&cx, None, None).await
     }
 

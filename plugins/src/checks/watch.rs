@@ -26,6 +26,9 @@ const SPREAD: Duration = Duration::from_secs(10);
 /// How many tries of a check are remembered: over four hours at one in 30 seconds.
 const REMEMBERED: usize = 512;
 
+/// A difference in latency that nobody feels, in milliseconds.
+const NOISE: f64 = 20.0;
+
 /// Everything that was seen since Deckhand was started.
 pub struct Watcher {
     known: Mutex<HashMap<String, Known>>,
@@ -172,6 +175,7 @@ impl Watcher {
             better,
             value: values.iter().sum::<f64>() / values.len() as f64,
             samples: u32::try_from(values.len()).unwrap_or(u32::MAX),
+            noise: if unit == "ms" { NOISE } else { 0.0 },
         };
         found.into_iter().map(measure).collect()
     }

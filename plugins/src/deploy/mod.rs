@@ -22,6 +22,7 @@ mod settings;
 mod ship;
 mod show;
 mod status;
+mod verdict;
 
 use async_trait::async_trait;
 use commands::args::Args;
@@ -39,7 +40,7 @@ use plan::{Plan, Way};
 use records::Target;
 use serde::Deserialize;
 use settings::{Service, Settings};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio_util::sync::CancellationToken;
 
@@ -160,6 +161,32 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["deploy diff hello production", "deploy diff hello staging against:main"],
         },
         CommandSpec {
+            name: "deploy verdict",
+            about: "Show whether what was shipped last is as well as what was there before",
+            args: &[SERVICE, ENVIRONMENT],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["deploy verdict hello production"],
+        },
+        CommandSpec {
+            name: "deploy keep",
+            about: "Say that what was shipped last stays, and watch it no longer",
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::optional(
+                    "number",
+                    Kind::Integer(1, i64::MAX),
+                    "Only if it is this deploy; its button fills this in",
+                ),
+            ],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: true,
+            examples: &["deploy keep hello production"],
+        },
+        CommandSpec {
             name: "deploy history",
             about: "Show the last deploys of a service in an environment, or one of them with its log",
             args: &[
@@ -175,7 +202,9 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["deploy history hello staging", "deploy history hello staging number:41"],
         },
     ],
-    start: |setup| Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default() }),
+    start: |setup| {
+        Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default(), tried: Mutex::default() })
+    },
 };
 
 /// The commands that ship something new, as it is when their turn comes.
@@ -188,6 +217,8 @@ const LOOKED_BACK: usize = 200;
 pub(crate) struct Deployer {
     settings: Settings,
     running: Arc<Mutex<Under>>,
+    /// The deploys that Deckhand has tried to take back by itself.
+    tried: Mutex<HashSet<u64>>,
 }
 
 /// The deploys under way, by target.
@@ -215,8 +246,8 @@ impl Drop for Registered {
     }
 }
 
-fn lock(running: &Mutex<Under>) -> MutexGuard<'_, Under> {
-    running.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[derive(Deserialize)]
@@ -226,6 +257,13 @@ struct ShipArgs {
     r#ref: String,
     because: Option<String>,
     plan: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct VerdictArgs {
+    service: String,
+    env: String,
+    number: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -248,6 +286,14 @@ impl Plugin for Deployer {
             "deploy cancel" => self.cancel(cx).await,
             "deploy status" => self.status(cx).await,
             "deploy live" => self.live(cx).await,
+            "deploy verdict" | "deploy keep" => {
+                let VerdictArgs { service, env, number } = cx.args()?;
+                let target = Target { service, environment: env };
+                match cx.command() {
+                    "deploy keep" => self.keep(cx, target, number).await,
+                    _ => self.verdict(cx, target).await,
+                }
+            }
             "deploy history" => self.history(cx).await,
             other => Err(anyhow::anyhow!("the deploy plugin does not know `{other}`").into()),
         }
@@ -283,6 +329,10 @@ impl Plugin for Deployer {
     fn replaces(&self, newer: &Invocation, waiting: &Invocation) -> bool {
         // Whatever was to be shipped before it would be replaced at once.
         [newer, waiting].iter().all(|said| FORWARD.contains(&said.command.name))
+    }
+
+    async fn watch(&self, cx: &Cx) {
+        self.keep_verdicts(cx).await;
     }
 
     fn offers(&self) -> Option<&dyn Offers> {

@@ -14,7 +14,7 @@ pub const LIVE: Table<Live> = Table::new("deploy/live/");
 pub const DEPLOYS: Table<Deploy> = Table::new("deploy/runs/");
 
 /// A service in an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// The service.
     pub service: String,

@@ -3,6 +3,8 @@
 use super::ci::Ci;
 use super::driver::{self, Driver};
 use super::github::{self, GitHub, Home};
+use super::records::Target;
+use super::verdict::{self, settings::Verdict};
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
@@ -25,6 +27,8 @@ pub struct Settings {
     pub github: GitHub,
     /// The services that can be deployed, by name.
     pub services: BTreeMap<String, Service>,
+    /// Where what is shipped is watched for a while.
+    pub verdicts: BTreeMap<Target, Verdict>,
 }
 
 /// What becomes of a deploy under way when Deckhand is stopped.
@@ -148,6 +152,7 @@ impl Settings {
             section.finish();
         }
         for (name, section) in setup.services() {
+            settings.verdicts.extend(verdict::settings::read(setup, &name, &section));
             let found = service(setup, &name, section, &settings.github);
             settings.services.extend(found.map(|service| (name, service)));
         }

@@ -80,7 +80,7 @@ impl Scheduled {
         };
         let once = format!("run/{}/{}", self.job, due.timestamp());
         let line = self.line.text.clone();
-        let saying = Saying { who: DECKHAND.to_owned(), places: self.places.clone(), line, reason, once };
+        let saying = Saying { who: DECKHAND.to_owned(), places: self.places.clone(), line, reason, once, from: None };
         match cx.say(saying).await {
             // What became of it was told in the channel. An act that goes on without Deckhand is settled at the next start, and
             // one that had begun before is not begun twice.
