@@ -174,8 +174,9 @@ async fn start(
     ];
     jobs.extend(jobs::plugged(&bot));
     let holder = format!("pid {}", std::process::id());
-    tasks.spawn(jobs::keep(jobs, store, clock, holder.clone(), services.clone()));
-    tasks.spawn(jobs::watch(bot.clone(), holder, services.clone()));
+    tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
+    // sled lets one process in: a watch of one that was killed need not be waited out.
+    tasks.spawn(jobs::watch(bot.clone(), "this machine".to_owned(), services.clone()));
     let link = console.first_link()?;
     tasks.spawn(serve_http(listener, router(console.clone()).merge(probes(health)), services.clone()));
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);

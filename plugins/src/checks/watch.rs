@@ -32,6 +32,7 @@ const NOISE: f64 = 20.0;
 /// Everything that was seen since Deckhand was started.
 pub struct Watcher {
     known: Mutex<HashMap<String, Known>>,
+    samples: Mutex<HashMap<String, VecDeque<Sample>>>,
     turns: Semaphore,
 }
 
@@ -42,7 +43,6 @@ pub struct Known {
     pub state: State,
     /// What the last try met, whoever asked for it.
     pub last: Option<std::result::Result<(), String>>,
-    samples: VecDeque<Sample>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ struct Sample {
 
 impl Default for Watcher {
     fn default() -> Watcher {
-        Watcher { known: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+        Watcher { known: Mutex::default(), samples: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -70,12 +70,12 @@ impl Watcher {
         // It is never closed; were it, there would be no bound.
         let _turn = self.turns.acquire().await;
         let seen = probe::once(ports, &check.probe, check.timeout).await;
-        let mut known = self.known();
-        let known = known.entry(key(check)).or_default();
-        known.last = Some(seen.well.clone());
+        self.known().entry(key(check)).or_default().last = Some(seen.well.clone());
         let (good, took) = (seen.well.is_ok(), seen.took);
-        known.samples.push_back(Sample { at: ports.clock.now(), good, took, figures: seen.figures.clone() });
-        known.samples.drain(..known.samples.len().saturating_sub(REMEMBERED));
+        let mut samples = lock(&self.samples);
+        let samples = samples.entry(key(check)).or_default();
+        samples.push_back(Sample { at: ports.clock.now(), good, took, figures: seen.figures.clone() });
+        samples.drain(..samples.len().saturating_sub(REMEMBERED));
         seen
     }
 
@@ -151,9 +151,9 @@ impl Watcher {
 
     /// What the tries within a span of time come to.
     pub fn measures(&self, check: &Check, span: &Range<DateTime<Utc>>) -> Vec<Measure> {
-        let known = self.known();
-        let Some(known) = known.get(&key(check)) else { return Vec::new() };
-        let samples: Vec<_> = known.samples.iter().filter(|sample| span.contains(&sample.at)).collect();
+        let samples = lock(&self.samples);
+        let Some(samples) = samples.get(&key(check)) else { return Vec::new() };
+        let samples = samples.iter().filter(|sample| span.contains(&sample.at));
         let mut found: BTreeMap<String, (Vec<f64>, &str, Better)> = BTreeMap::new();
         let name = |what: &str| format!("{}: {what}", check.name);
         for sample in samples {
@@ -181,8 +181,12 @@ impl Watcher {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.known)
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// The name of a check's record.
