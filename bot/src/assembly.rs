@@ -7,7 +7,7 @@ use crate::gate::post::Post;
 use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
-use crate::platforms::discord;
+use crate::platforms::{self, discord, irc};
 use chrono::DateTime;
 use commands::clock::Clock;
 use commands::cx::{Ports, Who, World};
@@ -25,9 +25,9 @@ use commands::vocabulary::Vocabulary;
 use config::{Config, DECKHAND, Problem, Problems};
 use std::sync::{Arc, OnceLock};
 
-/// The platforms that a person may have an id on; any other name in a person's section is a mistake. Ids on one that is not
-/// connected wait for it.
-pub const PLATFORMS: [&str; 3] = [crate::gate::people::CONSOLE, discord::NAME, "irc"];
+/// The platforms that a person may have an id on, beside the networks of IRC; any other name in a person's section is a
+/// mistake. Ids on one that is not connected wait for it.
+pub const PLATFORMS: [&str; 2] = [crate::gate::people::CONSOLE, discord::NAME];
 
 /// A bot that has been read from a config and checked, but touches nothing yet.
 pub struct Plan {
@@ -43,6 +43,8 @@ pub struct Plan {
     pub backup: Option<Schedule>,
     /// Discord, where it is to be connected.
     pub discord: Option<discord::settings::Settings>,
+    /// The networks of IRC that are to be connected.
+    pub networks: Vec<irc::settings::Settings>,
 }
 
 /// The world that a bot is put into.
@@ -74,9 +76,12 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
         plugins.push(Plugged { spec: whole(spec, &*plugin), plugin });
     }
     let discord = discord::settings::read(config, problems);
+    let networks = irc::settings::read(config, problems);
+    platforms::finish(config, problems);
     let names: Vec<_> = all.iter().map(|spec| spec.name).chain(["chat"]).collect();
     config.unclaimed(&names, problems);
-    config.check_platforms(&PLATFORMS, problems);
+    let platforms = PLATFORMS.into_iter().chain(networks.iter().map(|settings| &*settings.network));
+    config.check_platforms(&platforms.collect::<Vec<_>>(), problems);
     let registry = Registry::new(plugins.iter().flat_map(|plugged| plugged.spec.commands));
     let backup = Schedule::parse(&config.backup.at, config.zone);
     if let Err(what) = &backup {
@@ -94,6 +99,7 @@ pub fn plan(config: &Config, all: &'static [&'static PluginSpec], problems: &Pro
         redactor: Redactor::new(config.secrets.clone()),
         backup: backup.ok(),
         discord,
+        networks,
         registry,
         plugins,
         builtin,

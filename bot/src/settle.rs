@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The platforms, by name.
-pub type Platforms = HashMap<&'static str, Arc<dyn Platform>>;
+pub type Platforms = HashMap<String, Arc<dyn Platform>>;
 
 /// Begins to settle what is open, and returns the messages that will tell of it. Changes of the same services and
 /// environments queue up behind it from the moment that this returns.

@@ -4,6 +4,7 @@ use crate::gate::{Bot, buttons, consent};
 use crate::jobs::{Job, Missed, Run, Schedule};
 use crate::platforms::console::session;
 use crate::platforms::discord::record;
+use crate::platforms::irc;
 use crate::store::backup;
 use crate::world::Folder;
 use anyhow::Context;
@@ -79,6 +80,7 @@ pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
             buttons::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
             session::forget(store, now, &mut batch).await?;
             record::forget(store, now, &mut batch).await?;
+            irc::record::forget(store, now, &mut batch).await?;
             files.forget((now - TimeDelta::days(LOG_DAYS)).into())?;
             Ok(batch)
         }

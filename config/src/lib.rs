@@ -223,7 +223,9 @@ impl Config {
     pub fn channel(&self, name: &str) -> Vec<(String, String)> {
         let nowhere = Problems::default();
         let chats = Section::top(&self.tree, &nowhere).table("chat");
-        let on = |platform: &String| chats.as_ref().is_some_and(|chats| chats.has(platform));
+        // Each network of IRC is a platform of its own.
+        let networks = chats.as_ref().and_then(|chats| chats.table("irc"));
+        let on = |platform: &String| [&chats, &networks].into_iter().flatten().any(|chats| chats.has(platform));
         let ids = self.rooms.get(name).into_iter().flatten().filter(|(platform, _)| on(platform));
         let mut found: Vec<_> = ids.map(|(platform, id)| (platform.clone(), id.clone())).collect();
         if found.is_empty() && self.channels.iter().any(|channel| channel == name) {

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod discord;
 pub mod drill;
 pub mod github;
+pub mod irc;
 pub mod memory;
 pub mod program;
 pub mod sshd;

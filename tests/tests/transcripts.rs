@@ -1,4 +1,4 @@
-//! Plays every transcript: one file, one test; and once more on Discord, where the same things have to be done.
+//! Plays every transcript: one file, one test; and once more on Discord and on IRC, where the same things have to be done.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ fn main() {
     files.sort();
     let trials = |file: PathBuf| {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let elsewhere = file.clone();
+        let [on_discord, on_irc] = [file.clone(), file.clone()];
         [
             Trial::test(name.clone(), move || play(transcript::check(&file))),
-            Trial::test(format!("{name} on discord"), move || play(transcript::check_on_discord(&elsewhere))),
+            Trial::test(format!("{name} on discord"), move || play(transcript::check_on_discord(&on_discord))),
+            Trial::test(format!("{name} on irc"), move || play(transcript::check_on_irc(&on_irc))),
         ]
     };
     libtest_mimic::run(&Arguments::from_args(), files.into_iter().flat_map(trials).collect()).exit();

@@ -4,7 +4,7 @@ use super::Placed;
 use anyhow::{Context, Result, bail};
 use commands::reply::Reply;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// What the running bot leaves for the command line, in a file that only its owner can read.
@@ -117,14 +117,15 @@ impl Client {
         Ok(self.checked(request).await?.json().await?)
     }
 
-    /// How Discord is heard; null where it is not in the config.
+    /// The reports of the platforms that are connected, by name.
     ///
     /// # Errors
     /// When the bot can not be reached.
-    pub async fn discord(&self) -> Result<Value> {
+    pub async fn platforms(&self) -> Result<Map<String, Value>> {
         // Its status is for probes: what is not ready has a report, too.
-        let mut answer: Value = self.answer(self.http.get(self.url("/readyz"))).await?.json().await?;
-        Ok(answer["discord"].take())
+        let mut answer: Map<_, _> = self.answer(self.http.get(self.url("/readyz"))).await?.json().await?;
+        answer.retain(|_, report| report.is_object());
+        Ok(answer)
     }
 
     /// Posts JSON, and returns the answer unless it is an error.

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::say_line;
 use super::{Placed, store_folder};
 use crate::assembly;
-use crate::platforms::discord::health;
+use crate::platforms::{discord, irc};
 use crate::store::{OpenError, SledStore};
 use anyhow::Result;
 use commands::clock::Clock;
@@ -94,9 +94,11 @@ async fn running(data: &Path) -> Result<Vec<Finding>> {
     let session = client.session().await?;
     let version = session["version"].as_str().unwrap_or("?");
     let mut findings: Vec<Finding> = vec![("bot", Ok(format!("version {version} is running and answers")))];
-    let discord = client.discord().await?;
-    if !discord.is_null() {
-        findings.push(("discord", health::diagnosis(&discord)));
+    for (name, report) in client.platforms().await? {
+        findings.push(match &*name {
+            discord::NAME => ("discord", discord::health::diagnosis(&report)),
+            network => ("irc", irc::health::diagnosis(network, &report)),
+        });
     }
     findings.push(("ledger", told(client.post("/api/ledger/verify", &json!({})).await?.json().await?)));
     Ok(findings)

@@ -9,15 +9,16 @@ use crate::gate::Bot;
 use crate::gate::people::CONSOLE;
 use crate::jobs::{self, Schedule};
 use crate::outbox;
-use crate::platforms::Platform;
 use crate::platforms::console::messages::Messages;
 use crate::platforms::console::session::Doors;
 use crate::platforms::console::{Board, Console, Settings, router};
 use crate::platforms::discord::gateway::Ended;
-use crate::platforms::discord::health::{Health, probes};
+use crate::platforms::discord::health::Health;
 use crate::platforms::discord::rest::Rest;
 use crate::platforms::discord::run::Link;
 use crate::platforms::discord::{self, Discord};
+use crate::platforms::irc::{self, Irc, dial};
+use crate::platforms::{Platform, Probe, probes};
 use crate::settle::{self, Platforms};
 use crate::store::SledStore;
 use crate::upkeep;
@@ -109,7 +110,7 @@ async fn start(
     let files = Arc::new(Folder::new(&data.join("files"))?);
     let redactor = HIDE.get_or_init(|| plan.redactor().clone());
     let backup = plan.backup.take().context("the backup's schedule was not read")?;
-    let discord = plan.discord.take();
+    let (discord, networks) = (plan.discord.take(), std::mem::take(&mut plan.networks));
     let internet = Arc::new(Internet::new()?);
     let wire: Arc<dyn Wire> = internet.clone();
     let launcher = Arc::new(Programs::new(files.clone(), redactor.clone()));
@@ -125,20 +126,28 @@ async fn start(
     bot.reload_grants().await?;
     let messages = Arc::new(Messages::new(store.clone(), clock.clone()));
     let board: Arc<dyn Platform> = Arc::new(Board(messages.clone()));
-    let mut platforms = Platforms::from([(CONSOLE, board)]);
+    let mut platforms = Platforms::from([(CONSOLE.to_owned(), board)]);
     let joined = match discord {
         Some(settings) => Some(join(settings, config, &bot, wire, store.clone(), files.clone(), &clock).await?),
         None => None,
     };
     if let Some(Joined { discord, .. }) = &joined {
-        platforms.insert(discord::NAME, discord.clone());
+        platforms.insert(discord::NAME.to_owned(), discord.clone());
+    }
+    let networks = join_networks(networks, config, &bot, &store)?;
+    for irc in &networks {
+        platforms.insert(irc.name().to_owned(), irc.clone());
     }
     let open = settle::settle(&bot, &platforms).await?;
     messages.settle(&open).await?;
     if let Some(Joined { discord, .. }) = &joined {
         discord.settle(&open).await?;
     }
-    let health = joined.as_ref().map(|joined| joined.health.clone());
+    for irc in &networks {
+        irc.settle(&open).await?;
+    }
+    let mut health: Vec<Arc<dyn Probe>> = networks.iter().map(|irc| irc.health() as Arc<dyn Probe>).collect();
+    health.extend(joined.as_ref().map(|joined| joined.health.clone() as Arc<dyn Probe>));
     let doors = Doors::new(store.clone())?;
     let address = listener.local_addr()?;
     write_door(&door_file(data), &Door { address: address.to_string(), token: doors.token().to_owned() })?;
@@ -155,6 +164,9 @@ async fn start(
     tasks.spawn(keep_time(clock.clone(), services.clone()));
     for platform in platforms.into_values() {
         tasks.spawn(outbox::deliver(platform, store.clone(), services.clone()));
+    }
+    for irc in networks {
+        tasks.spawn(irc.run(services.clone()));
     }
     let (fails, failed) = mpsc::channel(1);
     if let Some(Joined { link, .. }) = joined {
@@ -178,7 +190,7 @@ async fn start(
     // sled lets one process in: a watch of one that was killed need not be waited out.
     tasks.spawn(jobs::watch(bot.clone(), "this machine".to_owned(), services.clone()));
     let link = console.first_link()?;
-    tasks.spawn(serve_http(listener, router(console.clone()).merge(probes(health)), services.clone()));
+    tasks.spawn(serve_http(listener, router(console.clone()).merge(probes::routes(health)), services.clone()));
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);
     tasks.spawn(async move {
         for line in first_lines {
@@ -212,6 +224,21 @@ async fn join(
     let discord = Discord::new(bot.clone(), rest, store, files, settings, config);
     let link = Link::connect(discord.clone(), health.clone(), clock.clone()).await?;
     Ok(Joined { discord, health, link })
+}
+
+/// The networks of IRC, beside the bot. One that can not be reached is tried again, and keeps nothing from starting.
+fn join_networks(
+    networks: Vec<irc::settings::Settings>,
+    config: &Config,
+    bot: &Arc<Bot>,
+    store: &Arc<SledStore>,
+) -> Result<Vec<Arc<Irc>>> {
+    let join = |settings: irc::settings::Settings| {
+        let network = settings.network.clone();
+        let dial = dial::Internet::new(&settings).with_context(|| format!("`[chat.irc.{network}]` can not be used"))?;
+        Ok(Irc::new(bot.clone(), store.clone(), settings, config, Arc::new(dial)))
+    };
+    networks.into_iter().map(join).collect()
 }
 
 async fn serve_http(listener: TcpListener, router: axum::Router, services: CancellationToken) {

@@ -2,16 +2,20 @@
 
 pub mod console;
 pub mod discord;
+pub mod irc;
+pub mod probes;
 
 use async_trait::async_trait;
 use commands::ledger::Place;
 use commands::reply::Reply;
+use config::{Config, Problems};
+use serde_json::Value;
 
 /// A chat platform: it renders a [`Reply`] as well as it can, and drops what it can not.
 #[async_trait]
 pub trait Platform: Send + Sync {
     /// Its name, as it stands in a [`Place`].
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Posts once for each `once` key, however often it is called with it, and returns the message's id.
     ///
@@ -30,6 +34,27 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// When the platform is away, or refuses.
     async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError>;
+}
+
+/// How the link to a platform stands.
+pub trait Probe: Send + Sync {
+    /// The platform's name.
+    fn name(&self) -> &str;
+
+    /// Whether what is said there is heard.
+    fn ready(&self) -> bool;
+
+    /// All of it, as JSON.
+    fn report(&self) -> Value;
+}
+
+/// Notes what stands under `[chat]` and is no platform. To be called once the platforms have read their parts.
+pub fn finish(config: &Config, problems: &Problems) {
+    let Some(chat) = config.section("chat", problems) else { return };
+    for platform in [discord::NAME, irc::SECTION] {
+        chat.has(platform);
+    }
+    chat.finish();
 }
 
 /// Why a platform did not do it.

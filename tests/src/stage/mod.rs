@@ -3,6 +3,7 @@
 mod codes;
 pub mod elsewhere;
 mod mortal;
+pub mod on_irc;
 mod ships;
 pub mod transcript;
 pub mod world;
@@ -95,7 +96,7 @@ impl Board {
 
 #[async_trait]
 impl Platform for Board {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         CONSOLE
     }
 
@@ -338,7 +339,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
     });
     bot.reload_grants().await?;
     let platform = join(&bot, &config, &store, &dead);
-    settle::settle(&bot, &Platforms::from([(platform.name(), platform.clone())])).await?;
+    settle::settle(&bot, &Platforms::from([(platform.name().to_owned(), platform.clone())])).await?;
     tokio::spawn(outbox::deliver(platform, store.clone(), dead.clone()));
     let every_minute = Schedule::parse("* * * * *", config.zone).map_err(|error| anyhow::anyhow!(error))?;
     let reminders = upkeep::reminders(&bot, every_minute);

@@ -2,7 +2,9 @@
 
 use super::Stage;
 use super::elsewhere::Elsewhere;
+use super::on_irc::OnIrc;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A transcript's parts.
@@ -102,11 +104,7 @@ impl Transcript {
     /// What is different, or why it can not be played there.
     pub async fn play_on_discord(&self) -> Result<()> {
         let lines: Vec<_> = self.block("chat").unwrap_or_default().lines().filter_map(Line::parse).collect();
-        let channel = |line: &Line| if let Line::Said { channel, .. } = line { Some(channel.clone()) } else { None };
-        let mut channels: Vec<_> = lines.iter().filter_map(channel).collect();
-        channels.sort();
-        channels.dedup();
-        let mut stage = Elsewhere::new(self.block("toml").unwrap_or_default(), &channels).await?;
+        let mut stage = Elsewhere::new(self.block("toml").unwrap_or_default(), &channels(&lines)).await?;
         for line in lines {
             let shown = format!("{line:?}");
             stage.play(line).await.with_context(|| format!("at {shown}"))?;
@@ -114,6 +112,24 @@ impl Transcript {
         let (written, done) = (untimed(self.block("ledger").unwrap_or_default()), untimed(&stage.finish().await?));
         if written != done {
             bail!("on Discord, something else was done:\n{}", difference(&written, &done));
+        }
+        Ok(())
+    }
+
+    /// Plays it on IRC, and makes sure that the same things are done, whatever time they take.
+    ///
+    /// # Errors
+    /// What is different, or why it can not be played there.
+    pub async fn play_on_irc(&self) -> Result<()> {
+        let lines: Vec<_> = self.block("chat").unwrap_or_default().lines().filter_map(Line::parse).collect();
+        let mut stage = OnIrc::new(self.block("toml").unwrap_or_default(), &channels(&lines)).await?;
+        for line in lines {
+            let shown = format!("{line:?}");
+            stage.play(line).await.with_context(|| format!("at {shown}"))?;
+        }
+        let (written, done) = (untimed(self.block("ledger").unwrap_or_default()), untimed(&stage.finish().await?));
+        if written != done {
+            bail!("on IRC, something else was done:\n{}", difference(&written, &done));
         }
         Ok(())
     }
@@ -159,6 +175,13 @@ impl Line {
     }
 }
 
+/// Where something is said in these lines.
+fn channels(lines: &[Line]) -> Vec<String> {
+    let channel = |line: &Line| if let Line::Said { channel, .. } = line { Some(channel.clone()) } else { None };
+    let channels: BTreeSet<_> = lines.iter().filter_map(channel).collect();
+    channels.into_iter().collect()
+}
+
 /// A ledger without its times.
 fn untimed(ledger: &str) -> String {
     ledger.lines().filter_map(|line| line.split_once(' ')).map(|(_, entry)| format!("{entry}\n")).collect()
@@ -170,6 +193,14 @@ fn untimed(ledger: &str) -> String {
 /// What is different, or why it can not be played there.
 pub async fn check_on_discord(file: &Path) -> Result<()> {
     Transcript::parse(&std::fs::read_to_string(file)?)?.play_on_discord().await
+}
+
+/// Plays the transcript in this file on IRC, as [`Transcript::play_on_irc`] does.
+///
+/// # Errors
+/// What is different, or why it can not be played there.
+pub async fn check_on_irc(file: &Path) -> Result<()> {
+    Transcript::parse(&std::fs::read_to_string(file)?)?.play_on_irc().await
 }
 
 /// Plays the transcript in this file, and compares; with `UPDATE=1`, writes what came out instead.

@@ -184,7 +184,7 @@ pub struct Board(pub Arc<Messages>);
 
 #[async_trait]
 impl Platform for Board {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         CONSOLE
     }
 

@@ -3,7 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::health::{Health, Hear, probes};
+use super::health::{Health, Hear};
+use crate::platforms::probes;
 use anyhow::{Context, Result};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -131,7 +132,7 @@ pub fn router(endpoint: Arc<Endpoint>) -> Router {
     Router::new()
         .route("/interactions", post(take).get(about))
         .with_state(endpoint)
-        .merge(probes(Some(health)))
+        .merge(probes::routes(vec![health]))
         .fallback(async || refused(StatusCode::NOT_FOUND, "There is nothing here but `POST /interactions`."))
 }
 

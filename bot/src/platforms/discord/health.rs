@@ -1,9 +1,6 @@
 //! How the ways in to Discord stand, for probes, for the watchdog and for `deckhand doctor`.
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use crate::platforms::Probe;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::clock::Clock;
 use commands::text;
@@ -74,6 +71,20 @@ impl Shard {
             "acknowledged": self.acknowledged,
             "round_trip_ms": self.round_trip.map(|trip| u64::try_from(trip.as_millis()).unwrap_or(u64::MAX)),
         })
+    }
+}
+
+impl Probe for Health {
+    fn name(&self) -> &str {
+        super::NAME
+    }
+
+    fn ready(&self) -> bool {
+        Health::ready(self)
+    }
+
+    fn report(&self) -> Value {
+        Health::report(self)
     }
 }
 
@@ -218,19 +229,6 @@ impl Known {
     }
 }
 
-/// What probes ask: `/healthz` is 200 while the process works, `/readyz` while Discord is heard too, or 503. Without
-/// `health` Discord is not in the config, and nothing waits for it.
-pub fn probes<S: Clone + Send + Sync + 'static>(health: Option<Arc<Health>>) -> Router<S> {
-    let ready = move || {
-        let ready = health.as_ref().is_none_or(|health| health.ready());
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let report = health.as_ref().map(|health| health.report());
-        let answer = (status, axum::Json(json!({ "ready": ready, "discord": report }))).into_response();
-        async { answer }
-    };
-    Router::new().route("/healthz", get(async || axum::Json(json!({ "alive": true })))).route("/readyz", get(ready))
-}
-
 /// What a [`report`](Health::report) means for the operator: how Discord is heard, or what to mend.
 ///
 /// # Errors
@@ -272,9 +270,6 @@ pub fn diagnosis(report: &Value) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::body::{Body, to_bytes};
-    use axum::http::Request;
-    use tower::ServiceExt;
 
     fn health(gateway: bool) -> Arc<Health> {
         Health::new(Clock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap()), gateway)
@@ -360,26 +355,5 @@ mod tests {
         wrong("shard 1 is away since 2027-01-15T08:00:05Z");
         health.excuse(Duration::from_secs(60));
         wrong("no more sessions until 2027-01-15T08:01:05Z");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn probes_answer_with_their_status() {
-        let away = health(true);
-        away.expect(1);
-        let near = health(true);
-        near.expect(1);
-        near.set(0, Stage::Ready);
-        for (health, path, expected, discord) in [
-            (None, "/readyz", 200, json!(null)),
-            (None, "/healthz", 200, json!(null)),
-            (Some(away.clone()), "/readyz", 503, json!("connecting")),
-            (Some(away), "/healthz", 200, json!(null)),
-            (Some(near), "/readyz", 200, json!("ready")),
-        ] {
-            let answer = probes::<()>(health).oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-            assert_eq!(answer.status(), expected, "{path}");
-            let body: Value = serde_json::from_slice(&to_bytes(answer.into_body(), 10_000).await.unwrap()).unwrap();
-            assert_eq!(body["discord"]["gateway"]["shards"][0]["state"], discord, "{path}");
-        }
     }
 }

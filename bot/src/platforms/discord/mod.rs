@@ -372,7 +372,7 @@ impl Discord {
 
 #[async_trait]
 impl Platform for Discord {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 

@@ -48,9 +48,7 @@ pub struct Endpoint {
 /// Reads `[chat.discord]`, where it stands.
 pub fn read(config: &Config, problems: &Problems) -> Option<Settings> {
     let chat = config.section("chat", problems)?;
-    let section = chat.table("discord");
-    chat.finish();
-    let section = section?;
+    let section = chat.table(super::NAME)?;
     let guilds = section.required_texts("guilds");
     for guild in guilds.iter().filter(|guild| !is_id(guild)) {
         let what = format!("{} is no id of a server", config::quoted(guild));

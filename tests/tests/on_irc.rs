@@ -1,0 +1,272 @@
+//! What only IRC has: nicks that prove nothing, numbers, lines of 512 bytes, networks that break.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+use std::time::Duration;
+use tests::irc::{Network, Person, mask};
+use tests::stage::on_irc::OnIrc;
+use tests::stage::transcript::Line;
+
+const CONFIG: &str = r#"
+environments = ["staging", "production"]
+
+[people.ana]
+roles = ["deployer"]
+[people.ben]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+[[policy]]
+allow = "deploy ship env=production"
+to = ["deployer"]
+confirm = true
+
+[deploy]
+
+[services.hello]
+repository = "/srv/hello"
+[services.hello.deploy]
+command = ["./ship", "{environment}", "{commit}"]
+health = { url = "http://hello.example/{environment}/health", contains = "ok {commit}", tries = 2 }
+"#;
+
+async fn stage() -> OnIrc {
+    with("", Network::default()).await
+}
+
+async fn with(more: &str, network: Network) -> OnIrc {
+    let stage = OnIrc::with(CONFIG, &["ops".to_owned()], more, network).await.unwrap();
+    ["ana", "ben", "eve"].iter().for_each(|nick| stage.network.arrive(nick));
+    stage
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+async fn say(stage: &mut OnIrc, who: &str, what: &str) {
+    let line = Line::Said { who: who.to_owned(), channel: "ops".to_owned(), what: what.to_owned() };
+    stage.play(line).await.unwrap();
+}
+
+/// Whether a line that holds `text` was said to `target`.
+fn heard(stage: &OnIrc, target: &str, text: &str) -> bool {
+    stage.network.heard_by(target).iter().any(|line| line.contains(text))
+}
+
+fn count(stage: &OnIrc, text: &str) -> usize {
+    stage.network.state().said.iter().filter(|said| said.text.contains(text)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_is_a_line_at_each_stage_and_a_choice_goes_back() {
+    let mut stage = stage().await;
+    say(&mut stage, "ana", "deploy ship hello staging v1").await;
+    say(&mut stage, "ana", "deploy ship hello staging v2").await;
+    let lines = stage.network.heard_by("#ops");
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("v2 (2222222)")).collect();
+    assert!(told[0].starts_with("[#") && told[0].contains("] … hello in staging: shipping v2"), "{lines:#?}");
+    assert!(told.iter().any(|line| line.contains("] ana: ✓ hello in staging: v2 (2222222) is live")), "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("shipping v2")).count(), 1);
+    let number = stage.network.choice("ana", "Rollback to v1 (1111111)").unwrap();
+    stage.network.say("ana", "#ops", &format!("!{number}"));
+    pass(20).await;
+    assert!(heard(&stage, "#ops", "✓ hello in staging: v1 (1111111) is live"));
+    stage.network.say("ana", "#ops", &format!("!{number}"));
+    pass(5).await;
+    assert!(heard(&stage, "ana", "pressed this button"));
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nick_proves_nothing() {
+    for (old, more) in [(false, ""), (true, ""), (false, "identity = \"account\"\n")] {
+        let network = Network::default();
+        network.state().knobs.old = old;
+        let stage = with(more, network).await;
+        // Eve calls herself by the name of a deployer, and is logged in to nothing.
+        stage.network.state().people.insert("ana".to_owned(), Person::default());
+        stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+        pass(20).await;
+        assert!(heard(&stage, "ana", "a nick proves nothing"), "{:?}", stage.network.state().said);
+        stage
+            .network
+            .state()
+            .people
+            .insert("ana".to_owned(), Person { account: Some("eve".to_owned()), fingerprint: None });
+        stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+        pass(20).await;
+        assert_eq!(stage.ledger().await.unwrap(), "");
+        // And ana is ana under any nick.
+        stage
+            .network
+            .state()
+            .people
+            .insert("anna".to_owned(), Person { account: Some("ana".to_owned()), fingerprint: None });
+        stage.network.say("anna", "deckhand", "deploy ship hello staging v1");
+        pass(30).await;
+        assert!(stage.ledger().await.unwrap().contains("ana deploy.ship hello"), "{:?}", stage.network.state().said);
+        assert!(heard(&stage, "anna", "is live"));
+        stage.finish().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_can_be_the_proof() {
+    let print = "ab".repeat(32);
+    let nobody = ["ana", "ben"].map(|name| format!("[people.{name}]\nroles = [\"deployer\"]\n"));
+    let config = nobody.iter().fold(CONFIG.to_owned(), |config, person| config.replace(person, ""));
+    let more = format!("identity = \"certificate\"\n[people.dan]\nroles = [\"deployer\"]\nlibera = \"{print}\"\n");
+    let stage = OnIrc::with(&config, &["ops".to_owned()], &more, Network::default()).await.unwrap();
+    let colons = ["AB"; 32].join(":");
+    stage.network.state().people.insert("whoever".to_owned(), Person { account: None, fingerprint: Some(colons) });
+    stage.network.state().people.insert("eve".to_owned(), Person { account: Some(print), fingerprint: None });
+    for nick in ["eve", "whoever"] {
+        stage.network.say(nick, "#ops", "!deploy ship hello staging v1");
+        pass(30).await;
+    }
+    assert!(heard(&stage, "eve", "shows no certificate of yours"));
+    assert!(stage.ledger().await.unwrap().contains("dan deploy.ship hello"));
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_nick_or_a_netsplit_in_the_middle_of_a_question_voids_it_out_loud() {
+    for how in ["nick", "quit", "account", "link"] {
+        let mut stage = stage().await;
+        say(&mut stage, "ana", "deploy ship hello staging v1").await;
+        say(&mut stage, "ana", "deploy ship hello production v1").await;
+        let yes = stage.network.state().said.iter().rev().find_map(|said| {
+            said.text.split(" · ").find_map(|choice| choice.strip_prefix('!')?.split_once(' ')?.0.parse::<u32>().ok())
+        });
+        let before = stage.ledger().await.unwrap();
+        match how {
+            "nick" => stage.network.rename("ana", "ana_"),
+            "quit" => stage.network.quit("ana"),
+            "account" => stage.network.send(format!(":{} ACCOUNT *", mask("ana"))),
+            _ => stage.network.break_link(),
+        }
+        pass(90).await;
+        assert!(heard(&stage, "#ops", "question is void"), "{how}: {:?}", stage.network.state().said);
+        stage.network.arrive("ana");
+        stage.network.say("ana", "#ops", &format!("!{}", yes.unwrap()));
+        pass(20).await;
+        assert_eq!(stage.ledger().await.unwrap(), before, "{how}");
+        stage.finish().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_story_is_told_to_its_end_once_when_the_server_goes_away() {
+    for breaks_at_ping in [false, true] {
+        let mut stage = stage().await;
+        say(&mut stage, "ben", "help").await;
+        stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+        stage
+            .network
+            .until("it is shipping", |state| state.said.iter().find(|said| said.text.contains("shipping")).map(drop))
+            .await;
+        if breaks_at_ping {
+            // The server reads the last word, and breaks before it has said so.
+            stage.network.state().knobs.breaks_at_ping = true;
+            pass(30).await;
+        } else {
+            stage.network.state().knobs.down = true;
+            stage.network.break_link();
+            pass(60).await;
+            stage.network.state().knobs.down = false;
+        }
+        pass(600).await;
+        let ends: Vec<_> =
+            stage.network.heard_by("#ops").into_iter().filter(|line| line.contains("✓ hello in staging: v1")).collect();
+        match breaks_at_ping {
+            false => assert_eq!(ends.len(), 1, "{ends:?}"),
+            // Nobody can know whether it was heard: it is said again, and says so.
+            true => assert!(ends.len() == 1 || ends[1].contains("[#"), "{ends:?}"),
+        }
+        stage.finish().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn floods_and_noise_are_answered_by_nothing() {
+    let mut stage = stage().await;
+    let before = stage.network.state().sent.len();
+    for _ in 0..200 {
+        stage.network.say("eve", "deckhand", "\u{1}VERSION\u{1}");
+        stage.network.say("eve", "#ops", "!!! hello everybody");
+        stage.network.send(format!(":{} NOTICE deckhand :!help", mask("eve")));
+        stage.network.send(":irc.test 999 deckhand :what?");
+        stage.network.send("garbage");
+        stage.network.send(":");
+    }
+    pass(20).await;
+    assert_eq!(stage.network.state().sent.len(), before);
+    for _ in 0..100 {
+        stage.network.say("eve", "#ops", "!help");
+    }
+    pass(30).await;
+    assert!(stage.network.state().sent.len() < before + 60, "{}", stage.network.state().sent.len() - before);
+    assert_eq!(count(&stage, "You say more than I can take"), 1);
+    say(&mut stage, "ana", "deploy ship hello staging v1").await;
+    assert!(heard(&stage, "#ops", "is live"));
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_answers_come_in_pages_and_hostile_words_stay_words() {
+    let mut stage = stage().await;
+    say(&mut stage, "ana", "\u{02}help\u{02}").await;
+    assert!(heard(&stage, "ana", "6 more lines: !more"));
+    assert!(heard(&stage, "ana", "`!whoami` Show"), "commands are shown as they are typed here");
+    let before = stage.network.state().said.len();
+    stage.network.say("ana", "#ops", "!more");
+    pass(5).await;
+    assert!(stage.network.state().said.len() > before);
+    stage.network.say("ana", "#ops", &format!("!deploy ship hello staging {}", "한국어".repeat(200)));
+    stage.network.say("ana", "#ops", "!deploy ship hello staging v1\u{202e} @everyone `x`");
+    stage.network.say("ana", "#ops", "!lock \u{03}04,05nothing; rm -rf /");
+    stage.network.say("ana", "#ops", "!deploy ship ?");
+    pass(20).await;
+    assert_eq!(stage.ledger().await.unwrap(), "");
+    assert!(heard(&stage, "ana", "Next:"), "{:?}", stage.network.heard_by("ana"));
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_gets_in_and_stays_in() {
+    let network = Network::default();
+    {
+        let mut state = network.state();
+        state.knobs.taken = vec!["deckhand".to_owned()];
+        state.knobs.password = Some("ZGVja2hhbmQAZGVja2hhbmQAczNjcjN0".to_owned());
+    }
+    let mut stage = with("sasl = \"plain\"\npassword = \"s3cr3t\"\n", network).await;
+    let nick = |stage: &OnIrc| stage.network.state().nick.clone();
+    assert_eq!(nick(&stage).as_deref(), Some("deckhand_"));
+    stage.network.state().knobs.taken.clear();
+    pass(70).await;
+    assert_eq!(nick(&stage).as_deref(), Some("deckhand"));
+    // Thrown out, it comes back once.
+    for (times, back) in [(1, true), (2, false)] {
+        stage.network.state().joined.clear();
+        stage.network.send(format!(":{} KICK #ops deckhand :out", mask("eve")));
+        pass(60).await;
+        assert_eq!(!stage.network.state().joined.is_empty(), back, "kick {times}");
+    }
+    // A server that says nothing more is left for another connection, where a closed channel is tried again and again.
+    stage.network.state().knobs.closed.insert("#ops".to_owned(), "475".to_owned());
+    stage.network.state().knobs.silent = true;
+    pass(120).await;
+    stage.network.state().knobs.silent = false;
+    assert_eq!(stage.network.state().connections, 2);
+    assert!(stage.network.state().joined.is_empty());
+    stage.network.state().knobs.closed.clear();
+    pass(60).await;
+    assert_eq!(stage.network.state().joined, ["#ops"]);
+    say(&mut stage, "ana", "whoami").await;
+    assert!(heard(&stage, "#ops", "ana") || heard(&stage, "ana", "ana"));
+    stage.finish().await.unwrap();
+}
