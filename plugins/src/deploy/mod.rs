@@ -5,6 +5,7 @@ mod cancel;
 mod ci;
 mod commits;
 mod compare;
+mod course;
 mod driver;
 mod git;
 mod github;
@@ -22,6 +23,7 @@ mod settings;
 mod ship;
 mod show;
 mod status;
+mod strategy;
 mod verdict;
 
 use async_trait::async_trait;

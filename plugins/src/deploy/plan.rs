@@ -2,7 +2,7 @@
 
 use super::driver::Work;
 use super::records::{LIVE, Live, Release, Target};
-use super::settings::{Names, Service};
+use super::settings::{Host, Names, Service};
 use commands::act::Act;
 use std::time::Duration;
 
@@ -31,6 +31,12 @@ impl Plan<'_> {
     /// What its driver is to do, as the act of this number; `release` is another than the plan's when it is put back.
     pub fn work<'a>(&'a self, number: u64, release: &'a Release, grace: Duration) -> Work<'a> {
         work(self.service, &self.target, release, number, grace)
+    }
+
+    /// Whether it takes more than shipping to one place and checking it.
+    pub fn is_course(&self) -> bool {
+        let hosts = self.service.hosts(&self.target.environment);
+        !hosts.is_empty() || self.service.strategy.switch().is_some()
     }
 
     pub fn names(&self) -> Names<'_> {
@@ -83,6 +89,8 @@ pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
         commit: &release.commit,
         reference: &release.reference,
         host: None,
+        colour: None,
+        weight: None,
     }
 }
 
@@ -100,10 +108,29 @@ pub(super) fn work<'a>(
         repository: &service.repository,
         release,
         hosts: service.hosts(&target.environment).iter().collect(),
+        colour: None,
         log: log_name(target, act),
         limit: service.limit,
         grace,
     }
+}
+
+/// The most logs that a message has as files.
+const LOGS: usize = 8;
+
+/// The logs of a deploy, with what they are called.
+pub(super) fn logs(service: &Service, target: &Target, number: u64) -> Vec<(String, String)> {
+    let (log, hosts) = (log_name(target, number), service.hosts(&target.environment));
+    let stem = log.trim_end_matches(".log");
+    let of_host = |host: &Host| (format!("Log of #{number} on {}", host.name), format!("{stem}.{}.log", host.name));
+    let mut logs: Vec<_> = hosts.iter().take(LOGS).map(of_host).collect();
+    if hosts.is_empty() {
+        logs.push((format!("Log of #{number}"), log.clone()));
+    }
+    if service.strategy.switch().is_some() {
+        logs.push((format!("Switches of #{number}"), format!("{stem}.switch.log")));
+    }
+    logs
 }
 
 /// The name of a deploy's log.

@@ -4,6 +4,7 @@ use super::commits::{self, Commit, MOST};
 use super::plan::{Plan, Way};
 use super::records::{self, Target};
 use super::settings::Service;
+use super::strategy::{Step, Strategy};
 use super::{Deployer, git};
 use commands::act::Act;
 use commands::cx::{Cx, Foreseen};
@@ -16,6 +17,9 @@ use std::fmt::Debug;
 
 /// How many commits are shown.
 const SHOWN: usize = 8;
+
+/// How many steps are shown.
+const SHOWN_STEPS: usize = 12;
 
 /// How many authors are named.
 const AUTHORS: usize = 5;
@@ -42,12 +46,15 @@ struct Grounds {
 
 impl Grounds {
     fn of(plan: &Plan<'_>, foreseen: &Foreseen) -> Grounds {
-        let Service { repository, driver, targets, health, .. } = plan.service;
+        let Service { repository, driver, targets, health, balancer, .. } = plan.service;
         Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
             policy: hash(&(foreseen.confirm, foreseen.code, &foreseen.who_may)),
-            how: hash(&(repository, driver, targets, health)),
+            how: match plan.service.strategy {
+                Strategy::AllAtOnce => hash(&(repository, driver, targets, health)),
+                ref strategy => hash(&(repository, driver, targets, health, strategy, balancer)),
+            },
         }
     }
 
@@ -134,7 +141,22 @@ impl Deployer {
         if let Some((says, _)) = ci {
             reply = reply.field("CI", says);
         }
-        let work = plan.work(0, release, std::time::Duration::ZERO);
+        let mut colour = None;
+        let mut work = plan.work(0, release, std::time::Duration::ZERO);
+        if plan.is_course() {
+            let steps = self.steps(cx, plan).await?;
+            let shipped = steps.iter().find_map(|step| if let Step::Ship(place) = step { Some(place) } else { None });
+            if let Some(place) = shipped {
+                work.hosts.retain(|host| place.hosts.contains(&host.name));
+            }
+            colour = shipped.and_then(|place| place.colour.clone());
+            let told = steps.iter().take(SHOWN_STEPS).enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
+            let more = steps.len().saturating_sub(SHOWN_STEPS);
+            let more = (more > 0).then(|| format!("… and {more} more"));
+            let told = told.chain(more).collect::<Vec<_>>().join("\n");
+            reply = reply.field(format!("Steps ({})", service.strategy.name()), told);
+        }
+        work.colour = colour.as_deref();
         reply = reply.field("How", format!("It {}.", service.driver.says(&work)));
         if let Some(rehearsed) = service.driver.rehearse(cx.ports(), &work).await {
             let says = rehearsed.unwrap_or_else(|why| format!("It could not be rehearsed: {why}."));

@@ -2,13 +2,15 @@
 
 use super::Deployer;
 use super::driver::{Board, End, Found, Run};
+use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
+use super::ship::Outcome;
 use super::{health, plan, ship};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
-use commands::reply::{Outcome, Reply, Tone};
+use commands::reply::{Reply, Tone};
 use commands::stop::{Result, Stop};
 
 const INTERRUPTED: &str = "Deckhand was stopped in the middle of this deploy, and has not run it again.";
@@ -29,6 +31,9 @@ impl Deployer {
     async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &Target, mut deploy: Deploy) -> Result<Reply> {
         let number = deploy.number;
         let service = self.settings.services.get(&target.service);
+        if let (Some(service), false) = (service, deploy.steps.is_empty()) {
+            return self.go_on(cx, permit, service, target, deploy).await;
+        }
         let Some(end) = self.end_of(cx, permit, target, &deploy, service).await else {
             return Err(left_again(target, number));
         };
@@ -42,7 +47,7 @@ impl Deployer {
         let reply = match found {
             Ok(()) => {
                 deploy.state = Progress::Good { at };
-                ship::make_live(permit, target, &deploy.release, &before, at)?;
+                ship::make_live(permit, target, &deploy.release, &before, at, None)?;
                 let (noted, says) = match service.and_then(|service| service.health.as_ref()) {
                     Some(_) => ("its health check said so", "Its health check says that"),
                     None => ("it ended well", "It has ended well:"),
@@ -65,11 +70,42 @@ impl Deployer {
                 let why = format!("{met} {now}");
                 deploy.state = Progress::Bad { at, why: why.clone() };
                 permit.failed(format!("Deckhand was stopped in the middle of it. {why}"));
-                told(Tone::Bad, target, number, format!("{INTERRUPTED} {why} {next}.")).outcome(Outcome::Broken)
+                told(Tone::Bad, target, number, format!("{INTERRUPTED} {why} {next}."))
+                    .outcome(commands::reply::Outcome::Broken)
             }
         };
         DEPLOYS.put(permit, name(target, number), &deploy)?;
         Ok(reply.file(format!("Log of #{number}"), deploy.log))
+    }
+
+    /// Goes on with a deploy of several steps from the one that it was at.
+    async fn go_on(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        service: &Service,
+        target: &Target,
+        deploy: Deploy,
+    ) -> Result<Reply> {
+        let number = deploy.number;
+        let registered = self.register(target, number);
+        let (step, all) = (deploy.at + 1, deploy.steps.len());
+        let says =
+            format!("Deckhand was restarted in the middle of this deploy, and goes on from step {step} of {all}.");
+        cx.progress(told(Tone::Working, target, number, says));
+        let before = live(cx.store(), target).await?;
+        let (release, why) = (deploy.release.clone(), permit.entry().draft.why.clone());
+        let plan = Plan { service, target: target.clone(), release, before, way: Way::Forward, why };
+        let went_on = "Deckhand was restarted in the middle of this deploy, and went on from where it was.";
+        let reply = match self.course(cx, permit, &plan, &registered.cancel, deploy, true).await? {
+            Outcome::Left(_) => return Err(left_again(target, number)),
+            Outcome::Good => told(Tone::Good, target, number, format!("{went_on} {} is live and well.", plan.release)),
+            Outcome::Bad(why) => {
+                let says = format!("{went_on} {} is not live. {}.", plan.release, why.trim_end_matches('.'));
+                told(Tone::Bad, target, number, says).outcome(commands::reply::Outcome::Broken)
+            }
+        };
+        Ok(ship::with_logs(cx, reply, service, target, number).await)
     }
 
     /// Whether it is known what is live instead, and a sentence that says so.
@@ -172,6 +208,9 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         began: draft.at,
         state: Progress::Bad { at: draft.at, why: String::new() },
         log,
+        steps: Vec::new(),
+        at: 0,
+        back: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the deploy plugin keeps: every deploy, and what is live where.
 
 use super::driver::Handle;
+use super::strategy::Step;
 use chrono::{DateTime, Utc};
 use commands::ledger::{self, Entry};
 use commands::store::Read;
@@ -64,6 +65,12 @@ pub struct Live {
     pub deploy: u64,
     /// Since when.
     pub since: DateTime<Utc>,
+    /// The colour that everybody is served by, where there are two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
+    /// What the other colour had when this went live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Release>,
     /// A later deploy of which nobody knows how far it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<u64>,
@@ -84,6 +91,19 @@ pub struct Deploy {
     pub state: Progress,
     /// The name of its log.
     pub log: String,
+    /// Its steps, where it has more than shipping and one check: what a later start goes on from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Which of them is being taken, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub at: usize,
+    /// Why these steps lead back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
+}
+
+fn is_first(at: &usize) -> bool {
+    *at == 0
 }
 
 /// How a deploy stands.

@@ -4,6 +4,7 @@ use super::ci::Ci;
 use super::driver::{self, Driver};
 use super::github::{self, GitHub, Home};
 use super::records::Target;
+use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
 use commands::plugin::Setup;
 use config::Section;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The names that stand for something in a command, an environment variable, or a health check's address and text.
-const PLACEHOLDERS: [&str; 6] = ["service", "environment", "commit", "ref", "target", "host"];
+const PLACEHOLDERS: [&str; 8] = ["service", "environment", "commit", "ref", "target", "host", "colour", "weight"];
 
 /// The whole of it.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,10 @@ pub struct Service {
     pub health: Option<Health>,
     /// Which checks of continuous integration it has to have passed.
     pub ci: Option<Ci>,
+    /// How all that people are served shows that it is well, where that is seen elsewhere.
+    pub balancer: Option<Health>,
+    /// In which steps a release comes to all targets.
+    pub strategy: Strategy,
 }
 
 /// A target: one of several places within an environment that a release is shipped to.
@@ -71,6 +76,8 @@ pub struct Host {
     pub address: String,
     /// What its program's environment has beside the service's own.
     pub variables: BTreeMap<String, String>,
+    /// Which of two colours it belongs to.
+    pub colour: Option<String>,
 }
 
 impl Service {
@@ -108,6 +115,10 @@ pub struct Names<'a> {
     pub reference: &'a str,
     /// One of the environment's targets.
     pub host: Option<&'a Host>,
+    /// Its colour, or the one that is switched to.
+    pub colour: Option<&'a str>,
+    /// The share of the load that the colour gets, in percent.
+    pub weight: Option<&'a str>,
 }
 
 impl Names<'_> {
@@ -133,8 +144,21 @@ impl Names<'_> {
             "ref" => Some(self.reference),
             "target" => self.host.map(|host| &*host.name),
             "host" => self.host.map(|host| &*host.address),
+            "colour" => self.colour,
+            "weight" => self.weight,
             _ => None,
         }
+    }
+}
+
+impl Health {
+    /// Whether it can tell one target, or colour, from another.
+    pub fn tells_places(&self) -> bool {
+        let texts = [Some(&self.url), self.contains.as_ref()];
+        texts
+            .into_iter()
+            .flatten()
+            .any(|text| ["{target}", "{host}", "{colour}"].iter().any(|name| text.contains(name)))
     }
 }
 
@@ -186,10 +210,11 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let limit = section.duration("limit").unwrap_or(Duration::from_secs(15 * 60));
     let targets = targets(&section, &environments);
     let unsafe_back = section.texts("unsafe_back");
-    let health = section.table("health").map(health);
+    let [health, balancer] = ["health", "balancer"].map(|key| section.table(key).map(health));
+    let strategy = strategy::read(setup, &section, &targets);
     section.finish();
     let driver = driver.filter(|_| !repository.is_empty())?;
-    Some(Service { repository, driver, limit, environments, targets, unsafe_back, health, ci })
+    Some(Service { repository, driver, limit, environments, targets, strategy, unsafe_back, health, balancer, ci })
 }
 
 /// Reads `[targets.ENVIRONMENT.NAME]`.
@@ -204,8 +229,9 @@ fn targets(section: &Section<'_>, environments: &[String]) -> BTreeMap<String, V
         let address = section.text("host").unwrap_or_else(|| name.clone());
         let variables = section.text_map("variables");
         variables.values().for_each(|value| check_placeholders(&section, "variables", value));
+        let colour = section.text("colour");
         section.finish();
-        Host { name, address, variables }
+        Host { name, address, variables, colour }
     };
     let all = environments.iter().map(|name| (name.clone(), section.tables(name).into_iter().map(host).collect()));
     let all = all.collect();
@@ -267,8 +293,15 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_once_and_other_braces_stay() {
-        let names =
-            Names { service: "hello", environment: "staging", commit: "abc", reference: "{commit}", host: None };
+        let names = Names {
+            service: "hello",
+            environment: "staging",
+            commit: "abc",
+            reference: "{commit}",
+            host: None,
+            colour: None,
+            weight: None,
+        };
         let cases = [
             ("", ""),
             ("{service}/{environment}", "hello/staging"),

@@ -1,10 +1,11 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
-use super::driver::{Begun, Board, End, Ending, Run};
+use super::driver::{Begun, Board, End, Ending, Run, Shown};
 use super::health;
-use super::plan::{Plan, log_name, names};
-use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, name};
-use super::settings::{Health, OnStop};
+use super::plan::{Plan, Way, logs, names};
+use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
+use super::settings::{Health, OnStop, Service};
+use super::strategy::Step;
 use super::{Cancel, Deployer};
 use super::{over, show};
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use commands::cx::Cx;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use commands::text;
+use futures::future::join_all;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -49,17 +51,30 @@ impl Deployer {
             })
             .await?;
         let version = super::records::live(cx.store(), &plan.target).await?.1;
-        let log = log_name(&plan.target, number);
-        Ok(match outcome {
-            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &log).await),
+        let reply = match outcome {
+            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number).await),
             _ => show::live(&plan, number, version, cx.now().with_timezone(&cx.ports().vocabulary.zone)),
-        }
-        .file(format!("Log of #{number}"), log))
+        };
+        Ok(with_logs(cx, reply, plan.service, &plan.target, number).await)
     }
 
-    async fn tail(&self, cx: &Cx, log: &str) -> String {
-        let tail = cx.ports().files.tail(log, 2_000).await.ok().flatten().unwrap_or_default();
-        let lines: Vec<_> = tail.lines().collect();
+    /// The steps of a plan.
+    pub(super) async fn steps(&self, cx: &Cx, plan: &Plan<'_>) -> Result<Vec<Step>> {
+        let live = plan.before.0.as_ref();
+        let kept = live.and_then(|live| live.kept.as_ref()).is_some_and(|kept| kept.commit == plan.release.commit);
+        // Whatever was tried since went to the colour that serves nobody.
+        let last = history(cx.store(), &plan.target, 1).await?.pop().map(|deploy| deploy.number);
+        let kept = plan.way == Way::Back && kept && last == live.map(|live| live.deploy);
+        let serving = live.and_then(|live| live.colour.as_deref());
+        Ok(plan.service.strategy.steps(plan.service.hosts(&plan.target.environment), serving, kept))
+    }
+
+    /// The last lines of a deploy's logs.
+    async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64) -> String {
+        let logs = logs(plan.service, &plan.target, number);
+        let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
+        let tails: Vec<_> = join_all(tails).await.into_iter().filter_map(|tail| tail.ok().flatten()).collect();
+        let lines: Vec<_> = tails.iter().flat_map(|tail| tail.lines()).collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
@@ -71,8 +86,15 @@ impl Deployer {
             who: cx.who().to_owned(),
             began: cx.now(),
             state: Progress::Bad { at: cx.now(), why: String::new() },
-            log: work.log.clone(),
+            log: work.log_of(work.hosts.first().copied()),
+            steps: Vec::new(),
+            at: 0,
+            back: None,
         };
+        if plan.is_course() {
+            deploy.steps = self.steps(cx, plan).await?;
+            return self.course(cx, permit, plan, cancel, deploy, false).await;
+        }
         let run = Run { ports: cx.ports(), permit, work, cancel: cancel.token.clone(), board: Board::default() };
         let begun = plan.service.driver.begin(&run).await;
         let Begun { handle, end } = begun.map_err(|error| {
@@ -86,7 +108,8 @@ impl Deployer {
             end.await;
             return Err(stop);
         }
-        let met = match self.follow(cx, plan, &run, end).await {
+        let draw = |elapsed, shown: &Shown| show::under_way(plan, permit.act(), elapsed, shown);
+        let met = match self.follow(cx, &run, end, &draw).await {
             None => return Ok(Outcome::Left("the program goes on without it")),
             Some(End::Good) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
                 None => return Ok(Outcome::Left("the health check is asked again later")),
@@ -100,7 +123,7 @@ impl Deployer {
         let outcome = match met {
             Ok(()) => {
                 deploy.state = Progress::Good { at };
-                make_live(permit, &plan.target, &plan.release, &plan.before, at)?;
+                make_live(permit, &plan.target, &plan.release, &plan.before, at, None)?;
                 let took = (at - deploy.began).to_std().unwrap_or_default();
                 permit.note(format!("live after {}", show::seconds(took)));
                 Outcome::Good
@@ -117,7 +140,13 @@ impl Deployer {
     }
 
     /// Shows how the work stands until it ends; nothing when Deckhand stops and leaves it to itself.
-    async fn follow(&self, cx: &Cx, plan: &Plan<'_>, run: &Run<'_>, mut end: Ending<'_>) -> Option<End> {
+    pub(super) async fn follow(
+        &self,
+        cx: &Cx,
+        run: &Run<'_>,
+        mut end: Ending<'_>,
+        draw: &(dyn Fn(Duration, &Shown) -> Reply + Sync),
+    ) -> Option<End> {
         let (began, mut drawn, mut first) = (Instant::now(), Instant::now(), true);
         let mut redraw = tokio::time::interval(REDRAW);
         loop {
@@ -131,7 +160,7 @@ impl Deployer {
                 _ = redraw.tick() => {
                     if std::mem::take(&mut first) | run.board.has_changed() || drawn.elapsed() >= PULSE {
                         drawn = Instant::now();
-                        cx.progress(show::under_way(plan, run.work.act, began.elapsed(), &run.board.shown()));
+                        cx.progress(draw(began.elapsed(), &run.board.shown()));
                     }
                 }
             }
@@ -232,6 +261,16 @@ impl Deployer {
     }
 }
 
+/// Adds the logs that there are.
+pub(super) async fn with_logs(cx: &Cx, mut reply: Reply, service: &Service, target: &Target, number: u64) -> Reply {
+    for (title, log) in logs(service, target, number) {
+        if matches!(cx.ports().files.tail(&log, 1).await, Ok(Some(_))) {
+            reply = reply.file(title, log);
+        }
+    }
+    reply
+}
+
 /// Stages that `release` is live, with the line that leads back to what was live before.
 pub(super) fn make_live(
     permit: &Permit,
@@ -239,8 +278,11 @@ pub(super) fn make_live(
     release: &Release,
     (before, version): &(Option<Live>, u64),
     since: DateTime<Utc>,
+    colour: Option<String>,
 ) -> Result<()> {
-    let live = Live { release: release.clone(), deploy: permit.act(), since, doubt: None };
+    let kept = before.as_ref().filter(|before| colour.is_some() && before.colour.is_some() && before.colour != colour);
+    let kept = kept.map(|before| before.release.clone());
+    let live = Live { release: release.clone(), deploy: permit.act(), since, colour, kept, doubt: None };
     permit.expect(LIVE.key(target), *version);
     LIVE.put(permit, target, &live)?;
     let Target { service, environment } = target;
@@ -252,7 +294,7 @@ pub(super) fn make_live(
 }
 
 /// Why a program was ended before its time, and what it left.
-fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
+pub(super) fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
     match (cancel.by.get(), left_behind) {
         (Some(who), None) => format!("{} cancelled it, and its program was ended", text::plain(who)),
         (Some(who), Some(left)) => format!("{} cancelled it. {left}", text::plain(who)),
@@ -262,6 +304,6 @@ fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
 }
 
 /// That nobody knows how it came out, and how to find out.
-fn unknown(says: String, settle: Option<String>) -> String {
+pub(super) fn unknown(says: String, settle: Option<String>) -> String {
     settle.into_iter().fold(says, |says, settle| format!("{says}. {settle} tells"))
 }

@@ -34,6 +34,49 @@ pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, shown: 
         .button(cancel(&plan.target, number))
 }
 
+/// The most steps that are shown: those around the one that is being taken.
+const STEPS: usize = 7;
+
+/// A deploy of several steps, at one of them.
+pub(super) fn on_course(
+    plan: &Plan<'_>,
+    deploy: &Deploy,
+    took: &[Duration],
+    elapsed: Duration,
+    says: Option<String>,
+    shown: &Shown,
+) -> Reply {
+    let (at, steps) = (deploy.at, &deploy.steps);
+    let step = steps.get(at).map(ToString::to_string).unwrap_or_default();
+    let back = deploy.back.iter().map(|why| format!("{}. It goes back. ", why.trim_end_matches('.')));
+    let now = says
+        .unwrap_or_else(|| format!("Step {} of {}: {step}, {} since it began.", at + 1, steps.len(), seconds(elapsed)));
+    let tone = if deploy.back.is_some() { Tone::Warn } else { Tone::Working };
+    let says = back.collect::<String>() + &now;
+    let first = at.saturating_sub(STEPS / 2).min(steps.len().saturating_sub(STEPS));
+    let rows = steps.iter().enumerate().skip(first).take(STEPS).map(|(number, step)| {
+        let how = match took.get(number) {
+            Some(took) => format!("done, {}", seconds(*took)),
+            None if number == at => "now".to_owned(),
+            None => "–".to_owned(),
+        };
+        [format!("{}", number + 1), step.to_string(), how]
+    });
+    let before = plan.before.0.as_ref().filter(|_| deploy.back.is_some());
+    let doing = before.map_or_else(|| doing(plan), |before| format!("going back to {}", before.release));
+    let reply = card(tone, format!("{}: {doing}", place(&plan.target)), plan, deploy.number, says);
+    let hosts: Vec<_> = shown.hosts.iter().map(|(name, says)| format!("{name} {}", text::plain(says))).collect();
+    let reply = if hosts.is_empty() { reply } else { reply.field("Targets", text::cut(&hosts.join(", "), 400)) };
+    let reply = shown
+        .link
+        .iter()
+        .fold(reply, |reply, link| reply.field("Run", text::plain(link)))
+        .table(["#", "Step", "How"], rows.collect())
+        .output(shown.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"));
+    // What leads back is not cancelled.
+    if deploy.back.is_some() { reply } else { reply.button(cancel(&plan.target, deploy.number)) }
+}
+
 pub(super) fn checking(plan: &Plan<'_>, number: u64, met: Option<(u32, u32, &str)>) -> Reply {
     let says = match met {
         None => "The program has ended well. Its health is being checked.".to_owned(),

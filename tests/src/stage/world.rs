@@ -30,6 +30,8 @@ struct State {
     live: BTreeMap<String, String>,
     /// Commits that are not well once they are live.
     sick: BTreeSet<String>,
+    /// Commits that are not well at one place: `staging/web2`.
+    sick_at: BTreeSet<(String, String)>,
     /// What the next programs do; without one, a program ships its commit.
     scripts: VecDeque<Script>,
     running: BTreeMap<u32, watch::Sender<Option<Exit>>>,
@@ -131,6 +133,10 @@ impl World {
             ["the", "tag", name, "moves", "to", tag] => {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
                 state.refs.insert(format!("refs/tags/{name}"), commit);
+            }
+            [tag, "is", "sick", "at", place] => {
+                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                state.sick_at.insert((place.to_owned(), commit));
             }
             ["the", "CI", "command", "answers", status, "for", check, "of", tag] => {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
@@ -235,15 +241,24 @@ impl World {
         }
     }
 
-    /// Makes what a program was to ship live.
+    /// Makes what a program was to ship live: at its target, at its colour, or in the whole environment, which serves what
+    /// the colour has that was given everything.
     fn ship(&self, program: &Program) {
         let extra = program.argv.iter().skip_while(|word| *word != "--extra-vars").nth(1);
         let extra: Value = extra.and_then(|extra| serde_json::from_str(extra).ok()).unwrap_or_default();
-        let told = |name: &str| match program.environment.get(name) {
-            Some(told) => told.clone(),
-            None => extra[name.to_lowercase()].as_str().unwrap_or_default().to_owned(),
+        let told = |name: &str| {
+            let extra = || extra[name.to_lowercase()].as_str().map(str::to_owned);
+            program.environment.get(name).cloned().or_else(extra)
         };
-        self.state().live.insert(told("DECKHAND_ENVIRONMENT"), told("DECKHAND_COMMIT"));
+        let environment = told("DECKHAND_ENVIRONMENT").unwrap_or_default();
+        let part = told("DECKHAND_TARGET").or_else(|| told("DECKHAND_COLOUR"));
+        let place = part.map_or_else(|| environment.clone(), |part| format!("{environment}/{part}"));
+        let live = &mut self.state().live;
+        match told("DECKHAND_WEIGHT").as_deref() {
+            None => _ = live.insert(place, told("DECKHAND_COMMIT").unwrap_or_default()),
+            Some("100") => _ = live.get(&place).cloned().map(|commit| live.insert(environment, commit)),
+            Some(_) => {}
+        }
     }
 }
 
@@ -428,7 +443,11 @@ impl Wire for World {
         };
         let body = match state.live.get(environment) {
             None => return Ok(http::Response::builder().status(404).body(Bytes::new())?),
-            Some(commit) if state.sick.contains(commit) => "can not reach the database\n".to_owned(),
+            Some(commit)
+                if state.sick.contains(commit) || state.sick_at.contains(&(environment.to_owned(), commit.clone())) =>
+            {
+                "can not reach the database\n".to_owned()
+            }
             Some(commit) => format!("ok {commit}\n"),
         };
         Ok(http::Response::new(Bytes::from(body)))

@@ -1,5 +1,6 @@
 //! The driver `command`: a program of the operator's, run once for the environment or once for each of its targets.
 
+use super::ssh::Ssh;
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
 use crate::deploy::github::Home;
 use crate::deploy::settings::{Host, check_placeholders};
@@ -20,8 +21,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The programs under way, by target; the environment as a whole has no name.
 type Groups = BTreeMap<String, Group>;
 
+/// A program of the operator's.
 #[derive(Debug)]
-struct Command {
+pub(super) struct Command {
     /// The program, with its arguments.
     command: Vec<String>,
     /// Where it runs.
@@ -32,36 +34,29 @@ struct Command {
 
 /// Reads `command`, `folder` and `variables`.
 pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+    Some(Arc::new(settings(setup, section)?))
+}
+
+/// As [`read`], for drivers that run the same program elsewhere.
+pub(super) fn settings(setup: &Setup<'_>, section: &Section<'_>) -> Option<Command> {
     let command = section.required_texts("command");
     command.iter().for_each(|word| check_placeholders(section, "command", word));
     let variables = section.text_map("variables");
     variables.values().for_each(|value| check_placeholders(section, "variables", value));
     let folder = section.path("folder").unwrap_or_else(|| setup.config.folder.clone());
-    (!command.is_empty()).then(|| Arc::new(Command { command, folder, variables }) as Arc<dyn Driver>)
+    (!command.is_empty()).then_some(Command { command, folder, variables })
 }
 
 impl Command {
-    fn program(&self, work: &Work<'_>, host: Option<&Host>) -> Program {
+    /// The program for one target, or for the environment as a whole.
+    pub(super) fn program<'a>(&self, work: &Work<'a>, host: Option<&'a Host>) -> Program {
         let names = work.names(host);
-        let told = [
-            ("DECKHAND_SERVICE", names.service),
-            ("DECKHAND_ENVIRONMENT", names.environment),
-            ("DECKHAND_COMMIT", names.commit),
-            ("DECKHAND_REF", names.reference),
-            ("DECKHAND_REPOSITORY", work.repository),
-        ];
         let own = host.iter().flat_map(|host| &host.variables);
         let written = self.variables.iter().chain(own).map(|(name, value)| (name.clone(), names.fill(value)));
-        let host = host.map(|host| ("DECKHAND_TARGET".to_owned(), host.name.clone()));
         Program {
             argv: self.command.iter().map(|word| names.fill(word)).collect(),
             folder: self.folder.clone(),
-            environment: told
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into_iter()
-                .chain(host)
-                .chain(written)
-                .collect(),
+            environment: work.told(host).into_iter().chain(written).collect(),
             limit: work.limit,
         }
     }
@@ -74,47 +69,60 @@ impl Driver for Command {
     }
 
     async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String> {
-        let (mut groups, mut ends) = (Groups::new(), Vec::<Ending<'a>>::new());
-        let Run { ports, permit, work, cancel, .. } = run;
-        for host in work.places() {
-            let (program, log) = (self.program(work, host), work.log_of(host));
-            match ports.processes.spawn(permit, program, &log, work.grace, cancel.clone()).await {
-                Ok(running) => {
-                    groups.insert(name(host), running.group.clone());
-                    ends.push(Box::pin(follow(run, host, running)));
-                }
-                Err(error) if groups.is_empty() => return Err(format!("{error:#}")),
-                Err(error) => {
-                    let failed = End::Failed(format!("Its program could not be started{}: {error:#}", on(host)));
-                    ends.push(Box::pin(std::future::ready(failed)));
-                }
-            }
-        }
-        Ok(Begun { handle: Handle::new(groups), end: Box::pin(async { together(join_all(ends).await) }) })
+        begin(run, None, |host| self.program(&run.work, host)).await
     }
 
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
-        // The noted groups are not all: a kill may have come before the note, or while what was live was being put back.
-        let mut groups = handle.and_then(Handle::read::<Groups>).unwrap_or_default();
-        for host in run.work.places() {
-            let writing = run.ports.processes.writing_to(&run.work.log_of(host));
-            groups.extend(writing.map(|group| (name(host), group)));
-        }
-        if groups.values().any(|group| run.ports.processes.alive(group)) {
-            return Found::Running(Box::pin(wait_out(run, groups)));
-        }
-        let files = &run.ports.files;
-        let logs = join_all(run.work.places().into_iter().map(|host| {
-            let log = run.work.log_of(host);
-            async move { files.tail(&log, 1).await }
-        }));
-        // The log is made before the program is started.
-        if logs.await.iter().all(|log| matches!(log, Ok(None))) { Found::Never } else { Found::Over(nobody_saw()) }
+        find(run, None, handle).await
     }
 }
 
+/// Starts a program for each target; `ssh` is what ends it over there.
+pub(super) async fn begin<'a>(
+    run: &'a Run<'a>,
+    ssh: Option<&'a Ssh>,
+    program: impl Fn(Option<&'a Host>) -> Program,
+) -> Result<Begun<'a>, String> {
+    let (mut groups, mut ends) = (Groups::new(), Vec::<Ending<'a>>::new());
+    let Run { ports, permit, work, cancel, .. } = run;
+    for host in work.places() {
+        match ports.processes.spawn(permit, program(host), &work.log_of(host), work.grace, cancel.clone()).await {
+            Ok(running) => {
+                groups.insert(name(host), running.group.clone());
+                ends.push(Box::pin(follow(run, host, ssh, running)));
+            }
+            Err(error) if groups.is_empty() => return Err(format!("{error:#}")),
+            Err(error) => {
+                let failed = End::Failed(format!("Its program could not be started{}: {error:#}", on(host)));
+                ends.push(Box::pin(std::future::ready(failed)));
+            }
+        }
+    }
+    Ok(Begun { handle: Handle::new(groups), end: Box::pin(async { together(join_all(ends).await) }) })
+}
+
+/// Finds the programs that an earlier start began.
+pub(super) async fn find<'a>(run: &'a Run<'a>, ssh: Option<&'a Ssh>, handle: Option<&Handle>) -> Found<'a> {
+    // The noted groups are not all: a kill may have come before the note, or while what was live was being put back.
+    let mut groups = handle.and_then(Handle::read::<Groups>).unwrap_or_default();
+    for host in run.work.places() {
+        let writing = run.ports.processes.writing_to(&run.work.log_of(host));
+        groups.extend(writing.map(|group| (name(host), group)));
+    }
+    if groups.values().any(|group| run.ports.processes.alive(group)) {
+        return Found::Running(Box::pin(wait_out(run, ssh, groups)));
+    }
+    let files = &run.ports.files;
+    let logs = join_all(run.work.places().into_iter().map(|host| {
+        let log = run.work.log_of(host);
+        async move { files.tail(&log, 1).await }
+    }));
+    // The log is made before the program is started.
+    if logs.await.iter().all(|log| matches!(log, Ok(None))) { Found::Never } else { Found::Over(nobody_saw()) }
+}
+
 /// Follows one program to its end.
-async fn follow(run: &Run<'_>, host: Option<&Host>, running: Running) -> End {
+async fn follow(run: &Run<'_>, host: Option<&Host>, ssh: Option<&Ssh>, running: Running) -> End {
     let Running { mut lines, exit, .. } = running;
     host.iter().for_each(|host| run.board.host(&host.name, "begun"));
     while let Some(line) = lines.recv().await {
@@ -124,15 +132,20 @@ async fn follow(run: &Run<'_>, host: Option<&Host>, running: Running) -> End {
     let exit = exit.await.unwrap_or(Exit::Status(-1));
     let well = exit == Exit::Status(0);
     host.iter().for_each(|host| run.board.host(&host.name, if well { "done".to_owned() } else { exit.to_string() }));
-    match exit {
-        Exit::Status(0) => End::Good,
-        Exit::Cancelled => End::Cancelled { left_behind: None },
-        exit => End::Failed(format!("Its program failed{}: {exit}", on(host))),
+    let left_behind = match (exit, ssh, host) {
+        (Exit::Cancelled | Exit::TimedOut, Some(ssh), Some(host)) => ssh.end(run, host).await,
+        _ => None,
+    };
+    match (exit, left_behind) {
+        (Exit::Status(0), _) => End::Good,
+        (Exit::Cancelled, left_behind) => End::Cancelled { left_behind },
+        (exit, Some(left)) => End::Failed(format!("Its program failed{}: {exit}. {left}", on(host))),
+        (exit, None) => End::Failed(format!("Its program failed{}: {exit}", on(host))),
     }
 }
 
 /// Waits until the programs that were left to themselves have ended; at their time limit, or on a cancel, ends them.
-async fn wait_out(run: &Run<'_>, groups: Groups) -> End {
+async fn wait_out(run: &Run<'_>, ssh: Option<&Ssh>, groups: Groups) -> End {
     let Run { ports, permit, work, cancel, .. } = run;
     let began = Instant::now();
     let mut left: Vec<_> = groups.into_values().collect();
@@ -143,7 +156,10 @@ async fn wait_out(run: &Run<'_>, groups: Groups) -> End {
         }
         if cancel.is_cancelled() || began.elapsed() > work.limit {
             join_all(left.iter().map(|group| ports.processes.end(permit, group, work.grace))).await;
-            return nobody_saw();
+            let Some(ssh) = ssh else { return nobody_saw() };
+            let left = join_all(work.hosts.iter().map(|host| ssh.end(run, host))).await;
+            let left: Vec<_> = left.into_iter().flatten().collect();
+            return End::Cancelled { left_behind: (!left.is_empty()).then(|| left.join(". ")) };
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -165,11 +181,15 @@ fn together(ends: Vec<End>) -> End {
         End::Cancelled { .. } => 2,
         End::Unknown { .. } => 3,
     };
+    let left =
+        ends.iter().filter_map(|end| if let End::Cancelled { left_behind } = end { left_behind.clone() } else { None });
+    let left: Vec<_> = left.collect();
     let failed: Vec<_> =
         ends.iter().filter_map(|end| if let End::Failed(why) = end { Some(why.clone()) } else { None }).collect();
     match ends.into_iter().max_by_key(rank) {
         None => End::Good,
-        Some(End::Failed(_)) => End::Failed(failed.join("; ")),
+        Some(End::Failed(_)) => End::Failed(failed.join(". ")),
+        Some(End::Cancelled { .. }) => End::Cancelled { left_behind: (!left.is_empty()).then(|| left.join(". ")) },
         Some(worst) => worst,
     }
 }

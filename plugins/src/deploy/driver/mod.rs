@@ -5,6 +5,7 @@ mod ansible;
 mod board;
 mod command;
 mod github;
+mod ssh;
 mod webhook;
 
 pub use board::{Board, Shown};
@@ -21,6 +22,7 @@ use config::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,8 +31,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Every driver: what `driver = "…"` calls it, and what reads its part of a service's `deploy` section.
-pub const ALL: [(&str, Read); 4] =
-    [("command", command::read), ("github", github::read), ("ansible", ansible::read), ("webhook", webhook::read)];
+pub const ALL: [(&str, Read); 5] = [
+    ("command", command::read),
+    ("ssh", ssh::read),
+    ("github", github::read),
+    ("ansible", ansible::read),
+    ("webhook", webhook::read),
+];
 
 /// Reads what a driver needs of `[services.NAME.deploy]`, noting every mistake; nothing where it can not work without.
 pub type Read = fn(&Setup<'_>, &Section<'_>, &Home<'_>) -> Option<Arc<dyn Driver>>;
@@ -72,6 +79,8 @@ pub struct Work<'a> {
     pub release: &'a Release,
     /// Onto which of the environment's targets; none where it has none, and is one whole.
     pub hosts: Vec<&'a Host>,
+    /// The colour that is shipped to, where the environment has two.
+    pub colour: Option<&'a str>,
     /// The name of its log; with targets, each has its own: see [`Work::log_of`].
     pub log: String,
     /// How long it may take.
@@ -83,7 +92,24 @@ pub struct Work<'a> {
 impl<'a> Work<'a> {
     /// What the placeholders stand for, at one target or for the environment as a whole.
     pub fn names(&self, host: Option<&'a Host>) -> Names<'a> {
-        Names { host, ..names(self.target, self.release) }
+        let colour = host.and_then(|host| host.colour.as_deref()).or(self.colour);
+        Names { host, colour, ..names(self.target, self.release) }
+    }
+
+    /// What a program at one target is told in its environment.
+    pub fn told(&self, host: Option<&'a Host>) -> BTreeMap<String, String> {
+        let names = self.names(host);
+        let told = [
+            ("DECKHAND_SERVICE", names.service),
+            ("DECKHAND_ENVIRONMENT", names.environment),
+            ("DECKHAND_COMMIT", names.commit),
+            ("DECKHAND_REF", names.reference),
+            ("DECKHAND_REPOSITORY", self.repository),
+        ];
+        let target = host.map(|host| ("DECKHAND_TARGET", &*host.name));
+        let colour = names.colour.map(|colour| ("DECKHAND_COLOUR", colour));
+        let told = told.into_iter().chain(target).chain(colour);
+        told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// The log of one target.

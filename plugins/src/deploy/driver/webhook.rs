@@ -413,6 +413,8 @@ mod tests {
         commit: "abc",
         reference: "a/../b?x=\"}&{commit}",
         host: None,
+        colour: None,
+        weight: None,
     };
 
     #[test]

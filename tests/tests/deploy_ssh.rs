@@ -1,0 +1,112 @@
+//! Drill: the driver `ssh` ships to three targets over a real sshd, believes no other host key, and leaves nothing behind.
+
+use std::path::Path;
+use tests::program::{Home, Service, until, write};
+use tests::sshd::Sshd;
+
+const CONFIG: &str = r#"
+environments = ["staging"]
+data = "{data}"
+
+[people.ana]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "{listen}"
+channels = ["ops"]
+
+[deploy]
+grace = "1s"
+
+[services.app]
+repository = "app"
+
+[services.app.deploy]
+driver = "ssh"
+command = ["sh", "-c", "echo ${HOSTILE} > ${SITE}/said; echo $$ > ${SITE}/pid; . ${SITE}/how; echo $1 > ${SITE}/release", "x", "{commit}"]
+variables = { HOSTILE = "it's; touch pwned $(touch pwned) `touch pwned`" }
+strategy = "rolling"
+limit = "1m"
+ssh = { known_hosts = "known", port = {port}, identity = "{key}" }
+
+[services.app.deploy.targets.staging]
+web1 = { host = "127.0.0.1", variables = { SITE = "{web1}" } }
+web2 = { host = "127.0.0.1", variables = { SITE = "{web2}" } }
+web3 = { host = "127.0.0.1", variables = { SITE = "{web3}" } }
+"#;
+
+const WEBS: [&str; 3] = ["web1", "web2", "web3"];
+
+/// An installation with three targets, all of them this machine, each with a folder of its own.
+fn installation() -> (Home, Service, Sshd) {
+    let (mut home, sshd) = (Home::demo(), Sshd::start());
+    let service = Service::make(&home);
+    std::fs::copy(sshd.known_hosts(), home.path("known")).expect("a file");
+    let config = CONFIG.replace("{port}", &sshd.port().to_string()).replace("{key}", &sshd.key().display().to_string());
+    // What a program sees in its environment is not for Deckhand to fill in.
+    let config = config.replace("${HOSTILE}", "\\\"$HOSTILE\\\"").replace("${SITE}", "$SITE");
+    let at = |config: String, web: &&str| config.replace(&format!("{{{web}}}"), &sshd.site(web).display().to_string());
+    home.write_config(&WEBS.iter().fold(config, at));
+    WEBS.iter().for_each(|web| write(&sshd.site(web).join("how"), ""));
+    (home, service, sshd)
+}
+
+fn has(folder: &Path, file: &str) -> String {
+    std::fs::read_to_string(folder.join(file)).unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn it_ships_to_each_target_and_what_it_is_told_stays_words() {
+    let (home, service, sshd) = installation();
+    let deckhand = home.start();
+    let shipped = home.say("deploy ship app staging v1");
+    assert_eq!(shipped.code, Some(0), "{shipped:?}\n{}", sshd.log());
+    for web in WEBS {
+        let site = sshd.site(web);
+        assert_eq!(has(&site, "release"), service.commit("v1"), "{web}");
+        assert_eq!(has(&site, "said"), "it's; touch pwned $(touch pwned) `touch pwned`", "{web}");
+    }
+    deckhand.stop();
+}
+
+#[test]
+fn a_host_key_that_is_not_known_is_refused() {
+    let (home, _service, sshd) = installation();
+    let known = has(&home.path(""), "known").replace("AAAAC3Nza", "AAAAC3Nzb");
+    write(&home.path("known"), known);
+    let deckhand = home.start();
+    let refused = home.say("deploy ship app staging v1");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.out.contains("exit status 255"), "{refused:?}");
+    assert_eq!(has(&sshd.site("web1"), "release"), "");
+    deckhand.stop();
+}
+
+#[test]
+fn a_cancel_ends_the_program_over_there() {
+    let (home, service, sshd) = installation();
+    let deckhand = home.start();
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    let site = sshd.site("web1");
+    std::fs::remove_file(site.join("pid")).expect("it ran");
+    write(
+        &site.join("how"),
+        "[ $1 = old ] || { trap '' TERM; sleep 50 & sleep 50; sleep 50; }\n".replace("old", &service.commit("v1")),
+    );
+    let said = home.begin(&["say", "deploy ship app staging v2"]);
+    let pid = until("it runs over there", || Some(has(&site, "pid")).filter(|pid| !pid.is_empty()));
+    assert_eq!(home.say("deploy cancel app staging").code, Some(0));
+    let told = said.end();
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.out.contains("ana cancelled it") && told.out.contains("was put back on web1"), "{told:?}");
+    let running = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    until("nothing is left over there", || (!running()).then_some(()));
+    for web in WEBS {
+        assert_eq!(has(&sshd.site(web), "release"), service.commit("v1"), "{web}");
+    }
+    deckhand.stop();
+}
