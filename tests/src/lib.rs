@@ -7,6 +7,7 @@ pub mod discord;
 pub mod drill;
 pub mod github;
 pub mod irc;
+pub mod ircd;
 pub mod memory;
 pub mod program;
 pub mod sshd;
