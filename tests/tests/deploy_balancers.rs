@@ -1,0 +1,206 @@
+//! Drill: blue-green and canary through a real nginx, under load: no request fails, and a canary gets its share.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tests::program::{Home, Service, until, write};
+
+const CONFIG: &str = r#"
+environments = ["staging"]
+data = "{data}"
+
+[people.ana]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "{listen}"
+channels = ["ops"]
+
+[deploy]
+
+[services.app]
+repository = "app"
+
+[services.app.deploy]
+command = ["sh", "-c", "echo $2 > $1.new; mv $1.new $1", "x", "{colour}", "{commit}"]
+switch = ["sh", "./switch.sh", "{colour}", "{weight}"]
+strategy = "{strategy}"
+health = { url = "http://127.0.0.1:{files}/{colour}", contains = "{commit}", tries = 3 }
+balancer = { url = "http://127.0.0.1:{front}/", contains = "{commit}", tries = 5 }
+"#;
+
+const NGINX: &str = "daemon off; pid {d}/nginx.pid; error_log {d}/nginx.log; worker_processes 1;
+events { worker_connections 512; }
+http { access_log off; client_body_temp_path {d}/t1; proxy_temp_path {d}/t2; fastcgi_temp_path {d}/t3; uwsgi_temp_path {d}/t4;
+  scgi_temp_path {d}/t5; include {d}/upstream.conf;
+  server { listen 127.0.0.1:{front}; location / { proxy_pass http://app; } } }
+";
+
+/// Gives `$1` the share `$2`, and the rest to the other.
+const SWITCH: &str = r#"
+other=green; [ $1 = green ] && other=blue
+server() { [ $2 -eq 0 ] || echo "server 127.0.0.1:$(cat $1.port) weight=$2;"; }
+{ echo "upstream app {"; server $1 $2; server $other $((100 - $2)); echo "}"; } > upstream.new
+mv upstream.new upstream.conf && /usr/sbin/nginx -p . -c "$PWD/nginx.conf" -s reload && echo $2 > weight
+"#;
+
+/// Serves files of a folder: always this one, or the one that the path names. Returns the port.
+fn serve(folder: PathBuf, always: Option<&'static str>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it listens").port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut asked = [0; 2048];
+            let read = socket.read(&mut asked).unwrap_or(0);
+            let path = String::from_utf8_lossy(&asked[..read]);
+            let path = path.split([' ', '/']).nth(2).unwrap_or_default().to_owned();
+            let text = std::fs::read_to_string(folder.join(always.unwrap_or(&path))).unwrap_or_default();
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+            // Whoever asks may have gone.
+            let _ = socket.write_all((head + &text).as_bytes());
+        }
+    });
+    port
+}
+
+fn ask(port: u16) -> Option<String> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    socket.write_all(b"GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
+}
+
+/// Somebody who asks all the time, and notes what came of it and when.
+struct Load {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<(Instant, Option<String>)>>>,
+    thread: JoinHandle<()>,
+    began: Instant,
+}
+
+impl Load {
+    fn on(port: u16) -> Load {
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (stopped, noted) = (stop.clone(), seen.clone());
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let answer = ask(port);
+                noted.lock().unwrap().push((Instant::now(), answer));
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        Load { stop, seen, thread, began: Instant::now() }
+    }
+
+    /// The share of those who got `commit` between two moments, in percent.
+    fn share(&self, commit: &str, from: Instant, to: Instant) -> f64 {
+        let seen = self.seen.lock().unwrap();
+        let within: Vec<_> = seen.iter().filter(|(at, _)| (from..to).contains(at)).collect();
+        let got = within.iter().filter(|(_, answer)| answer.as_deref() == Some(commit)).count();
+        100.0 * got as f64 / within.len() as f64
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+        let seen = self.seen.lock().unwrap();
+        let rate = seen.len() as f64 / self.began.elapsed().as_secs_f64();
+        let failed = seen.iter().filter(|(_, answer)| answer.is_none()).count();
+        println!("{} requests, {rate:.0} a second, {failed} failed", seen.len());
+        assert!(rate >= 50.0, "only {rate:.0} requests a second");
+        assert_eq!(failed, 0, "of {} requests", seen.len());
+    }
+}
+
+/// nginx in front of two colours; it goes with the drill.
+struct Balancer(Child);
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        // TERM, so that its workers go with it; ended already is what is wanted.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
+}
+
+fn installation(strategy: &str) -> (Home, Service, Balancer, u16) {
+    let mut home = Home::demo();
+    let service = Service::make(&home);
+    let folder = home.path("");
+    for colour in ["blue", "green"] {
+        write(&home.path(colour), service.commit("v1"));
+        write(&home.path(&format!("{colour}.port")), serve(folder.clone(), Some(colour)).to_string());
+    }
+    let front = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a port is free").port();
+    let fill =
+        |text: &str| text.replace("{d}", folder.to_str().expect("a path")).replace("{front}", &front.to_string());
+    write(&home.path("nginx.conf"), fill(NGINX));
+    write(&home.path("switch.sh"), SWITCH);
+    let port = std::fs::read_to_string(home.path("blue.port")).expect("it was written");
+    write(&home.path("upstream.conf"), format!("upstream app {{ server 127.0.0.1:{port}; }}"));
+    let files = serve(folder.clone(), None).to_string();
+    home.write_config(&fill(CONFIG).replace("{strategy}", strategy).replace("{files}", &files));
+    let mut nginx = Command::new("/usr/sbin/nginx");
+    nginx.arg("-p").arg(&folder).arg("-c").arg(home.path("nginx.conf")).stdin(Stdio::null());
+    let balancer = Balancer(nginx.spawn().expect("nginx is missing: run `scripts/setup`"));
+    until("nginx answers", || ask(front));
+    (home, service, balancer, front)
+}
+
+fn weighs(home: &Home, weight: &str) -> bool {
+    let weight_file: &Path = &home.path("weight");
+    std::fs::read_to_string(weight_file).is_ok_and(|text| text.trim() == weight)
+}
+
+#[test]
+fn blue_and_green_are_switched_and_switched_back_without_a_failed_request() {
+    let (home, service, _balancer, front) = installation("blue-green");
+    let deckhand = home.start();
+    let load = Load::on(front);
+    for (line, live) in [
+        ("deploy ship app staging v1", "v1"),
+        ("deploy ship app staging v2", "v2"),
+        ("deploy rollback app staging", "v1"),
+        ("deploy ship app staging v3", "v3"),
+    ] {
+        let said = home.say(line);
+        assert_eq!(said.code, Some(0), "{line}: {said:?}");
+        assert_eq!(ask(front), Some(service.commit(live)), "{line}");
+    }
+    load.end();
+    deckhand.stop();
+}
+
+#[test]
+fn a_canary_gets_its_share_and_no_request_fails() {
+    let (home, service, _balancer, front) =
+        installation("canary\"\nhold = \"6s\"\nweights = [\"25%\", \"100%\"]\nfolder = \".");
+    let deckhand = home.start();
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    let load = Load::on(front);
+    let said = home.begin(&["say", "deploy ship app staging v2"]);
+    until("the canary has its share", || weighs(&home, "25").then_some(()));
+    std::thread::sleep(Duration::from_millis(800));
+    let from = Instant::now();
+    std::thread::sleep(Duration::from_secs(4));
+    let share = load.share(&service.commit("v2"), from, Instant::now());
+    println!("the canary with 25 % got {share:.1} %");
+    assert!((20.0..=30.0).contains(&share), "{share}");
+    let said = said.end();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(ask(front), Some(service.commit("v2")));
+    load.end();
+    deckhand.stop();
+}
