@@ -273,3 +273,42 @@ fn is_account(id: &str) -> bool {
 fn is_fingerprint(id: &str) -> bool {
     (40..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "[people.ana]\nlibera = \"ana\"\n[channels.ops]\nlibera = \"#ops\"\n[chat.irc.libera]\naddress = \"irc.example:6697\"\nnick = \"deckhand\"\nchannels = [\"#ops\", \"#vault k3y\"]\n";
+
+    fn problems(text: &str) -> (Vec<Settings>, String) {
+        let (config, problems) = config::parse(text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
+        let settings = read(&config, &problems);
+        (settings, problems.to_string())
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_line() {
+        let (settings, none) = problems(GOOD);
+        assert_eq!(none, "");
+        assert_eq!((settings[0].port, settings[0].tls, settings[0].flood.0), (6697, true, 5));
+        assert_eq!(settings[0].channels[1], ("#vault".to_owned(), Some("k3y".to_owned())));
+        let table = [
+            ("irc.example:6697", "irc example", "6:"),
+            ("\"deckhand\"", "\"9lives\"", "7:"),
+            ("#vault k3y", "vault", "8:"),
+            ("#vault k3y", "#OPS", "8:"),
+            ("libera = \"ana\"", "libera = \"ana!a@b\"", "2:"),
+            ("libera = \"#ops\"", "libera = \"#other\"", "4:"),
+            ("nick =", "sasl = \"plain\"\nnick =", "7:"),
+            ("nick =", "sasl = \"external\"\nnick =", "7:"),
+            ("nick =", "identity = \"certificate\"\nnick =", "2:"),
+            ("nick =", "tls = false\nsasl = \"plain\"\npassword = \"s3cr3t\"\nnick =", "8:"),
+            ("nick =", "key = \"k.pem\"\nnick =", "7:"),
+            ("nick =", "nic =", "7:"),
+        ];
+        for (good, bad, line) in table {
+            let (_, told) = problems(&GOOD.replace(good, bad));
+            assert!(told.contains(&format!("deckhand.toml:{line}")), "{bad}: {told:?}");
+        }
+    }
+}
