@@ -2,6 +2,7 @@
 
 use crate::cx::Ports;
 use crate::plugin::Plugin;
+use crate::stop;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::ops::Range;
@@ -15,6 +16,14 @@ pub trait Offers: Send + Sync {
     /// # Errors
     /// When it can not be found out.
     async fn live(&self, _ports: &Ports, _service: &str, _environment: &str) -> anyhow::Result<Option<Live>> {
+        Ok(None)
+    }
+
+    /// The exact commit that a ref of a service means now; nothing where this plugin does not know the service.
+    ///
+    /// # Errors
+    /// A refusal that says what there is, when it means nothing.
+    async fn commit(&self, _ports: &Ports, _service: &str, _reference: &str) -> stop::Result<Option<String>> {
         Ok(None)
     }
 
@@ -110,6 +119,19 @@ impl Offered {
         for offers in self.all() {
             if let Some(live) = offers.live(ports, service, environment).await? {
                 return Ok(Some(live));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The exact commit that a ref of a service means now, by the first that knows the service.
+    ///
+    /// # Errors
+    /// As [`Offers::commit`].
+    pub async fn commit(&self, ports: &Ports, service: &str, reference: &str) -> stop::Result<Option<String>> {
+        for offers in self.all() {
+            if let Some(commit) = offers.commit(ports, service, reference).await? {
+                return Ok(Some(commit));
             }
         }
         Ok(None)

@@ -8,8 +8,9 @@ pub mod lock;
 mod probe;
 mod program;
 pub mod run;
+pub mod train;
 
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC];
+pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC];

@@ -42,15 +42,16 @@ impl Voice for Bot {
             stop.into_reply()
         });
         // Everybody in the channel is to know what became of it.
-        let mut reply = Reply { state: State::Final, only_you: false, ..reply };
+        let reply = Reply { state: State::Final, only_you: false, ..reply };
+        let mut shown = reply.clone();
         if reply.outcome == Outcome::Refused {
             // It takes the place of the message that says what it is about.
-            reply.text = format!("{} It was not done.\n{}", told(&saying), reply.text);
+            shown.text = format!("{} It was not done.\n{}", told(&saying), reply.text);
         }
-        self.tell(&place, reply.clone()).await?;
         for other in saying.places.iter().skip(1) {
-            self.tell(other, reply.clone()).await?;
+            self.tell(other, shown.clone()).await?;
         }
+        self.tell(&place, shown).await?;
         if left { Err(Stop::Left(Box::new(reply))) } else { Ok(reply) }
     }
 }

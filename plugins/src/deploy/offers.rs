@@ -1,10 +1,12 @@
-//! What deploys offer to other plugins: what is live where.
+//! What deploys offer to other plugins: what is live where, and which commit a ref is.
 
 use super::Deployer;
+use super::git;
 use super::records::{self, Target};
 use async_trait::async_trait;
 use commands::cx::Ports;
 use commands::offer::{Live, Offers};
+use commands::stop::Result;
 
 #[async_trait]
 impl Offers for Deployer {
@@ -12,6 +14,12 @@ impl Offers for Deployer {
         let target = Target { service: service.to_owned(), environment: environment.to_owned() };
         let (live, _) = records::live(&*ports.store, &target).await?;
         Ok(live.map(|live| Live { release: live.release.to_string(), since: live.since, act: live.deploy }))
+    }
+
+    async fn commit(&self, ports: &Ports, service: &str, reference: &str) -> Result<Option<String>> {
+        let Some(settings) = self.settings.services.get(service) else { return Ok(None) };
+        let release = git::resolve(ports, service, &settings.repository, reference).await?;
+        Ok(Some(release.commit))
     }
 
     async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
