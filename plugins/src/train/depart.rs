@@ -116,6 +116,7 @@ async fn ship(cx: &Cx, act: u64, since: DateTime<Utc>, train: &Train, entry: &En
             line: train.line(&entry.service, &entry.commit),
             reason: format!("the train `{}` leaves", train.name),
             once: once.clone(),
+            from: None,
         };
         match cx.say(saying).await {
             Ok(reply) if reply.outcome == reply::Outcome::Done => return Ok(Some(Outcome::Left)),

@@ -58,6 +58,7 @@ impl Station {
             line: format!("train go train:{name}"),
             reason: "by schedule".to_owned(),
             once: format!("train/{name}/{}", due.timestamp()),
+            from: None,
         };
         match cx.say(saying).await {
             Ok(_) | Err(Stop::Refused(_)) => {}
