@@ -1,4 +1,4 @@
-//! Drill: blue-green and canary through a real nginx, under load: no request fails, and a canary gets its share.
+//! Drill: blue-green and canary through a real nginx and a real HAProxy, under load: no request fails, and a canary gets its share.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -52,6 +52,39 @@ server() { [ $2 -eq 0 ] || echo "server 127.0.0.1:$(cat $1.port) weight=$2;"; }
 { echo "upstream app {"; server $1 $2; server $other $((100 - $2)); echo "}"; } > upstream.new
 mv upstream.new upstream.conf && /usr/sbin/nginx -p . -c "$PWD/nginx.conf" -s reload && echo $2 > weight
 "#;
+
+const HAPROXY: &str = "global
+  stats socket {d}/haproxy.sock mode 600 level admin
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+frontend front
+  bind 127.0.0.1:{front}
+  default_backend app
+backend app
+  balance roundrobin
+  server blue 127.0.0.1:{blue} weight 100
+  server green 127.0.0.1:{green} weight 0
+";
+
+/// The same over HAProxy's runtime socket. Who gets more is told first, so that there is always somebody to answer.
+const RUNTIME: &str = r#"
+other=green; [ $1 = green ] && other=blue
+python3 -c 'import socket, sys
+for line in sys.argv[1:]:
+    talk = socket.socket(socket.AF_UNIX); talk.connect("haproxy.sock"); talk.sendall(line.encode() + b"\n")
+    said = talk.recv(999).strip()
+    if said: sys.exit(said.decode())' "set server app/$1 weight $2" "set server app/$other weight $((100 - $2))" && echo $2 > weight
+"#;
+
+/// The balancers that are tried.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Nginx,
+    Haproxy,
+}
 
 /// Serves files of a folder: always this one, or the one that the path names. Returns the port.
 fn serve(folder: PathBuf, always: Option<&'static str>) -> u16 {
@@ -124,7 +157,7 @@ impl Load {
     }
 }
 
-/// nginx in front of two colours; it goes with the drill.
+/// What stands in front of two colours; it goes with the drill.
 struct Balancer(Child);
 
 impl Drop for Balancer {
@@ -135,7 +168,7 @@ impl Drop for Balancer {
     }
 }
 
-fn installation(strategy: &str) -> (Home, Service, Balancer, u16) {
+fn installation(kind: Kind, strategy: &str) -> (Home, Service, Balancer, u16) {
     let mut home = Home::demo();
     let service = Service::make(&home);
     let folder = home.path("");
@@ -144,18 +177,31 @@ fn installation(strategy: &str) -> (Home, Service, Balancer, u16) {
         write(&home.path(&format!("{colour}.port")), serve(folder.clone(), Some(colour)).to_string());
     }
     let front = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a port is free").port();
-    let fill =
-        |text: &str| text.replace("{d}", folder.to_str().expect("a path")).replace("{front}", &front.to_string());
+    let port = |colour: &str| std::fs::read_to_string(home.path(&format!("{colour}.port"))).expect("it was written");
+    let [blue, green] = ["blue", "green"].map(port);
+    let fill = |text: &str| {
+        let text = text.replace("{d}", folder.to_str().expect("a path")).replace("{front}", &front.to_string());
+        text.replace("{blue}", &blue).replace("{green}", &green)
+    };
     write(&home.path("nginx.conf"), fill(NGINX));
-    write(&home.path("switch.sh"), SWITCH);
-    let port = std::fs::read_to_string(home.path("blue.port")).expect("it was written");
-    write(&home.path("upstream.conf"), format!("upstream app {{ server 127.0.0.1:{port}; }}"));
+    write(&home.path("haproxy.cfg"), fill(HAPROXY));
+    write(&home.path("upstream.conf"), format!("upstream app {{ server 127.0.0.1:{blue}; }}"));
+    let (program, switch) = match kind {
+        Kind::Nginx => ("/usr/sbin/nginx", SWITCH),
+        Kind::Haproxy => ("/usr/sbin/haproxy", RUNTIME),
+    };
+    write(&home.path("switch.sh"), switch);
+    let mut command = Command::new(program);
+    match kind {
+        Kind::Nginx => command.arg("-p").arg(&folder).arg("-c").arg(home.path("nginx.conf")),
+        Kind::Haproxy => command.arg("-db").arg("-f").arg(home.path("haproxy.cfg")),
+    };
     let files = serve(folder.clone(), None).to_string();
-    home.write_config(&fill(CONFIG).replace("{strategy}", strategy).replace("{files}", &files));
-    let mut nginx = Command::new("/usr/sbin/nginx");
-    nginx.arg("-p").arg(&folder).arg("-c").arg(home.path("nginx.conf")).stdin(Stdio::null());
-    let balancer = Balancer(nginx.spawn().expect("nginx is missing: run `scripts/setup`"));
-    until("nginx answers", || ask(front));
+    let config = fill(CONFIG).replace("{strategy}", strategy).replace("{files}", &files);
+    home.write_config(&config);
+    let started = command.stdin(Stdio::null()).spawn();
+    let balancer = Balancer(started.unwrap_or_else(|error| panic!("{program}: {error}: run `scripts/setup`")));
+    until("the balancer answers", || ask(front));
     (home, service, balancer, front)
 }
 
@@ -166,7 +212,12 @@ fn weighs(home: &Home, weight: &str) -> bool {
 
 #[test]
 fn blue_and_green_are_switched_and_switched_back_without_a_failed_request() {
-    let (home, service, _balancer, front) = installation("blue-green");
+    [Kind::Nginx, Kind::Haproxy].into_iter().for_each(switched);
+}
+
+fn switched(kind: Kind) {
+    println!("{kind:?}");
+    let (home, service, _balancer, front) = installation(kind, "blue-green");
     let deckhand = home.start();
     let load = Load::on(front);
     for (line, live) in [
@@ -185,8 +236,13 @@ fn blue_and_green_are_switched_and_switched_back_without_a_failed_request() {
 
 #[test]
 fn a_canary_gets_its_share_and_no_request_fails() {
+    [Kind::Nginx, Kind::Haproxy].into_iter().for_each(shared);
+}
+
+fn shared(kind: Kind) {
+    println!("{kind:?}");
     let (home, service, _balancer, front) =
-        installation("canary\"\nhold = \"6s\"\nweights = [\"25%\", \"100%\"]\nfolder = \".");
+        installation(kind, "canary\"\nhold = \"6s\"\nweights = [\"25%\", \"100%\"]\nfolder = \".");
     let deckhand = home.start();
     assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
     let load = Load::on(front);
