@@ -1,6 +1,7 @@
 //! Puts a bot together from what the operator wrote, reporting every mistake in it at once.
 
 use crate::builtin::{self, Builtin};
+use crate::gate::approval::Desk;
 use crate::gate::consent::AskFirst;
 use crate::gate::people::People;
 use crate::gate::post::Post;
@@ -14,7 +15,7 @@ use commands::cx::{Ports, Who, World};
 use commands::offer::Offered;
 use commands::parse::{self, Invocation};
 use commands::plugin::{Line, Plugin, Setup};
-use commands::policy::{Pattern, Policy, Question, Rule};
+use commands::policy::{Asks, Pattern, Policy, Question, Rule};
 use commands::ports::{Dial, Files, Http, Launcher, Mirrors, Processes, Wire};
 use commands::redact::Redactor;
 use commands::registry::Registry;
@@ -142,10 +143,12 @@ fn check_lines(
                     let instead =
                         format!("write `[[policy]]` with `allow = \"{}\"` and `to = [\"{DECKHAND}\"]`", command.name);
                     problems.push(Problem { place, what, instead });
-                } else if unasked && (decision.confirm || decision.code.is_some()) {
-                    let what =
-                        format!("a rule asks Deckhand for a yes before {}, and it can give none", text::code(&text));
-                    let instead = format!("allow it to `{DECKHAND}` in a rule without `confirm` and `code`");
+                } else if unasked && decision.asks != Asks::default() {
+                    let what = format!(
+                        "a rule asks Deckhand for a yes or an approval before {}, and it can give none",
+                        text::code(&text)
+                    );
+                    let instead = format!("allow it to `{DECKHAND}` in a rule without `confirm`, `code` and `approve`");
                     problems.push(Problem { place, what, instead });
                 }
             }
@@ -171,6 +174,7 @@ fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problem
             during: rule.during.clone(),
             confirm: rule.confirm,
             code: rule.code,
+            approve: rule.approve.clone(),
             lender: None,
             until: None,
         })
@@ -223,7 +227,9 @@ impl Plan {
             vocabulary: Arc::new(self.vocabulary),
             offered: Offered::new(self.plugins.iter().map(|plugged| plugged.plugin.clone())),
         };
-        let consent = Arc::new(AskFirst { store: store.clone() });
+        let (people, redactor) = (self.policy.people.clone(), self.redactor.clone());
+        let desk = Desk { store: store.clone(), people, redactor };
+        let consent = Arc::new(AskFirst { store: store.clone(), desk });
         let outbox = Arc::new(Post { redactor: self.redactor.clone() });
         let world = World {
             ports,

@@ -59,7 +59,7 @@ impl Bot {
     async fn settle_one(&self, doing: Entry, progress: mpsc::UnboundedSender<Reply>) -> Reply {
         let draft = &doing.draft;
         let who = self.people.named(&draft.who);
-        let call = Call { who, place: draft.place.clone(), agreed: None, confirm: false, code: None };
+        let call = Call::unasked(who, draft.place.clone());
         let cx = Cx::new(self.world.clone(), call, None, progress, self.stopping().clone());
         let plugin = self.plugin_of(&draft.verb);
         let settled = plugin.reconcile(&cx, doing).await;

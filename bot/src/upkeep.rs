@@ -60,7 +60,7 @@ pub fn reminders(bot: &Arc<Bot>, schedule: Schedule) -> Job {
         async move {
             let ports = &bot.world.ports;
             let mut batch = Batch::default();
-            consent::tend(&*ports.store, ports.clock.now(), &mut batch).await?;
+            consent::tend(&*ports.store, ports.clock.now(), ports.vocabulary.zone, &mut batch).await?;
             Ok(batch)
         }
         .boxed()

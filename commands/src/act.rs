@@ -1,7 +1,7 @@
 //! The only way to change anything: an act stands on the ledger before it is done, and again when it has ended.
 
-use crate::cx::{Cx, World};
-use crate::ledger::{Draft, Entry, Phase, Place, Query};
+use crate::cx::{Consented, Cx, World};
+use crate::ledger::{APPROVED_BY, Draft, Entry, Phase, Place, Query};
 use crate::reply::Reply;
 use crate::stop::{Result, Stop};
 use crate::store::{Batch, CommitError, Read};
@@ -197,7 +197,7 @@ impl Cx {
     /// [`Stop::Refused`] when a yes is missing or the change refuses; then nothing that it staged is kept.
     /// [`Stop::Broken`] when the ledger can not be written, or the change breaks.
     pub async fn act<T>(&self, act: Act, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
-        self.consent(&act).await?;
+        let Consented { approved_by, spends: mut batch } = self.consent(&act).await?;
         let world = self.world();
         let mut doing = Draft {
             at: self.now(),
@@ -216,8 +216,11 @@ impl Cx {
             undo: act.undo,
             state: act.state,
         };
+        if !approved_by.is_empty() {
+            doing.facts.insert(APPROVED_BY.to_owned(), approved_by.into());
+        }
         world.redact(&mut doing);
-        let mut batch = Batch { expect: self.fences(), ..Batch::default() };
+        batch.expect.extend(self.fences());
         let once = self.saying().map(|once| {
             doing.facts.insert(SAID_ONCE.to_owned(), once.into());
             said_key(once)
@@ -229,6 +232,9 @@ impl Cx {
         let mut commit = match world.store.commit(batch).await {
             Ok(commit) => commit,
             Err(CommitError::Conflict { key, .. }) if once.as_ref() == Some(&key) => return Err(said_before()),
+            Err(CommitError::Conflict { key, .. }) if self.fences().iter().all(|(fence, _)| *fence != key) => {
+                return Err(spent());
+            }
             Err(CommitError::Conflict { .. }) => return Err(lost()),
             Err(CommitError::Broken(error)) => {
                 return Err(error.context("The ledger can not be written, so nothing was done").into());
@@ -293,6 +299,12 @@ impl Cx {
 /// What is said of a saying that has begun its act before.
 pub fn said_before() -> Stop {
     Stop::refuse("This was begun before, and is not begun twice. `/audit` shows how it went.")
+}
+
+fn spent() -> Stop {
+    Stop::refuse(
+        "The request for this changed at this moment: it was carried out, withdrawn or rejected. Nothing was done now. `/audit` shows what was done.",
+    )
 }
 
 fn lost() -> Stop {

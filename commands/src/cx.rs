@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::ledger::{Draft, Place};
 use crate::offer::Offered;
 use crate::parse::Invocation;
+use crate::policy::Asks;
 use crate::ports::{Dial, Files, Http, Mirrors, Processes};
 use crate::redact::Redactor;
 use crate::reply::{Reply, State};
@@ -17,7 +18,6 @@ use chrono::{DateTime, Utc};
 use config::DECKHAND;
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -44,10 +44,17 @@ pub struct Call {
     pub place: Place,
     /// What they have said yes to.
     pub agreed: Option<Agreed>,
-    /// Whether policy wants a yes, whatever the command's own effect.
-    pub confirm: bool,
-    /// Whether policy wants a one-time code, and for how long one is good.
-    pub code: Option<Duration>,
+    /// What policy asks for first, whatever the command's own effect.
+    pub asks: Asks,
+    /// The request, by its name, that others have approved, and that is carried out now.
+    pub request: Option<String>,
+}
+
+impl Call {
+    /// Work that nobody asked for, or that `who` asked for before.
+    pub fn unasked(who: Who, place: Place) -> Call {
+        Call { who, place, agreed: None, asks: Asks::default(), request: None }
+    }
 }
 
 /// An act that somebody has said yes to.
@@ -142,11 +149,20 @@ impl World {
     }
 }
 
-/// Asks for a yes to an act, where one is needed.
+/// Asks for a yes to an act, a one-time code, or the approval of others, where they are needed.
 #[async_trait]
 pub trait Consent: Send + Sync {
     /// Returns when the act may begin, or stops the call with a question.
-    async fn ask(&self, cx: &Cx, act: &Act) -> Result<()>;
+    async fn ask(&self, cx: &Cx, act: &Act) -> Result<Consented>;
+}
+
+/// What an act that may begin begins with.
+#[derive(Debug, Default)]
+pub struct Consented {
+    /// Who approved it, for the ledger.
+    pub approved_by: Vec<String>,
+    /// What is committed with *doing*: an approval is good for one act.
+    pub spends: Batch,
 }
 
 /// Tells what would become of a line, without doing it.
@@ -181,10 +197,8 @@ pub struct InLine {
 pub struct Foreseen {
     /// Whether policy allows it.
     pub allowed: bool,
-    /// Whether policy wants a yes.
-    pub confirm: bool,
-    /// Whether policy wants a one-time code, and for how long one is good.
-    pub code: Option<Duration>,
+    /// What policy asks for first.
+    pub asks: Asks,
     /// To whom policy allows it.
     pub who_may: Vec<String>,
     /// What the guards have against it, or warn of; a sentence or more each.
@@ -353,7 +367,7 @@ impl Cx {
         &self.0.world
     }
 
-    pub(crate) async fn consent(&self, act: &Act) -> Result<()> {
+    pub(crate) async fn consent(&self, act: &Act) -> Result<Consented> {
         self.0.world.consent.ask(self, act).await
     }
 }

@@ -67,6 +67,17 @@ pub struct Draft {
     pub facts: serde_json::Map<String, serde_json::Value>,
 }
 
+/// The fact that names who approved an act.
+pub(crate) const APPROVED_BY: &str = "approved by";
+
+impl Draft {
+    /// Who approved it, where that was needed.
+    pub fn approved_by(&self) -> Vec<&str> {
+        let names = self.facts.get(APPROVED_BY).and_then(serde_json::Value::as_array);
+        names.into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
+    }
+}
+
 /// Where in its act an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -14,7 +14,7 @@ use crate::value::Value;
 use crate::vocabulary::Vocabulary;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use config::During;
+use config::{Approval, During};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Policy {
     /// The operator's rules, in their order.
     pub rules: Vec<Rule>,
     /// People's roles, by name.
-    pub people: BTreeMap<String, Vec<String>>,
+    pub people: Roles,
     /// The team's time zone, for rules that hold during certain hours.
     pub zone: Tz,
 }
@@ -48,6 +48,8 @@ pub struct Rule {
     pub confirm: bool,
     /// Whether a one-time code is asked for, and for how long one is good.
     pub code: Option<Duration>,
+    /// Whether others have to approve.
+    pub approve: Option<Approval>,
     /// Who lends this right to whom it applies: it reaches exactly as far as the lender's own rights of the moment.
     pub lender: Option<String>,
     /// When it ends.
@@ -100,13 +102,77 @@ pub struct Question<'a> {
 pub struct Decision {
     /// Whether it may be done.
     pub allowed: bool,
-    /// Whether a yes is to be asked for.
-    pub confirm: bool,
-    /// Whether a one-time code is to be asked for, and how old the last one may be.
-    pub code: Option<Duration>,
+    /// What is asked for before it is done.
+    pub asks: Asks,
     /// What each rule about this command said.
     pub trace: Vec<Step>,
 }
+
+/// What policy asks for before something is done. Whatever any of the rules that hold asks for is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// A yes.
+    pub confirm: bool,
+    /// A one-time code, and for how long one is good.
+    pub code: Option<Duration>,
+    /// Approvals of others. Each of these has to be had.
+    pub approvals: Vec<Needed>,
+}
+
+/// The approval that a rule wants, which only people of the config can give: whoever is known by a role of a chat alone may
+/// be somebody who is known already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// Of how many, by whom, and for how long it is waited for.
+    pub by: Approval,
+    /// Whether an approver is asked for a one-time code, and for how long one is good.
+    pub code: Option<Duration>,
+}
+
+impl Asks {
+    fn of(rule: &Rule) -> Asks {
+        let approvals = rule.approve.iter().map(|by| Needed { by: by.clone(), code: rule.code }).collect();
+        Asks { confirm: rule.confirm, code: rule.code, approvals }
+    }
+
+    fn add(&mut self, more: Asks) {
+        self.confirm |= more.confirm;
+        self.code = stricter(self.code, more.code);
+        for needed in more.approvals {
+            if !self.approvals.contains(&needed) {
+                self.approvals.push(needed);
+            }
+        }
+    }
+}
+
+impl Needed {
+    /// Whether the approval of this person of the config counts.
+    pub fn counts(&self, name: &str, people: &Roles) -> bool {
+        let held =
+            |roles: &Vec<String>| self.by.approvers.iter().any(|to| to == name || to == EVERYONE || roles.contains(to));
+        people.get(name).is_some_and(held)
+    }
+
+    /// Who could approve what `asker` asks for.
+    pub fn approvers<'a>(&self, asker: &str, people: &'a Roles) -> Vec<&'a str> {
+        let names = people.keys().map(String::as_str);
+        names.filter(|name| *name != asker && self.counts(name, people)).collect()
+    }
+}
+
+impl std::fmt::Display for Needed {
+    /// As in "2 approvals by `release` or `ana`".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} by {}", crate::text::plural(self.by.quorum, "approval"), crate::text::list(&self.by.approvers))
+    }
+}
+
+/// People's roles, by name.
+pub type Roles = BTreeMap<String, Vec<String>>;
+
+/// The word for any person of the config.
+const EVERYONE: &str = "everyone";
 
 /// What one rule said.
 #[derive(Debug, Clone, PartialEq)]
@@ -272,9 +338,11 @@ impl Rule {
     /// Why the rule does not apply; nothing if it does.
     fn misses(&self, question: &Question<'_>, zone: Tz) -> Option<String> {
         let who = question.who;
-        if !self.to.iter().any(|to| {
-            *to == who.name || who.roles.contains(to) || (to == "everyone" && who.known && !who.is_deckhand())
-        }) {
+        if !self
+            .to
+            .iter()
+            .any(|to| *to == who.name || who.roles.contains(to) || (to == EVERYONE && who.known && !who.is_deckhand()))
+        {
             return Some(format!("is for {}", crate::text::list(&self.to)));
         }
         if self.until.is_some_and(|until| question.now >= until) {
@@ -307,7 +375,12 @@ impl Rule {
 
     fn show(&self) -> String {
         let verb = if self.allow { "allow" } else { "deny" };
-        format!("{verb} {} to {}", self.pattern, self.to.join(", "))
+        let asks = Asks::of(self);
+        let own = [asks.confirm.then_some("a yes"), asks.code.map(|_| "a one-time code")];
+        let own = own.into_iter().flatten().map(str::to_owned);
+        let asked: Vec<_> = own.chain(asks.approvals.iter().map(ToString::to_string)).collect();
+        let asked = if asked.is_empty() { String::new() } else { format!(", with {}", asked.join(" and ")) };
+        format!("{verb} {} to {}{asked}", self.pattern, self.to.join(", "))
     }
 }
 
@@ -322,23 +395,21 @@ impl Policy {
     /// Decides, over the operator's rules and these grants.
     pub fn decide(&self, question: &Question<'_>, grants: &[Rule]) -> Decision {
         if question.command.need == Need::Nothing {
-            return Decision { allowed: true, confirm: false, code: None, trace: Vec::new() };
+            return Decision { allowed: true, asks: Asks::default(), trace: Vec::new() };
         }
-        let mut decision = Decision { allowed: false, confirm: false, code: None, trace: Vec::new() };
+        let mut decision = Decision { allowed: false, asks: Asks::default(), trace: Vec::new() };
         let mut denied = false;
         for rule in self.rules.iter().chain(grants).filter(|rule| rule.pattern.names(question.command)) {
-            let (mut confirm, mut code) = (rule.confirm, rule.code);
+            let mut asks = Asks::of(rule);
             let missed = rule.misses(question, self.zone).or_else(|| {
                 let lent = self.lent(rule, question)?;
-                confirm |= lent.confirm;
-                code = stricter(code, lent.code);
+                asks.add(lent.asks);
                 (!lent.allowed).then(|| "lends what its giver may not do either".to_owned())
             });
             if missed.is_none() {
                 decision.allowed |= rule.allow;
                 denied |= !rule.allow;
-                decision.confirm |= confirm;
-                decision.code = stricter(decision.code, code);
+                decision.asks.add(asks);
             }
             decision.trace.push(Step {
                 source: rule.source.clone(),

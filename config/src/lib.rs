@@ -21,7 +21,7 @@ mod tree;
 
 pub use during::During;
 pub use people::{DECKHAND, Person};
-pub use policy::Rule;
+pub use policy::{Approval, Rule};
 pub use problem::{Place, Problem, Problems, quoted};
 pub use schedule::Schedule;
 pub use section::Section;
@@ -171,7 +171,7 @@ impl Config {
         let roles = roles::read(&top, &people);
         let held = people.values().flat_map(|person| &person.roles).chain(people.keys()).chain(roles.keys());
         let held: Vec<_> = held.map(String::as_str).collect();
-        let policy = policy::read(&top, &held);
+        let policy = policy::read(&top, &held, &people);
         let services = services(&top, &held);
         let (console, channels) = console(&top, &people);
         Self {

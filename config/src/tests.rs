@@ -38,6 +38,9 @@ in = ["ops"]
 during = "Mon-Fri 09:00-18:00"
 confirm = true
 code = "15m"
+approve = 1
+approvers = ["lead", "dan", "guest"]
+within = "1h"
 [[policy]]
 deny = "deploy ship env=production"
 to = ["everyone"]
@@ -99,11 +102,13 @@ fn a_good_file_is_read_whole() {
     assert_eq!(allow.during.as_ref().map(ToString::to_string).as_deref(), Some("Mon-Fri 09:00-18:00"));
     assert_eq!(allow.place.to_string(), "deckhand.toml:29:9");
     assert_eq!((allow.code, deny.code), (Some(Duration::from_secs(900)), None));
+    let approve = allow.approve.as_ref().expect("somebody has to approve");
+    assert_eq!((approve.quorum, approve.approvers.len(), approve.within), (1, 3, Duration::from_secs(3600)));
     assert_eq!((deny.allow, deny.during.is_none(), deny.confirm), (false, true, false));
     assert_eq!(config.console, Console { listen: ([127, 0, 0, 1], 0).into(), speak_as: vec!["dan".into()] });
     assert_eq!(config.channels, ["ops", "random"]);
     assert_eq!((config.backup.at.as_str(), config.backup.keep), ("0 4 * * *", 30));
-    assert_eq!(config.backup.place.to_string(), "deckhand.toml:45:6");
+    assert_eq!(config.backup.place.to_string(), "deckhand.toml:48:6");
     assert_eq!(config.secrets, ["hunter2-and-more"]);
 }
 
@@ -266,6 +271,33 @@ fn each_mistake_is_told_with_what_to_write() {
             rule("allow = \"\"\nto = [\"lead\"]"),
             "5:9: `` can not stand here; write a text that is not empty and has no control characters",
         ),
+        (
+            rule("deny = \"a\"\nto = [\"lead\"]\napprove = 1"),
+            "7:11: what is denied needs no approval; take the line out",
+        ),
+        (rule("allow = \"a\"\nto = [\"lead\"]\napprove = 0"), "7:11: `approve` is 0; write a number from 1 to 10"),
+        (
+            rule("allow = \"a\"\nto = [\"lead\"]\nwithin = \"1h\""),
+            "7:1: `within` says who approves what, and when, but nobody has to; write `approve = 1`",
+        ),
+        (
+            rule("allow = \"a\"\nto = [\"lead\"]\napprove = 1"),
+            "7:11: nobody but ana could approve this, and nobody approves what they ask for; name more people, or roles that more people have, as `approvers`",
+        ),
+        (
+            rule("allow = \"a\"\nto = [\"lead\"]\napprove = 1\napprovers = [\"dan\"]\nwithin = \"8d\"\n[people.dan]\n"),
+            "9:10: an approval can not be waited for this long; write a time from `1m` to `7d`",
+        ),
+        (
+            rule("allow = \"a\"\nto = [\"lead\"]\napprove = 2\napprovers = [\"everyone\"]\n[people.dan]\n"),
+            "8:13: 2 people have to approve this, and 1 could at most; name more people, or roles that more people have, as `approvers`",
+        ),
+        (
+            rule(
+                "allow = \"a\"\nto = [\"lead\"]\napprove = 1\napprovers = [\"guest\"]\n[roles.guest]\ndiscord = [\"7\"]",
+            ),
+            "8:13: no person of the config could approve this; name more people, or roles that more people have, as `approvers`",
+        ),
         (rule("allow = \"a\""), "4:1: `[[policy]]` has no `to`; write `to = [\"everyone\"]`"),
         (rule("allow = \"a\"\nto = []"), "6:6: a rule for nobody never holds; name a role, a person, or `everyone`"),
         (
@@ -286,7 +318,7 @@ fn each_mistake_is_told_with_what_to_write() {
         ),
         (
             rule("allow = \"a\"\nto = [\"lead\"]\nwhen = \"Mon\""),
-            "7:1: `[[policy]]` has no setting `when`; take it out, or write one of `allow`, `code`, `confirm`, `deny`, `during`, `in`, `to`",
+            "7:1: `[[policy]]` has no setting `when`; take it out, or write one of `allow`, `approve`, `approvers`, `code`, `confirm`, `deny`, `during`, `in`, `to`, `within`",
         ),
         (
             "[console]\nlisten = \"localhost:80\"".into(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use commands::act::{Act, Permit};
 use commands::clock::Clock;
-use commands::cx::{Call, Consent, Cx, Ports, Who, World};
+use commands::cx::{Call, Consent, Consented, Cx, Ports, Who, World};
 use commands::ledger::{self, Phase, Place, Query};
 use commands::offer::Offered;
 use commands::ports::{Http, Processes};
@@ -26,8 +26,8 @@ struct Yes;
 
 #[async_trait]
 impl Consent for Yes {
-    async fn ask(&self, _: &Cx, _: &Act) -> Result<()> {
-        Ok(())
+    async fn ask(&self, _: &Cx, _: &Act) -> Result<Consented> {
+        Ok(Consented::default())
     }
 }
 
@@ -35,7 +35,7 @@ struct No;
 
 #[async_trait]
 impl Consent for No {
-    async fn ask(&self, _: &Cx, act: &Act) -> Result<()> {
+    async fn ask(&self, _: &Cx, act: &Act) -> Result<Consented> {
         Err(Stop::refuse(format!("{}?", act.says)))
     }
 }
@@ -66,7 +66,7 @@ fn stand(consent: Arc<dyn Consent>) -> (Arc<MemoryStore>, Cx) {
         foresight: OnceLock::new(),
         voice: OnceLock::new(),
     });
-    let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
+    let call = Call::unasked(Who::deckhand(), Place::default());
     let cx = Cx::new(world, call, None, mpsc::unbounded_channel().0, CancellationToken::new());
     (store, cx)
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use commands::cx::Cx;
-use commands::ledger::{Entry, Phase, Query};
+use commands::ledger::{Draft, Entry, Phase, Query};
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::Result;
 use commands::text;
@@ -46,7 +46,7 @@ pub(super) async fn audit(cx: &Cx) -> Result<Reply> {
         [
             format!("#{}", entry.act()),
             at.format(day).to_string(),
-            text::plain(&entry.draft.who),
+            who(&entry.draft),
             what,
             place.to_owned(),
             entry.draft.phase.word().to_owned(),
@@ -97,7 +97,7 @@ pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
         };
         let place = draft.environment.as_deref().map(|env| format!(" in `{env}`")).unwrap_or_default();
         let what = format!("{} {}{place}{how}", draft.verb, text::code(&draft.object));
-        let who = text::plain(&draft.who);
+        let who = who(draft);
         reply = reply.field(format!("#{} {who}, {}", entry.act(), text::ago(draft.at, cx.now())), what);
         // Only the newest change of a thing can be taken back by its own undo line: an older one has been overtaken.
         let newest = seen.insert((&draft.service, &draft.environment));
@@ -111,6 +111,13 @@ pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
         reply.text = format!("{} {all}", reply.text);
     }
     Ok(reply)
+}
+
+/// Who did it, and who approved it.
+fn who(draft: &Draft) -> String {
+    let by = draft.approved_by().into_iter().map(text::plain).collect::<Vec<_>>().join(", ");
+    let who = text::plain(&draft.who);
+    if by.is_empty() { who } else { format!("{who} (approved by {by})") }
 }
 
 /// The newest entry of each act that fits, at most `limit`, and whether there are more.

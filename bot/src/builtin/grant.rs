@@ -45,7 +45,8 @@ pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
         verb: "grant",
         object: format!("{person}: {pattern} for {}", config::duration::show(r#for)),
         says: format!("Lend {person} the right to {} until {shown}.", text::code(&may)),
-        facts: vec![("person", person.clone()), ("may", pattern.to_string()), ("until", until.to_rfc3339())],
+        // Not until when: that would be another grant whenever a yes or an approval comes.
+        facts: vec![("person", person.clone()), ("may", pattern.to_string()), ("for", config::duration::show(r#for))],
         why: because,
         ..Act::default()
     };

@@ -7,6 +7,7 @@ mod help;
 mod queue;
 pub mod why;
 
+use crate::gate::approval::{self, APPROVE, REJECT};
 use crate::gate::codes::ENROLL;
 use crate::gate::consent::{CONFIRM, DECLINE};
 use crate::gate::queue::LEAVE;
@@ -21,6 +22,8 @@ use commands::text;
 use std::sync::{Arc, OnceLock, Weak};
 
 const PAGE: ArgSpec = ArgSpec::optional("page", Kind::Integer(1, 1_000), "Which page");
+
+const REQUEST: ArgSpec = ArgSpec::required(approval::REQUEST, Kind::Text, "The request's name");
 
 /// What Deckhand itself can be asked, whatever plugins are on.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -168,6 +171,33 @@ pub static SPEC: PluginSpec = PluginSpec {
             urgent: true,
             examples: &["decline 3fa2"],
         },
+        CommandSpec {
+            name: "approvals",
+            about: "Show what waits for the approval of others, and of whom",
+            args: &[],
+            need: Need::Rule,
+            effect: Effect::Reads,
+            urgent: false,
+            examples: &["approvals"],
+        },
+        CommandSpec {
+            name: APPROVE,
+            about: "Approve what somebody else has asked for",
+            args: &[REQUEST, ArgSpec::secret("code", "A one-time code, where policy asks for one")],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: true,
+            examples: &["approve tobe"],
+        },
+        CommandSpec {
+            name: REJECT,
+            about: "Reject what somebody else has asked for, or withdraw what you have",
+            args: &[REQUEST, ArgSpec::required("because", Kind::Text, "Why")],
+            need: Need::Nothing,
+            effect: Effect::Reads,
+            urgent: true,
+            examples: &["reject tobe because:\"the load test is still running\""],
+        },
     ],
     start: |_| Arc::new(Builtin::default()),
 };
@@ -205,9 +235,21 @@ impl Plugin for Builtin {
             LEAVE => queue::leave(&bot, cx),
             ENROLL => enroll::enroll(&bot, cx).await,
             DECLINE => decline(&bot, cx).await,
+            "approvals" => approval::list(cx).await,
+            REJECT => reject(&bot, cx).await,
             _ => Nobody.run(cx).await,
         }
     }
+}
+
+async fn reject(bot: &Bot, cx: &Cx) -> Result<Reply> {
+    #[derive(serde::Deserialize)]
+    struct Rejected {
+        request: String,
+        because: String,
+    }
+    let Rejected { request, because } = cx.args()?;
+    bot.reject(cx, &request, &because).await
 }
 
 fn whoami(who: &Who) -> Reply {

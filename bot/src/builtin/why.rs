@@ -4,7 +4,7 @@ use crate::gate::Bot;
 use crate::gate::refusal::{stranger, whom};
 use commands::cx::Cx;
 use commands::parse;
-use commands::policy::{Decision, Step};
+use commands::policy::{Asks, Step};
 use commands::reply::{Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -42,19 +42,21 @@ pub(super) fn why(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let line = text::code(&format!("/{}", invocation.line()));
     let name = text::plain(&who.name);
     let (tone, says) = match decision.allowed {
-        true => (Tone::Good, format!("{name} may say {line}, here and now{}.", asked_for(&decision))),
+        true => (Tone::Good, format!("{name} may say {line}, here and now{}.", asked_for(&decision.asks))),
         false => (Tone::Bad, format!("{name} may not say {line}. {}", whom(&bot.policy.who_may(&question)))),
     };
     Ok(trace(tone, "What the rules say".to_owned(), says, decision.trace).only_you())
 }
 
 /// What somebody is asked for who may say a line.
-fn asked_for(decision: &Decision) -> &'static str {
-    match (decision.confirm, decision.code) {
+fn asked_for(asks: &Asks) -> String {
+    let own = match (asks.confirm, asks.code) {
         (false, None) => "",
         (true, None) => ", and is asked for a yes",
         (_, Some(_)) => ", and is asked for a yes with a one-time code unless one was right just before",
-    }
+    };
+    let others = asks.approvals.iter().map(|needed| format!(", once it has {needed}"));
+    std::iter::once(own.to_owned()).chain(others).collect()
 }
 
 fn trace(tone: Tone, title: String, says: String, steps: Vec<Step>) -> Reply {

@@ -365,7 +365,7 @@ impl Bot {
         let Some(code) = code else {
             return Ok(Some(offer(&self.world.store, person, self.world.ports.clock.now()).await?));
         };
-        let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
+        let call = Call::unasked(Who::deckhand(), Place::default());
         // Nobody looks at its progress: it has none.
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let cx = Cx::new(self.world.clone(), call, None, progress, self.stopping().clone());

@@ -1,6 +1,6 @@
 //! Completion: what can be typed next, from live data, and only what the asker may say.
 
-use super::Bot;
+use super::{Bot, approval};
 use commands::complete::{self, Choice, Completion, Slot, Spot};
 use commands::cx::Who;
 use commands::ledger::Place;
@@ -35,6 +35,10 @@ impl Bot {
         let (Some(command), Some(arg)) = (spot.command, spot.arg()) else { return Vec::new() };
         let mut choices = complete::choices(kind, &self.registry, &ports.vocabulary);
         if matches!(spot.slot, Slot::Named(_) | Slot::Free(_)) {
+            if arg.name == approval::REQUEST {
+                // The commands are open to all; what is asked for is for those alone whom it concerns.
+                return approval::choices(&*ports.store, &who.name, ports.clock.now()).await;
+            }
             let live = self.plugin(command).complete(arg, &spot.given, ports);
             choices.extend(tokio::time::timeout(LIMIT, live).await.unwrap_or_default());
         }

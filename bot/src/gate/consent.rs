@@ -1,12 +1,14 @@
 //! Questions: a yes is asked for inside the act, bound to exactly what would be done, and outlives a restart.
 
+use super::approval::{self, Desk, Known};
 use super::buttons::Dresser;
 use super::codes::{self, ENROLL, Standing};
 use crate::outbox::{self, Outgoing};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use commands::act::Act;
-use commands::cx::{Consent, Cx, Who};
+use commands::cx::{Consent, Consented, Cx, Who};
 use commands::ledger::Place;
 use commands::reply::{Button, Look, Reply, Tone};
 use commands::spec::Effect;
@@ -67,22 +69,25 @@ impl Question {
 pub struct AskFirst {
     /// Where questions are kept.
     pub store: Arc<dyn Store>,
+    /// Where others are asked.
+    pub desk: Desk,
 }
 
 #[async_trait]
 impl Consent for AskFirst {
-    async fn ask(&self, cx: &Cx, act: &Act) -> Result<()> {
-        let Some(invocation) = cx.invocation() else { return Ok(()) };
+    async fn ask(&self, cx: &Cx, act: &Act) -> Result<Consented> {
+        let Some(invocation) = cx.invocation() else { return Ok(Consented::default()) };
         let call = cx.call();
         let digest = act.digest();
         let agreed = call.agreed.as_ref();
+        let known = Known::of(&*self.store, cx, &invocation.line(), &digest).await?;
         // A yes to something else is none, and whoever gave it is asked again, whatever made them be asked at first.
-        let same = agreed.is_some_and(|agreed| agreed.digest == digest);
+        let same = agreed.is_some_and(|agreed| agreed.digest == digest) || known.same.is_some();
         let danger = act.danger || invocation.command.effect == Effect::Danger;
-        let yes = !same && (agreed.is_some() || call.confirm || danger);
-        let code = self.code_due(cx).await?;
+        let yes = !same && (agreed.is_some() || call.asks.confirm || danger);
+        let code = known.same.is_none() && self.code_due(cx).await?;
         if !yes && !code {
-            return Ok(());
+            return self.desk.ask(cx, act, invocation.line(), known).await;
         }
         let question = Question {
             who: call.who.name.clone(),
@@ -95,7 +100,10 @@ impl Consent for AskFirst {
             at: cx.now(),
             reminded: false,
         };
-        let changed = agreed.filter(|_| !same).map(|agreed| changes(&agreed.facts, &question.facts));
+        let changed = match known.other {
+            Some((id, old)) => Some(self.desk.replace(cx, &id, old, act).await?),
+            None => agreed.filter(|_| !same).map(|agreed| changes(&agreed.facts, &question.facts)),
+        };
         let id = self.keep(&question).await?;
         Err(asked(&id, &question, changed).into())
     }
@@ -107,7 +115,7 @@ impl AskFirst {
         let call = cx.call();
         let proven = call.agreed.as_ref().is_some_and(|agreed| agreed.proven);
         // Nobody can give a code to get their first one; for another secret, enrolling asks by itself.
-        let Some(good) = call.code.filter(|_| !proven && cx.command() != ENROLL) else { return Ok(false) };
+        let Some(good) = call.asks.code.filter(|_| !proven && cx.command() != ENROLL) else { return Ok(false) };
         match codes::standing(&*self.store, cx.who(), good, cx.now()).await? {
             Standing::Proven => Ok(false),
             Standing::Due => Ok(true),
@@ -163,7 +171,7 @@ pub fn yes(id: &str, code: bool) -> Button {
 }
 
 /// What is different between what was agreed to and what would be done now.
-fn changes(agreed: &[(String, String)], now: &[(String, String)]) -> String {
+pub(super) fn changes(agreed: &[(String, String)], now: &[(String, String)]) -> String {
     let was = |name: &str| agreed.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
     let mut parts = Vec::new();
     for (name, value) in now {
@@ -211,8 +219,10 @@ pub async fn take(store: &Arc<dyn Store>, id: &str, who: &Who, now: DateTime<Utc
     }
 }
 
-/// Stages a reminder of every question that has been open for a while, and the end of those that are over.
-pub async fn tend(store: &dyn Read, now: DateTime<Utc>, batch: &mut Batch) -> anyhow::Result<()> {
+/// Stages a reminder of every question and request that has been open for a while, and the end of those that are over. Times
+/// are shown in `zone`.
+pub async fn tend(store: &dyn Read, now: DateTime<Utc>, zone: Tz, batch: &mut Batch) -> anyhow::Result<()> {
+    approval::tend(store, now, zone, batch).await?;
     codes::forget(store, now, batch).await?;
     for (id, Versioned { value: question, version }) in QUESTIONS.scan(store, "", usize::MAX).await? {
         let key = QUESTIONS.key(&id);

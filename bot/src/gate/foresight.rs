@@ -16,10 +16,10 @@ impl Foresight for Bot {
         let invocation = self.parse(line)?;
         let call = cx.call().clone();
         let question = self.question(&call.who, invocation.command, &invocation.args, &call.place);
-        let Decision { allowed, confirm, code, .. } = self.decide(&question);
+        let Decision { allowed, asks, .. } = self.decide(&question);
         let who_may = self.policy.who_may(&question);
         let in_the_way = self.in_the_way(call, invocation).await?;
-        Ok(Foreseen { allowed, confirm, code, who_may, in_the_way })
+        Ok(Foreseen { allowed, asks, who_may, in_the_way })
     }
 
     fn in_line(&self, service: &str, environment: &str) -> Vec<InLine> {
@@ -34,7 +34,7 @@ impl Bot {
         let who = self.people.who(&ask.speaker);
         let Ok(Some(line)) = self.would_say(&ask.said, &who).await else { return false };
         let Ok(invocation) = self.parse(&line) else { return false };
-        let call = Call { who, place: ask.place.clone(), agreed: None, confirm: false, code: None };
+        let call = Call::unasked(who, ask.place.clone());
         let allowed = self.decide(&self.question(&call.who, invocation.command, &invocation.args, &call.place)).allowed;
         allowed && self.in_the_way(call, invocation).await.is_ok_and(|found| found.is_empty())
     }

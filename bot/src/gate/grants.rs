@@ -59,6 +59,7 @@ pub async fn rules(store: &dyn Read, registry: &Registry, vocabulary: &Vocabular
             during: None,
             confirm: false,
             code: None,
+            approve: None,
             lender: Some(from),
             until: Some(until),
         })

@@ -1,5 +1,6 @@
 //! The gate: the whole life of a call, from a line said in chat to the last reply.
 
+pub mod approval;
 pub mod buttons;
 pub mod codes;
 pub mod completion;
@@ -44,7 +45,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use understanding::Pressed;
+use understanding::{Meant, Pressed, Understood};
 
 /// How many calls of one person in one channel may wait.
 const PERSON_BOUND: usize = 8;
@@ -82,6 +83,7 @@ pub struct Bot {
     persons: Lanes<(String, Place), ()>,
     targets: Lanes<queue::Target, queue::Change>,
     platforms: OnceLock<Platforms>,
+    carrying: approval::Carrying,
     stopping: CancellationToken,
     calls: TaskTracker,
 }
@@ -136,6 +138,7 @@ impl Bot {
             persons: Lanes::new(PERSON_BOUND),
             targets: Lanes::new(TARGET_BOUND),
             platforms: OnceLock::new(),
+            carrying: approval::Carrying::default(),
             stopping: CancellationToken::new(),
             calls: TaskTracker::new(),
         });
@@ -269,19 +272,31 @@ impl Bot {
         })?;
         // Nobody can be taken out of this line.
         let _ = turn.turn(|ahead| _ = progress.send(behind_own(ahead))).await;
-        let understood = self.understand(&ask.said, &who).await?;
-        let decision = self.permit(&understood.invocation, &who, &ask.place)?;
-        let Decision { confirm, code, .. } = decision;
-        let call = Call { who, place: ask.place.clone(), agreed: understood.agreed, confirm, code };
-        let invocation = understood.invocation;
-        let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());
-        self.perform(&cx, Some(turn), understood.pressed).await
+        let understood = match self.understand(ask, &who).await? {
+            Meant::Call(understood) => *understood,
+            Meant::Answered(reply) => return Ok(*reply),
+        };
+        let Understood { invocation, who, room, agreed, carried, pressed } = understood;
+        let done = async {
+            let asks = self.permit(&invocation, &who, &room)?.asks;
+            let request = carried.as_ref().map(|carried| carried.id.clone());
+            let call = Call { who, place: ask.place.clone(), agreed, asks, request };
+            let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());
+            self.perform(&cx, &room, Some(turn), pressed).await
+        };
+        match (done.await, &carried) {
+            (Err(Stop::Refused(reply)), Some(carried)) => {
+                Err(carried.refused(*reply, self.world.ports.vocabulary.zone).into())
+            }
+            (done, _) => done,
+        }
     }
 
-    /// Does what policy allows: in its line, past the guards. `turn` is the asker's own in the channel.
+    /// Does what policy allows: in its line, past the guards. It was said in `room`; `turn` is the asker's own there.
     async fn perform(
         &self,
         cx: &Cx,
+        room: &Place,
         mut turn: Option<lanes::Place<(String, Place), ()>>,
         pressed: Option<Pressed>,
     ) -> Result<Reply> {
@@ -292,7 +307,7 @@ impl Bot {
             self.wait(place, cx).await?;
             // The wait may have been long: what was allowed when it began may not be any more.
             self.check_stopping()?;
-            self.permit(invocation, &cx.call().who, &cx.call().place)?;
+            self.permit(invocation, &cx.call().who, room)?;
         }
         if let Some((id, button)) = &pressed {
             self.press(id, button, cx).await?;

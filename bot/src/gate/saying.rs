@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use commands::act;
 use commands::cx::{Call, Cx, Saying, Voice, Who};
 use commands::ledger::Place;
-use commands::policy::Decision;
 use commands::reply::{Outcome, Reply, State, Tone};
 use commands::stop::{Result, Stop};
 use commands::store::Batch;
@@ -76,14 +75,14 @@ impl Bot {
         self.check_stopping()?;
         let who = if saying.who == DECKHAND { Who::deckhand() } else { self.people.named(&saying.who) };
         let invocation = self.parse(&saying.line)?;
-        let Decision { confirm, code, .. } = self.permit(&invocation, &who, &place)?;
-        let call = Call { who, place, agreed: None, confirm, code };
+        let asks = self.permit(&invocation, &who, &place)?.asks;
+        let call = Call { asks, ..Call::unasked(who, place.clone()) };
         let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());
         cx.is_said_once(&saying.once);
         if let Some((key, version)) = &saying.from {
             cx.fence(key.clone(), *version);
         }
-        self.perform(&cx, None, None).await
+        self.perform(&cx, &place, None, None).await
     }
 
     /// Shows how far something is; a platform that is away misses nothing but that.

@@ -1,9 +1,12 @@
-//! What is meant by what somebody says: a line, a press with what its form was filled with, or a yes to a question.
+//! What is meant by what somebody says: a line, a press with what its form was filled with, a yes to a question, or the
+//! approval of what somebody else has said.
 
+use super::approval::{self, Approved, Carried};
 use super::buttons::{self, Drawn};
-use super::{Bot, Said, codes, consent};
+use super::{Ask, Bot, Said, codes, consent};
 use commands::complete;
 use commands::cx::{Agreed, Cx, Who};
+use commands::ledger::Place;
 use commands::parse::{self, Invocation};
 use commands::reply::{Form, Reply};
 use commands::spec::{CommandSpec, Effect, Kind};
@@ -11,11 +14,25 @@ use commands::stop::{Result, Stop};
 use commands::table::Versioned;
 use commands::text;
 use commands::value::Value;
+use std::sync::Arc;
+
+/// What was found out of what somebody says.
+pub(super) enum Meant {
+    /// Something is to be done.
+    Call(Box<Understood>),
+    /// That is all.
+    Answered(Box<Reply>),
+}
 
 /// A call that has been understood.
 pub(super) struct Understood {
     pub invocation: Invocation,
+    /// Whose call it is: that of whoever asked for it, where others have approved it.
+    pub who: Who,
+    /// Where they said it.
+    pub room: Place,
     pub agreed: Option<Agreed>,
+    pub carried: Option<Arc<Carried>>,
     pub pressed: Option<Pressed>,
 }
 
@@ -23,18 +40,46 @@ pub(super) struct Understood {
 pub(super) type Pressed = (String, Versioned<Drawn>);
 
 impl Bot {
-    /// Finds out what is meant: a press says its button's line, and a yes says the line that waited for it.
-    pub(super) async fn understand(&self, said: &Said, who: &Who) -> Result<Understood> {
-        let (invocation, pressed) = match said {
+    /// Finds out what is meant: a press says its button's line, a yes says the line that waited for it, and the last approval
+    /// that was missing the line of whoever asked for it.
+    pub(super) async fn understand(&self, ask: &Ask, who: &Who) -> Result<Meant> {
+        let (invocation, pressed) = match &ask.said {
             Said::Line(line) => (self.parse(line)?, None),
             Said::Press { id, filled } => {
                 let button = self.pressed(id, who).await?;
                 (self.filled(&button.value, filled)?, Some((id.clone(), button)))
             }
         };
-        if invocation.command.name != consent::CONFIRM {
-            return Ok(Understood { invocation, agreed: None, pressed });
-        }
+        let call = |invocation| Understood {
+            invocation,
+            who: who.clone(),
+            room: ask.place.clone(),
+            agreed: None,
+            carried: None,
+            pressed: None,
+        };
+        let understood = match invocation.command.name {
+            consent::CONFIRM => {
+                let (agreed, line) = self.confirmed(&invocation, who).await?;
+                Understood { agreed: Some(agreed), ..call(self.parse(&line)?) }
+            }
+            approval::APPROVE => match self.approve(&invocation, who).await? {
+                Approved::Noted(reply) => return Ok(Meant::Answered(reply)),
+                Approved::Enough(carried) => Understood {
+                    who: self.people.named(&carried.request.who),
+                    room: carried.request.place.clone(),
+                    invocation: self.parse(&carried.request.line)?,
+                    carried: Some(carried),
+                    ..call(invocation)
+                },
+            },
+            _ => Understood { pressed, ..call(invocation) },
+        };
+        Ok(Meant::Call(Box::new(understood)))
+    }
+
+    /// What a yes agrees to, and the line that waited for it.
+    async fn confirmed(&self, invocation: &Invocation, who: &Who) -> Result<(Agreed, String)> {
         let (store, now) = (&self.world.store, self.world.ports.clock.now());
         let given = |name: &str| invocation.args.get(name).map(ToString::to_string);
         let id = given("question").unwrap_or_default();
@@ -54,8 +99,7 @@ impl Bot {
             codes::prove(store, &who.name, &code.map_err(again)?, now).await.map_err(again)?;
         }
         let question = consent::take(store, &id, who, now).await?;
-        let agreed = Some(Agreed { digest: question.digest, facts: question.facts, proven });
-        Ok(Understood { invocation: self.parse(&question.line)?, agreed, pressed: None })
+        Ok((Agreed { digest: question.digest, facts: question.facts, proven }, question.line))
     }
 
     /// The line that this comes to; nothing where a press has gone stale.

@@ -26,7 +26,7 @@ fn job(bot: &Arc<Bot>, owner: &str, plugin: &Arc<dyn Plugin>, declared: plugin::
         let (inner, plugin) = (bot.clone(), plugin.clone());
         // It outlives the runner that is shut down around it: an act that has begun comes to its end.
         let work = bot.spawn(async move {
-            let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
+            let call = Call::unasked(Who::deckhand(), Place::default());
             // Nobody is there to see how far it is.
             let nobody = mpsc::unbounded_channel().0;
             let cx = Cx::new(inner.world.clone(), call, None, nobody, inner.stopping().clone());

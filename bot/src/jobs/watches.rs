@@ -52,7 +52,7 @@ pub async fn watch(bot: Arc<Bot>, holder: String, shutdown: CancellationToken) {
 /// One plugin's watch. One that panicked begins again.
 async fn keep(bot: Arc<Bot>, name: &'static str, plugin: Arc<dyn Plugin>, held: CancellationToken) {
     loop {
-        let call = Call { who: Who::deckhand(), place: Place::default(), agreed: None, confirm: false, code: None };
+        let call = Call::unasked(Who::deckhand(), Place::default());
         // Nobody is there to see how far it is.
         let cx = Cx::new(bot.world.clone(), call, None, mpsc::unbounded_channel().0, held.clone());
         if AssertUnwindSafe(plugin.watch(&cx)).catch_unwind().await.is_ok() {

@@ -17,6 +17,7 @@ fn rule(line: &str, to: &str) -> Rule {
         during: None,
         confirm: false,
         code: None,
+        approve: None,
         lender: None,
         until: None,
     }
@@ -160,8 +161,8 @@ fn where_and_when() {
 fn a_yes_is_wanted_when_any_rule_that_applies_wants_it() {
     let asks = Rule { confirm: true, ..rule("deploy ship env=production", "deployer") };
     let policy = policy(vec![rule("deploy *", "deployer"), asks]);
-    assert!(ask(&policy, &[], "ana", "deploy ship hello production v2", false).confirm);
-    assert!(!ask(&policy, &[], "ana", "deploy ship hello staging v2", false).confirm);
+    assert!(ask(&policy, &[], "ana", "deploy ship hello production v2", false).asks.confirm);
+    assert!(!ask(&policy, &[], "ana", "deploy ship hello staging v2", false).asks.confirm);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn a_code_is_wanted_as_fresh_as_the_strictest_rule_that_applies_wants_it() {
     let asks = |line, good| Rule { code: minutes(good), ..rule(line, "deployer") };
     let rules = vec![rule("deploy *", "deployer"), asks("deploy ship", 60), asks("deploy ship env=production", 15)];
     let policy = policy(rules);
-    let code = |grants: &[Rule], name, line| ask(&policy, grants, name, line, false).code;
+    let code = |grants: &[Rule], name, line| ask(&policy, grants, name, line, false).asks.code;
     assert_eq!(code(&[], "ana", "deploy ship hello production v2"), minutes(15));
     assert_eq!(code(&[], "ana", "deploy ship hello staging v2"), minutes(60));
     assert_eq!(code(&[], "ana", "deploy lock hello staging because"), None);
@@ -188,7 +189,7 @@ fn a_grant_reaches_as_far_as_the_right_of_its_giver() {
     let says = |from: &str, line: &str| ask(&policy, &lent(from), "eve", line, false);
     assert!(says("ana", "deploy ship hello staging v2").allowed);
     assert!(!says("ana", "deploy lock hello staging because").allowed, "ana may not either");
-    assert!(says("ana", "deploy ship hello production v2").confirm, "and is asked for a yes as ana is");
+    assert!(says("ana", "deploy ship hello production v2").asks.confirm, "and is asked for a yes as ana is");
     assert!(!says("dan", "deploy ship hello staging v2").allowed);
     assert!(!says("frank", "deploy ship hello staging v2").allowed, "who has left lends nothing");
 }
@@ -209,6 +210,37 @@ fn an_unfinished_line_is_judged_by_what_it_may_become() {
     };
     assert!(question("") && question("service:hello") && question("env:staging"));
     assert!(!question("env:production") && !question("ref:v9"));
+}
+
+#[test]
+fn approvals_add_up_over_the_rules_that_hold_and_are_lent_along() {
+    let by = |quorum, who: &str| {
+        Some(Approval { quorum, approvers: vec![who.to_owned()], within: Duration::from_secs(3600) })
+    };
+    let one = Rule { approve: by(1, "deployer"), ..rule("deploy *", "deployer") };
+    let two = Rule {
+        approve: by(2, "dan"),
+        code: Some(Duration::from_secs(60)),
+        ..rule("deploy ship env=production", "deployer")
+    };
+    let again = Rule { source: "another".to_owned(), ..one.clone() };
+    let other = Rule { approve: by(3, "everyone"), ..rule("deploy ship", "developer") };
+    let policy = policy(vec![one, two, again, other]);
+    let grant = Rule { lender: Some("ana".to_owned()), ..rule("deploy ship", "eve") };
+    let needs = |name: &str, line: &str| -> Vec<String> {
+        let asks = ask(&policy, std::slice::from_ref(&grant), name, line, false).asks;
+        asks.approvals.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(needs("ana", "deploy ship hello staging v2"), ["1 approval by `deployer`"]);
+    assert_eq!(needs("ana", "deploy ship hello production v2"), ["1 approval by `deployer`", "2 approvals by `dan`"]);
+    assert_eq!(needs("eve", "deploy ship hello production v2"), ["1 approval by `deployer`", "2 approvals by `dan`"]);
+    let asks = ask(&policy, &[], "dan", "deploy ship hello staging v2", false).asks;
+    let [needed] = &asks.approvals[..] else { panic!("one rule holds") };
+    assert!(
+        needed.counts("ana", &policy.people) && !needed.counts("mallory", &policy.people),
+        "everyone is of the config"
+    );
+    assert_eq!(needed.approvers("ana", &policy.people), ["dan"]);
 }
 
 #[test]

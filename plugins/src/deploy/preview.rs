@@ -8,6 +8,7 @@ use super::strategy::{Step, Strategy};
 use super::{Deployer, git};
 use commands::act::Act;
 use commands::cx::{Cx, Foreseen};
+use commands::policy::Asks;
 use commands::reply::{Button, Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -47,10 +48,11 @@ struct Grounds {
 impl Grounds {
     fn of(plan: &Plan<'_>, foreseen: &Foreseen) -> Grounds {
         let Service { repository, driver, targets, health, balancer, .. } = plan.service;
+        let Asks { confirm, code, approvals } = &foreseen.asks;
         Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
-            policy: hash(&(foreseen.confirm, foreseen.code, &foreseen.who_may)),
+            policy: approvals.iter().fold(hash(&(confirm, code, &foreseen.who_may)), |so_far, by| hash(&(so_far, by))),
             how: match plan.service.strategy {
                 Strategy::AllAtOnce => hash(&(repository, driver, targets, health)),
                 ref strategy => hash(&(repository, driver, targets, health, strategy, balancer)),
@@ -187,12 +189,19 @@ fn asks(foreseen: &Foreseen, danger: bool) -> String {
         [] => "No rule allows it to anyone, here and now".to_owned(),
         some => format!("It is allowed to {}", text::list(some)),
     };
-    match foreseen {
-        Foreseen { allowed: false, .. } => format!("{may}; not to you."),
-        Foreseen { code: Some(_), .. } => format!("{may}. You are asked for a yes with a one-time code."),
-        Foreseen { confirm, .. } if *confirm || danger => format!("{may}. You are asked for a yes."),
-        _ => format!("{may}. You are asked for nothing more."),
+    let Asks { confirm, code, approvals } = &foreseen.asks;
+    if !foreseen.allowed {
+        return format!("{may}; not to you.");
     }
+    let own = match code {
+        Some(_) => "You are asked for a yes with a one-time code.",
+        None if *confirm || danger => "You are asked for a yes.",
+        None if approvals.is_empty() => "You are asked for nothing more.",
+        None => "",
+    };
+    let others = approvals.iter().map(|needed| format!("It needs {needed}."));
+    let parts = [format!("{may}."), own.to_owned()].into_iter().chain(others).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// Adds the commits since what is live, and whether one can go back over them.

@@ -228,6 +228,10 @@ impl Stage {
             self.life.dead.cancel();
             self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
             return Ok(heard);
+        } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
+            self.config = changed(&self.config, change)?;
+            self.life.dead.cancel();
+            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
         } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
             self.secrets.enroll(&*self.store, who, secret).await?;
         } else if !self.world.direct(direction) {
@@ -303,6 +307,7 @@ async fn ledger_of(store: &dyn Store) -> Result<String> {
         );
         let parts = [
             ("in", draft.environment.clone().unwrap_or_default()),
+            ("approved by", draft.approved_by().join(", ")),
             ("because", draft.why.clone()),
             ("note", draft.note.clone()),
             ("undo", draft.undo.clone().unwrap_or_default()),
@@ -314,6 +319,16 @@ async fn ledger_of(store: &dyn Store) -> Result<String> {
         line + "\n"
     };
     Ok(entries.iter().map(line).collect())
+}
+
+/// The config with what a direction changes in it: "`limit = "3m"` becomes `limit = "5m"`", the first that there is.
+fn changed(config: &str, change: &str) -> Result<String> {
+    let (old, new) = change.split_once(" becomes ").context("a change of the config says what becomes what")?;
+    let (old, new) = (old.trim_matches('`'), new.trim_matches('`'));
+    if !config.contains(old) {
+        bail!("the config has no `{old}`");
+    }
+    Ok(config.replacen(old, new, 1))
 }
 
 /// What joins a life of the bot as its platform.

@@ -175,6 +175,10 @@ impl OnIrc {
             self.life.bot.stop().await;
             self.kill();
             self.begin().await?;
+        } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
+            self.config = super::changed(&self.config, change)?;
+            self.kill();
+            self.begin().await?;
         } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
             self.secrets.enroll(&*self.store, who, secret).await?;
         } else if !self.world.direct(direction) {

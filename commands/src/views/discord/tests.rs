@@ -174,6 +174,7 @@ fn seen(rules: &[(&str, &[&str], Option<&str>)]) -> String {
         channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),
         during: during.map(|during| during.parse().unwrap()),
         confirm: true,
+        approve: None,
         code: None,
         lender: None,
         until: None,
