@@ -1,5 +1,8 @@
 //! Drill: blue-green and canary through a real nginx and a real HAProxy, under load: no request fails, and a canary gets its share.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -115,10 +118,13 @@ fn ask(port: u16) -> Option<String> {
     head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
 }
 
+/// An answer, and when it came; nothing where the request failed.
+type Answer = (Instant, Option<String>);
+
 /// Somebody who asks all the time, and notes what came of it and when.
 struct Load {
     stop: Arc<AtomicBool>,
-    seen: Arc<Mutex<Vec<(Instant, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Answer>>>,
     thread: JoinHandle<()>,
     began: Instant,
 }
