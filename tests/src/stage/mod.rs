@@ -80,13 +80,19 @@ struct Posted {
     asked: usize,
 }
 
+/// The board as one life of the bot has it.
+struct Seat {
+    board: Arc<Board>,
+    dead: CancellationToken,
+}
+
 impl Board {
     /// How it joins a life of the bot.
     fn join(
         self: &Arc<Board>,
     ) -> impl Fn(&Arc<Bot>, &Config, &Arc<dyn Store>, &CancellationToken) -> Arc<dyn Platform> {
         let board = self.clone();
-        move |_, _, _, _| board.clone()
+        move |_, _, _, dead| Arc::new(Seat { board: board.clone(), dead: dead.clone() })
     }
 
     fn posted(&self) -> MutexGuard<'_, Posted> {
@@ -94,14 +100,24 @@ impl Board {
     }
 }
 
+impl Seat {
+    /// What is posted, for a bot that lives: a dead one waits for ever.
+    async fn posted(&self) -> MutexGuard<'_, Posted> {
+        if self.dead.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+        self.board.posted()
+    }
+}
+
 #[async_trait]
-impl Platform for Board {
+impl Platform for Seat {
     fn name(&self) -> &str {
         CONSOLE
     }
 
     async fn post(&self, channel: &str, reply: &Reply, once: &str) -> Result<String, PostError> {
-        let mut posted = self.posted();
+        let mut posted = self.posted().await;
         if !posted.seen.iter().any(|seen| seen == once) {
             posted.seen.push(once.to_owned());
             posted.buttons.extend(reply.buttons.clone());
@@ -113,7 +129,7 @@ impl Platform for Board {
     }
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
-        let mut posted = self.posted();
+        let mut posted = self.posted().await;
         posted.buttons.extend(reply.buttons.clone());
         posted.news.push(format!("  in place of [{}]:", place.message));
         posted.news.extend(shown(reply));
@@ -218,20 +234,18 @@ impl Stage {
         if let Some(span) = Stage::span(direction) {
             tokio::time::sleep(span?).await;
         } else if direction == "Deckhand is killed and started again" {
-            self.life.dead.cancel();
             self.calls.clear();
-            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
+            self.begin_anew().await?;
         } else if direction == "Deckhand is stopped and started again" {
             let stopping = self.life.bot.clone();
             stopping.stop().await;
             let heard = self.listen(None).await;
-            self.life.dead.cancel();
-            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
+            self.begin_anew().await?;
             return Ok(heard);
         } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
             self.config = changed(&self.config, change)?;
-            self.life.dead.cancel();
-            self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
+            self.calls.clear();
+            self.begin_anew().await?;
         } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
             self.secrets.enroll(&*self.store, who, secret).await?;
         } else if !self.world.direct(direction) {
@@ -240,6 +254,13 @@ impl Stage {
         // What it sets going may need a few seconds: a health check, a redraw.
         tokio::time::sleep(Duration::from_secs(3)).await;
         Ok(self.listen(None).await)
+    }
+
+    /// Ends the bot's life, and begins another.
+    async fn begin_anew(&mut self) -> Result<()> {
+        self.life.dead.cancel();
+        self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
+        Ok(())
     }
 
     /// What is heard at this moment; replies to other calls than `own` are told apart by their numbers.
