@@ -9,6 +9,7 @@ use crate::store::backup;
 use crate::world::Folder;
 use anyhow::Context;
 use chrono::TimeDelta;
+use commands::act;
 use commands::store::Batch;
 use futures::FutureExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,10 @@ const BUTTON_DAYS: i64 = 30;
 
 /// How long a program's log is kept, in days.
 const LOG_DAYS: i64 = 90;
+
+/// How long it is kept that Deckhand has said something by itself, in days: it is said again when Deckhand was stopped in
+/// the middle, so this is longer than Deckhand is ever away.
+const SAID_DAYS: i64 = 90;
 
 /// The backup into `folder` of which the newest `keep` stay; a file is named after the day that it was due, so that a
 /// run that is repeated writes the same one again.
@@ -68,7 +73,8 @@ pub fn reminders(bot: &Arc<Bot>, schedule: Schedule) -> Job {
     Job { name: "reminders".to_owned(), schedule, missed: Missed::Once, run: Box::new(run) }
 }
 
-/// Every day: forgets old buttons, old logs, browsers that were signed in long ago, and interactions that are over.
+/// Every day: forgets old buttons, old logs, what was said by itself long ago, browsers that were signed in long ago, and
+/// interactions that are over.
 pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
     let bot = bot.clone();
     let run = move |_| {
@@ -78,6 +84,7 @@ pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
             let (store, now) = (&*ports.store, ports.clock.now());
             let mut batch = Batch::default();
             buttons::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
+            act::forget_sayings(store, now - TimeDelta::days(SAID_DAYS), &mut batch).await?;
             session::forget(store, now, &mut batch).await?;
             record::forget(store, now, &mut batch).await?;
             irc::record::forget(store, now, &mut batch).await?;

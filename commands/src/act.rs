@@ -14,9 +14,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// The fact that names the [`crate::cx::Saying`] that an act was begun by.
 const SAID_ONCE: &str = "said once";
 
-/// Where it is kept that a saying has begun its act.
+/// Where it is kept when each saying has begun its act.
+const SAID: &str = "said/";
+
 fn said_key(once: &str) -> String {
-    format!("said/{once}")
+    format!("{SAID}{once}")
+}
+
+/// Stages that the sayings are forgotten that began their acts before `then`: nobody says them again.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn forget_sayings(store: &dyn Read, then: DateTime<Utc>, batch: &mut Batch) -> anyhow::Result<()> {
+    for (key, record) in store.scan(SAID, None, usize::MAX).await? {
+        let at = std::str::from_utf8(&record.value).ok().and_then(|at| DateTime::parse_from_rfc3339(at).ok());
+        if at.is_some_and(|at| at < then) {
+            batch.delete(key);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the saying of this name has begun its act.
@@ -226,7 +242,7 @@ impl Cx {
             said_key(once)
         });
         if let Some(key) = &once {
-            batch.expect(key, 0).put(key, Bytes::new());
+            batch.expect(key, 0).put(key, self.now().to_rfc3339());
         }
         batch.enter(doing);
         let mut commit = match world.store.commit(batch).await {

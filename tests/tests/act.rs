@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use bot::gate::post::Post;
 use bytes::Bytes;
-use chrono::DateTime;
-use commands::act::{Act, Permit};
+use chrono::{DateTime, TimeDelta};
+use commands::act::{self, Act, Permit};
 use commands::clock::Clock;
 use commands::cx::{Call, Consent, Consented, Cx, Ports, Who, World};
 use commands::ledger::{self, Phase, Place, Query};
@@ -276,4 +276,22 @@ fn a_digest_is_of_what_is_done_not_of_why() {
         Act { facts: vec![("colour", "blue".to_owned())], ..paint() },
     ];
     others.into_iter().for_each(|act| assert_ne!(digest(act.clone()), digest(paint()), "{act:?}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saying_begins_one_act_and_is_forgotten_once_it_is_old() {
+    let (store, cx) = stand(Arc::new(Yes));
+    cx.is_said_once("wall/monday");
+    cx.act(paint(), paint_it).await.unwrap();
+    let again = cx.act::<()>(paint(), async |_| panic!("it must not run")).await.unwrap_err();
+    assert!(again.to_string().starts_with("This was begun before"), "{again}");
+    let forget = async |then| {
+        let mut batch = Batch::default();
+        act::forget_sayings(&*store, then, &mut batch).await.unwrap();
+        store.commit(batch).await.unwrap();
+        act::has_begun(&*store, "wall/monday").await.unwrap()
+    };
+    let said = DateTime::UNIX_EPOCH;
+    assert!(forget(said).await, "it is not old yet");
+    assert!(!forget(said + TimeDelta::seconds(1)).await);
 }
