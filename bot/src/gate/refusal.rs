@@ -3,6 +3,7 @@
 use commands::cx::Who;
 use commands::policy::Step;
 use commands::text;
+use config::DECKHAND;
 
 /// The last thing that policy refused somebody.
 #[derive(Debug, Clone)]
@@ -21,6 +22,15 @@ pub fn told(who: &Who, refused: &Refused) -> String {
     let name = text::plain(&who.name);
     if who.is_stranger() {
         return stranger(who);
+    }
+    if who.is_deckhand() {
+        let others = match &refused.who_may[..] {
+            [] => String::new(),
+            some => format!(" It is allowed to {}: one of them can say it.", text::list(some)),
+        };
+        return format!(
+            "No rule allows Deckhand to say {line} by itself, so nothing was done.{others} The operator allows it with a rule `to = [\"{DECKHAND}\"]`."
+        );
     }
     format!("{name} may not say {line}. {} `/why` shows each rule.", whom(&refused.who_may))
 }

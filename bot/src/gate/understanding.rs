@@ -3,7 +3,7 @@
 
 use super::approval::{self, Approved, Carried};
 use super::buttons::{self, Drawn};
-use super::{Ask, Bot, Said, codes, consent};
+use super::{Ask, Bot, Said, codes, consent, refusal};
 use commands::complete;
 use commands::cx::{Agreed, Cx, Who};
 use commands::ledger::Place;
@@ -44,7 +44,11 @@ impl Bot {
     /// that was missing the line of whoever asked for it.
     pub(super) async fn understand(&self, ask: &Ask, who: &Who) -> Result<Meant> {
         let (invocation, pressed) = match &ask.said {
-            Said::Line(line) => (self.parse(line)?, None),
+            Said::Line(line) => match self.parse(line) {
+                // What is wrong with a line tells which names there are, and those are not for strangers.
+                Err(_) if who.is_stranger() => return Err(Stop::refuse(refusal::stranger(who))),
+                read => (read?, None),
+            },
             Said::Press { id, filled } => {
                 let button = self.pressed(id, who).await?;
                 (self.filled(&button.value, filled)?, Some((id.clone(), button)))
