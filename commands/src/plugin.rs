@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::complete::Choice;
 use crate::cx::{Cx, Ports};
-use crate::ledger::Entry;
+use crate::ledger::{self, Entry};
 use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
@@ -152,6 +152,18 @@ impl<'a> Setup<'a> {
     /// The plugin's own section of the config.
     pub fn section(&self) -> Option<Section<'a>> {
         self.config.section(self.name, &self.problems)
+    }
+
+    /// Where what is told in the channel goes that `key` of a section names: to every platform that has it.
+    pub fn places(&self, section: &Section<'_>, key: &str) -> Vec<ledger::Place> {
+        let Some(name) = section.text(key).filter(|name| !name.is_empty()) else { return Vec::new() };
+        let found = self.config.channel(&name);
+        if found.is_empty() {
+            let instead = format!("write one that there is, or a section `[channels.{name}]` with its ids");
+            section.problem(key, format!("there is no channel {}", config::quoted(&name)), instead);
+        }
+        let place = |(platform, channel)| ledger::Place { platform, channel, message: String::new() };
+        found.into_iter().map(place).collect()
     }
 
     /// The plugin's section in each service that has one.

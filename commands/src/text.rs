@@ -87,6 +87,12 @@ pub fn plural(n: usize, noun: &str) -> String {
     }
 }
 
+/// The text with its first letter as a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
 /// How long before `to` the moment `from` was: "just now", "3 minutes ago", "2 days ago"; "in 3 minutes" when it is
 /// still to come. Months have 30 days here, years 365.
 pub fn ago(from: DateTime<Utc>, to: DateTime<Utc>) -> String {

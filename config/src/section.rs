@@ -171,6 +171,15 @@ impl<'a> Section<'a> {
         good.then(|| text.value.clone())
     }
 
+    /// Names of what is `known`, where `noun` is what they name, as in "environment".
+    pub fn names(&self, key: &str, noun: &str, known: &[String]) -> Vec<String> {
+        let nearest = |text: &Text| names::nearest(&text.value, known.iter().map(String::as_str));
+        self.texts_each(key, |text| {
+            let strange = !known.contains(&text.value);
+            strange.then(|| (format!("there is no {noun} {}", text.shown()), nearest(text)))
+        })
+    }
+
     /// A table of texts by any keys.
     pub fn text_map(&self, key: &str) -> BTreeMap<String, String> {
         let Some(table) = self.table(key) else { return BTreeMap::new() };

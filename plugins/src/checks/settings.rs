@@ -56,8 +56,7 @@ impl Settings {
     pub fn read(setup: &Setup<'_>) -> Settings {
         let mut settings = Settings { services: setup.config.services.clone(), ..Settings::default() };
         if let Some(section) = setup.section() {
-            settings.tell =
-                section.text("channel").map(|name| places(setup.config, &section, &name)).unwrap_or_default();
+            settings.tell = setup.places(&section, "channel");
             section.finish();
         }
         for (service, section) in setup.services() {
@@ -67,21 +66,6 @@ impl Settings {
         }
         settings
     }
-}
-
-/// The channel of this name, wherever it is.
-fn places(config: &Config, section: &Section<'_>, name: &str) -> Vec<Place> {
-    let found = config.channel(name);
-    if found.is_empty() {
-        let what = format!("there is no channel {}", config::quoted(name));
-        section.problem(
-            "channel",
-            what,
-            format!("write one that there is, or a section `[channels.{name}]` with its ids"),
-        );
-    }
-    let place = |(platform, channel)| Place { platform, channel, message: String::new() };
-    found.into_iter().map(place).collect()
 }
 
 /// The check, once for each environment that it is for.
@@ -108,11 +92,7 @@ fn check(config: &Config, service: &str, name: &str, section: Section<'_>) -> Ve
 }
 
 fn environments(config: &Config, section: &Section<'_>, probe: &Probe) -> Vec<String> {
-    let named = section.texts("env");
-    for wrong in named.iter().filter(|name| !config.environments.contains(name)) {
-        let what = format!("there is no environment {}", config::quoted(wrong));
-        section.problem("env", what, format!("write some of: {}", config.environments.join(", ")));
-    }
+    let named = section.names("env", "environment", &config.environments);
     if !named.is_empty() {
         return config.environments.iter().filter(|name| named.contains(name)).cloned().collect();
     }

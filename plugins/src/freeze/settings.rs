@@ -55,8 +55,8 @@ impl Settings {
 fn window(setup: &Setup<'_>, section: Section<'_>) -> Option<Window> {
     let zone = section.zone("zone").unwrap_or(setup.config.zone);
     let scope = Scope {
-        environments: known(&section, "environments", &setup.config.environments),
-        services: known(&section, "services", &setup.config.services.keys().cloned().collect::<Vec<_>>()),
+        environments: section.names("environments", "environment", &setup.config.environments),
+        services: section.names("services", "service", &setup.vocabulary().services),
     };
     let ways: Vec<_> = ["cron", "from", "calendar"].into_iter().filter(|key| section.has(key)).collect();
     let when = match ways[..] {
@@ -76,18 +76,6 @@ fn window(setup: &Setup<'_>, section: Section<'_>) -> Option<Window> {
     let why = section.required_text("because");
     section.finish();
     Some(Window { scope, when: when?, why })
-}
-
-fn known(section: &Section<'_>, key: &str, all: &[String]) -> Vec<String> {
-    let names = section.texts(key);
-    for wrong in names.iter().filter(|name| !all.contains(name)) {
-        let instead = match config::suggest::suggest(wrong, all.iter().map(String::as_str)) {
-            Some(meant) => format!("write `{meant}`"),
-            None => format!("write some of: {}", all.join(", ")),
-        };
-        section.problem(key, format!("there is no {} {}", key.trim_end_matches('s'), quoted(wrong)), instead);
-    }
-    names
 }
 
 fn rhythm(section: &Section<'_>, zone: Tz) -> Option<When> {

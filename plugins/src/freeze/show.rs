@@ -30,18 +30,12 @@ fn by(frozen: &Frozen) -> String {
     }
 }
 
-/// A sentence's beginning as one.
-fn upper(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// What somebody is told whom a freeze stops.
 pub fn stopped(frozen: &Frozen, service: Option<&str>, environment: Option<&str>, cx: &Cx) -> Reply {
     let service = service.map(|service| format!(" service:{service}")).unwrap_or_default();
     Reply::refuse(format!(
         "{} is frozen until {}, by {}: {}. Nothing was done. What goes back is let through. Where it can not wait, `/freeze break env:{}{service} because:\"…\"` lifts the freeze for you.",
-        upper(&frozen.scope.to_string()),
+        text::capital(&frozen.scope.to_string()),
         moment(frozen.span.until, cx),
         by(frozen),
         why(frozen),

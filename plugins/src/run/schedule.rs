@@ -43,8 +43,8 @@ pub fn read(setup: &Setup<'_>, section: &Section<'_>, tasks: &[Task]) -> Vec<Sch
         }
         let schedule = one.schedule("cron", one.zone("zone").unwrap_or(setup.config.zone));
         let arguments = one.text("args").unwrap_or_default();
-        let channel = one.required_text("channel");
-        let places = places(setup, &one, "channel", &channel);
+        one.required_text("channel");
+        let places = setup.places(&one, "channel");
         let place = one.place(if one.has("args") { "args" } else { "task" });
         one.finish();
         let (Some(task), Some(schedule)) = (task, schedule) else { continue };
@@ -54,16 +54,6 @@ pub fn read(setup: &Setup<'_>, section: &Section<'_>, tasks: &[Task]) -> Vec<Sch
         all.push(Scheduled { job: leak(format!("{}/{same}", task.name)), schedule, line, places });
     }
     all
-}
-
-/// Where the channel of this name is.
-fn places(setup: &Setup<'_>, section: &Section<'_>, key: &str, channel: &str) -> Vec<Place> {
-    let found = setup.config.channel(channel);
-    if found.is_empty() && !channel.is_empty() {
-        section.problem(key, format!("there is no channel {}", quoted(channel)), "name one of the config's channels");
-    }
-    let place = |(platform, channel)| Place { platform, channel, message: String::new() };
-    found.into_iter().map(place).collect()
 }
 
 impl Scheduled {

@@ -73,16 +73,7 @@ fn train(setup: &Setup<'_>, name: String, section: Section<'_>) -> Train {
         section.problem("env", format!("there is no environment {}", quoted(&environment)), instead);
     }
     let schedule = section.schedule("cron", section.zone("zone").unwrap_or(setup.config.zone));
-    let channel = section.required_text("channel");
-    let found = setup.config.channel(&channel);
-    if found.is_empty() && !channel.is_empty() {
-        section.problem(
-            "channel",
-            format!("there is no channel {}", quoted(&channel)),
-            "name one of the config's channels",
-        );
-    }
-    let places = found.into_iter().map(|(platform, channel)| Place { platform, channel, message: String::new() });
+    section.required_text("channel");
     let on_hold = match section.choice("on_hold", &["wait", "leave-without"]).as_deref() {
         Some("leave-without") => OnHold::LeaveWithout,
         _ => OnHold::Wait,
@@ -97,7 +88,7 @@ fn train(setup: &Setup<'_>, name: String, section: Section<'_>) -> Train {
         services,
         environment,
         announce: announced(&section),
-        places: places.collect(),
+        places: setup.places(&section, "channel"),
         on_hold,
         line: line.trim_start_matches('/').to_owned(),
         lines: Vec::new(),

@@ -19,7 +19,7 @@ pub fn card(id: &str, request: &Request, zone: Tz) -> Reply {
         reply = reply.field("Because", text::plain(&request.why));
     }
     for (name, value) in &request.facts {
-        reply = reply.field(capital(name), text::code(value));
+        reply = reply.field(text::capital(name), text::code(value));
     }
     reply = reply.field("Needs", needs(request));
     if !request.given.is_empty() {
@@ -68,9 +68,4 @@ pub(super) fn clock(at: DateTime<Utc>, seen: DateTime<Utc>, zone: Tz) -> String 
     let (at, seen) = (at.with_timezone(&zone), seen.with_timezone(&zone));
     let shape = if at.date_naive() == seen.date_naive() { "%H:%M %Z" } else { "%Y-%m-%d %H:%M %Z" };
     at.format(shape).to_string()
-}
-
-fn capital(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
