@@ -1,32 +1,35 @@
-//! A program that an act has started: followed to its end with its last lines shown, ended on request, and found again
-//! after a restart. It is shared by the plugins that run programs, and knows none of them.
+//! Work that an act has begun, a program mostly: followed to its end with its last lines shown, ended on request, and found
+//! again after a restart. It is shared by the plugins that run programs, and knows none of them.
 
-use chrono::{DateTime, Utc};
+mod board;
+
+pub(crate) use board::{Board, Shown};
+
+use board::LINES;
 use commands::act::Permit;
-use commands::cx::Cx;
+use commands::cx::{Cx, Ports};
 use commands::ports::{Exit, Group, Running};
 use commands::reply::Reply;
 use commands::text;
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use config::Section;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How many of a program's last lines a message shows.
-const LINES: usize = 6;
-
 /// How often a message is redrawn at the most.
 const REDRAW: Duration = Duration::from_millis(500);
 
-/// How often it is redrawn although the program says nothing: a silent message looks like a dead one.
+/// How often it is redrawn although nothing has changed: a silent message looks like a dead one.
 const PULSE: Duration = Duration::from_secs(60);
 
 /// How often a program that was left to itself is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What becomes of a program when Deckhand is stopped.
+/// What becomes of work when Deckhand is stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum OnStop {
     /// It is ended.
@@ -36,80 +39,106 @@ pub(crate) enum OnStop {
     HandOver,
 }
 
-/// Shows what `draw` makes of the time that has passed and of the program's last lines, until the program ends; nothing
-/// comes of it when Deckhand stops and leaves it to itself.
-pub(crate) async fn follow(
+impl OnStop {
+    /// Reads `on_stop`.
+    pub fn read(section: &Section<'_>) -> OnStop {
+        match section.choice("on_stop", &["end", "hand-over"]).as_deref() {
+            Some("hand-over") => OnStop::HandOver,
+            _ => OnStop::End,
+        }
+    }
+}
+
+/// Takes the output of a program, a line at a time, until it has ended.
+pub(crate) async fn ended(running: Running, mut take: impl FnMut(String)) -> Exit {
+    let Running { mut lines, exit, .. } = running;
+    while let Some(line) = lines.recv().await {
+        take(line);
+    }
+    // An exit that nobody tells is a launcher that has died: the worst is assumed.
+    exit.await.unwrap_or(Exit::Status(-1))
+}
+
+/// Shows what `draw` makes of the time that has passed and of the board, until `end` comes; nothing comes of it when
+/// Deckhand stops and leaves the work to itself.
+pub(crate) async fn follow<E>(
     cx: &Cx,
-    running: Running,
+    board: &Board,
     on_stop: OnStop,
     cancel: &CancellationToken,
-    draw: impl Fn(Duration, String) -> Reply,
-) -> Option<Exit> {
-    let Running { mut lines, mut exit, .. } = running;
-    let (began, mut last, mut dirty) = (Instant::now(), VecDeque::new(), true);
+    end: impl Future<Output = E>,
+    draw: impl Fn(Duration, &Shown) -> Reply,
+) -> Option<E> {
+    let mut end = pin!(end);
+    let (began, mut drawn, mut first) = (Instant::now(), Instant::now(), true);
     let mut redraw = tokio::time::interval(REDRAW);
-    let mut drawn = began;
-    let mut open = true;
     loop {
         tokio::select! {
             biased;
-            line = lines.recv(), if open => match line {
-                Some(line) => {
-                    last.push_back(text::line(&line));
-                    last.drain(..last.len().saturating_sub(LINES));
-                    dirty = true;
-                }
-                None => open = false,
-            },
-            // An exit that nobody tells is a launcher that has died: the worst is assumed.
-            exit = &mut exit, if !open => return Some(exit.unwrap_or(Exit::Status(-1))),
+            end = &mut end => return Some(end),
             () = cx.stopping().cancelled(), if !cancel.is_cancelled() => match on_stop {
                 OnStop::HandOver => return None,
                 OnStop::End => cancel.cancel(),
             },
-            _ = redraw.tick() => if std::mem::take(&mut dirty) || drawn.elapsed() >= PULSE {
+            _ = redraw.tick() => if std::mem::take(&mut first) | board.has_changed() || drawn.elapsed() >= PULSE {
                 drawn = Instant::now();
-                cx.progress(draw(began.elapsed(), last.make_contiguous().join("\n")));
+                cx.progress(draw(began.elapsed(), &board.shown()));
             },
         }
     }
 }
 
-/// Waits until a program that an earlier run of Deckhand has left to itself has ended; after `until`, or on a cancel, ends
-/// it. Nothing comes of it when Deckhand is to stop meanwhile.
+/// How programs came to their end that an earlier start of Deckhand began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitedOut {
+    /// By themselves.
+    Ended,
+    /// They were ended on request.
+    Cancelled,
+    /// They were ended, because they took too long.
+    TooLong,
+}
+
+/// Waits until programs that an earlier start of Deckhand began have ended; after `limit`, or on a cancel, ends them.
 pub(crate) async fn wait_out(
-    cx: &Cx,
+    ports: &Ports,
     permit: &Permit,
-    group: &Group,
-    until: DateTime<Utc>,
+    mut groups: Vec<Group>,
+    limit: Duration,
     grace: Duration,
     cancel: &CancellationToken,
-) -> Option<()> {
-    let processes = &cx.ports().processes;
-    while processes.alive(group) {
-        if cx.now() > until || cancel.is_cancelled() {
-            processes.end(permit, group, grace).await;
-            break;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = cancel.cancelled() => {}
-            () = cx.stopping().cancelled() => return None,
-        }
+) -> WaitedOut {
+    let (processes, began) = (&ports.processes, Instant::now());
+    loop {
+        groups.retain(|group| processes.alive(group));
+        let how = match () {
+            () if groups.is_empty() => return WaitedOut::Ended,
+            () if cancel.is_cancelled() => WaitedOut::Cancelled,
+            () if began.elapsed() > limit => WaitedOut::TooLong,
+            () => {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = cancel.cancelled() => {}
+                }
+                continue;
+            }
+        };
+        join_all(groups.iter().map(|group| processes.end(permit, group, grace))).await;
+        return how;
     }
-    Some(())
 }
 
 /// The last lines of a log, fit to be shown.
 pub(crate) async fn tail(cx: &Cx, log: &str) -> String {
     let tail = cx.ports().files.tail(log, 2_000).await.ok().flatten().unwrap_or_default();
-    last_lines(&tail)
+    last_lines(tail.lines())
 }
 
-/// The last lines of an output, fit to be shown.
-pub(crate) fn last_lines(output: &str) -> String {
-    let lines: Vec<_> = output.lines().map(text::line).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+/// The last of these lines, fit to be shown.
+pub(crate) fn last_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+    let lines: Vec<_> = lines.into_iter().collect();
+    let last: Vec<_> = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| text::line(line)).collect();
+    last.join("\n")
 }
 
 /// Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`.
@@ -121,9 +150,11 @@ pub(crate) fn seconds(duration: Duration) -> String {
     }
 }
 
-/// What is under way, one of each key.
+/// What is under way, by the numbers of its acts, each with what it is one of.
 #[derive(Debug)]
-pub(crate) struct UnderWay<K>(Arc<Mutex<HashMap<K, Cancel>>>);
+pub(crate) struct UnderWay<K>(Arc<Mutex<All<K>>>);
+
+type All<K> = BTreeMap<u64, (K, Cancel)>;
 
 impl<K> Default for UnderWay<K> {
     fn default() -> UnderWay<K> {
@@ -131,7 +162,7 @@ impl<K> Default for UnderWay<K> {
     }
 }
 
-/// What ends a program that is under way.
+/// What ends work that is under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Cancel {
     /// The number of its act.
@@ -139,7 +170,7 @@ pub(crate) struct Cancel {
     /// Ends it: TERM first, KILL after the grace.
     pub token: CancellationToken,
     /// Who has cancelled it.
-    pub by: Arc<OnceLock<String>>,
+    by: Arc<OnceLock<String>>,
 }
 
 impl Cancel {
@@ -149,48 +180,59 @@ impl Cancel {
         self.token.cancel();
     }
 
-    /// Why it was ended before its time.
-    pub fn why(&self) -> String {
-        match self.by.get() {
-            Some(who) => format!("{} cancelled it, and its program was ended", text::plain(who)),
-            None => "Deckhand is being stopped, so its program was ended".to_owned(),
+    /// Why it was ended before its time, and what that left in the world, where it left anything: a sentence each.
+    pub fn why(&self, left_behind: Option<String>) -> String {
+        match (self.by.get(), left_behind) {
+            (Some(who), None) => format!("{} cancelled it, and its program was ended", text::plain(who)),
+            (Some(who), Some(left)) => format!("{} cancelled it. {left}", text::plain(who)),
+            (None, None) => "Deckhand is being stopped, so its program was ended".to_owned(),
+            (None, Some(left)) => format!("Deckhand is being stopped, so it was to end. {left}"),
         }
     }
 }
 
 /// A place among what is under way, until it is dropped.
-pub(crate) struct Registered<K: Eq + Hash> {
+pub(crate) struct Registered<K> {
     pub cancel: Cancel,
-    key: K,
-    all: Arc<Mutex<HashMap<K, Cancel>>>,
+    all: Arc<Mutex<All<K>>>,
 }
 
-impl<K: Eq + Hash> Drop for Registered<K> {
+impl<K> Drop for Registered<K> {
     fn drop(&mut self) {
-        lock(&self.all).remove(&self.key);
+        lock(&self.all).remove(&self.cancel.number);
     }
 }
 
-impl<K: Eq + Hash + Clone> UnderWay<K> {
-    /// Takes the place of `key` for the act of this number; nothing where it is taken.
-    pub fn register(&self, key: &K, number: u64) -> Option<Registered<K>> {
-        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default() };
+impl<K: Eq + Clone> UnderWay<K> {
+    /// Puts the act of this number among what is under way, as one of `key`.
+    pub fn register(&self, key: &K, number: u64) -> Registered<K> {
+        self.add(&mut lock(&self.0), key, number)
+    }
+
+    /// The same, where no other one of `key` is under way.
+    pub fn register_alone(&self, key: &K, number: u64) -> Option<Registered<K>> {
         let mut all = lock(&self.0);
-        if all.contains_key(key) {
-            return None;
-        }
-        all.insert(key.clone(), cancel.clone());
-        Some(Registered { cancel, key: key.clone(), all: self.0.clone() })
+        let taken = all.values().any(|(other, _)| other == key);
+        (!taken).then(|| self.add(&mut all, key, number))
+    }
+
+    fn add(&self, all: &mut All<K>, key: &K, number: u64) -> Registered<K> {
+        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default() };
+        all.insert(number, (key.clone(), cancel.clone()));
+        Registered { cancel, all: self.0.clone() }
+    }
+
+    /// What is under way of `key`.
+    pub fn get(&self, key: &K) -> Option<Cancel> {
+        lock(&self.0).values().find(|(other, _)| other == key).map(|(_, cancel)| cancel.clone())
     }
 
     /// Everything that is under way, in the order in which it began.
     pub fn all(&self) -> Vec<(K, Cancel)> {
-        let mut all: Vec<_> = lock(&self.0).iter().map(|(key, cancel)| (key.clone(), cancel.clone())).collect();
-        all.sort_by_key(|(_, cancel)| cancel.number);
-        all
+        lock(&self.0).values().cloned().collect()
     }
 }
 
-fn lock<K>(all: &Mutex<HashMap<K, Cancel>>) -> MutexGuard<'_, HashMap<K, Cancel>> {
-    all.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

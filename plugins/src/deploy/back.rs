@@ -2,7 +2,8 @@
 
 use super::plan::{Plan, Way, stands};
 use super::records::{DEPLOYS, Deploy, Live, Progress, Release, Target, live};
-use super::{Deployer, git, show};
+use super::source::git;
+use super::{Deployer, show};
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::parse;
@@ -13,7 +14,7 @@ use commands::text;
 use serde::Deserialize;
 
 /// How many of a target's last deploys are asked for what was good.
-const LOOKED_BACK: usize = 200;
+pub(super) const LOOKED_BACK: usize = 200;
 
 /// How many releases to go back to are offered.
 const OFFERED: usize = 5;

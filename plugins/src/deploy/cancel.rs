@@ -1,7 +1,7 @@
 //! `/deploy cancel`: ends the deploy that is under way, and never another one.
 
 use super::records::Target;
-use super::{Cancel, Deployer, lock, show};
+use super::{Deployer, show};
 use commands::act::Act;
 use commands::cx::{Cx, InLine};
 use commands::reply::{Button, Reply};
@@ -22,7 +22,7 @@ impl Deployer {
         let target = Target { service, environment: env };
         let Target { service, environment } = &target;
         let own = cx.in_line(service, environment).into_iter().skip(1).find(|it| it.who == cx.who());
-        let Some(Cancel { number, token, by }) = lock(&self.running).get(&target).cloned() else {
+        let Some(under_way) = self.under_way.get(&target) else {
             let none =
                 format!("No deploy of `{service}` in `{environment}` is under way, so there is nothing to cancel.");
             return Err(match own {
@@ -32,6 +32,7 @@ impl Deployer {
                 None => Stop::refuse(format!("{none} `/deploy status` shows what is live.")),
             });
         };
+        let number = under_way.number;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != number) {
             return Err(Stop::refuse(format!(
                 "Deploy #{wanted} of `{service}` in `{environment}` is not under way, but #{number} is, so nothing was done. `/deploy cancel {service} {environment}` ends that one."
@@ -57,9 +58,7 @@ impl Deployer {
             ..Act::default()
         };
         cx.act(act, async |_| {
-            // The first one to say so is the one who did.
-            let _ = by.set(cx.who().to_owned());
-            token.cancel();
+            under_way.end(cx.who());
             Ok(())
         })
         .await?;

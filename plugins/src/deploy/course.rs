@@ -1,12 +1,13 @@
 //! A deploy of several steps: one loop that takes them, saves how far it is, and turns back when one does not work.
 
-use super::driver::{Begun, Board, End, Found, Handle, Run, Shown};
+use super::driver::{Begun, End, Found, Handle, Run};
 use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, name};
 use super::settings::{Health, Host};
-use super::ship::{Outcome, ended_by, make_live, unknown};
+use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
-use super::{Cancel, Deployer, health, over, show};
+use super::{Deployer, health, over, show};
+use crate::program::{self, Board, Cancel, Shown};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ports::{Exit, Program};
@@ -91,7 +92,7 @@ impl Deployer {
                 }
                 Err(Trouble::Sick(why)) => {
                     let left = course.left_behind.take();
-                    let why = if cancel.token.is_cancelled() { ended_by(cancel, left) } else { why };
+                    let why = if cancel.token.is_cancelled() { cancel.why(left) } else { why };
                     course.turn_back(why).await;
                 }
             }
@@ -281,7 +282,7 @@ impl Course<'_> {
             Ok(running) => running,
             Err(error) => return Ok(Err(Trouble::Sick(format!("The switch could not be started: {error:#}")))),
         };
-        Ok(match running.exit.await.unwrap_or(Exit::Status(-1)) {
+        Ok(match program::ended(running, drop).await {
             Exit::Status(0) => Ok(()),
             exit => Err(Trouble::Sick(format!("The switch to {colour} ({weight} %) failed: {exit}"))),
         })
@@ -362,7 +363,7 @@ impl Course<'_> {
         let colours = service.strategy.colours(service.hosts(&target.environment), serving);
         make_live(self.permit, target, release, before, at, colours.map(|[colour, _]| colour))?;
         let took = (at - self.deploy.began).to_std().unwrap_or_default();
-        self.permit.note(format!("live after {}, {}", show::seconds(took), service.strategy.name()));
+        self.permit.note(format!("live after {}, {}", program::seconds(took), service.strategy.name()));
         self.end(Outcome::Good)
     }
 

@@ -2,30 +2,25 @@
 
 mod back;
 mod cancel;
-mod ci;
-mod commits;
-mod compare;
 mod course;
 mod driver;
-mod git;
-mod github;
 mod health;
-mod history;
+mod look;
 mod offers;
 mod order;
 mod over;
 mod plan;
-mod preview;
 mod reconcile;
 mod records;
 mod retry;
 mod settings;
 mod ship;
 mod show;
-mod status;
+mod source;
 mod strategy;
 mod verdict;
 
+use crate::program::UnderWay;
 use async_trait::async_trait;
 use commands::args::Args;
 use commands::complete::Choice;
@@ -38,13 +33,14 @@ use commands::reply::Reply;
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
+use look::history;
 use plan::{Plan, Way};
 use records::Target;
 use serde::Deserialize;
 use settings::{Service, Settings};
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use tokio_util::sync::CancellationToken;
+use source::git;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 
 const SERVICE: ArgSpec = ArgSpec::required("service", Kind::Service, "Which service");
 const ENVIRONMENT: ArgSpec = ArgSpec::required("env", Kind::Environment, "Where");
@@ -205,51 +201,19 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
     ],
     start: |setup| {
-        Arc::new(Deployer { settings: Settings::read(setup), running: Arc::default(), tried: Mutex::default() })
+        Arc::new(Deployer { settings: Settings::read(setup), under_way: UnderWay::default(), tried: Mutex::default() })
     },
 };
 
 /// The commands that ship something new, as it is when their turn comes.
 const FORWARD: [&str; 2] = ["deploy ship", "deploy promote"];
 
-/// How many of a target's last deploys are asked for what was good.
-const LOOKED_BACK: usize = 200;
-
 /// The plugin at work.
 pub(crate) struct Deployer {
     settings: Settings,
-    running: Arc<Mutex<Under>>,
+    under_way: UnderWay<Target>,
     /// The deploys that Deckhand has tried to take back by itself.
     tried: Mutex<HashSet<u64>>,
-}
-
-/// The deploys under way, by target.
-type Under = HashMap<Target, Cancel>;
-
-/// What ends a deploy that is under way.
-#[derive(Clone)]
-struct Cancel {
-    number: u64,
-    token: CancellationToken,
-    /// Who has cancelled it.
-    by: Arc<OnceLock<String>>,
-}
-
-/// A deploy's place among those under way, until it is dropped.
-struct Registered {
-    cancel: Cancel,
-    target: Target,
-    running: Arc<Mutex<Under>>,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        lock(&self.running).remove(&self.target);
-    }
-}
-
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 #[derive(Deserialize)]
@@ -376,12 +340,6 @@ impl Deployer {
             )));
         }
         Ok(service)
-    }
-
-    fn register(&self, target: &Target, number: u64) -> Registered {
-        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default() };
-        lock(&self.running).insert(target.clone(), cancel.clone());
-        Registered { cancel, target: target.clone(), running: self.running.clone() }
     }
 
     async fn refs(&self, service: &str, ports: &Ports) -> Result<Vec<Choice>> {

@@ -1,8 +1,8 @@
 //! What deploys offer to other plugins: what is live where, and which commit a ref is.
 
 use super::Deployer;
-use super::git;
 use super::records::{self, Target};
+use super::source::git;
 use async_trait::async_trait;
 use commands::cx::Ports;
 use commands::offer::{Live, Offers};

@@ -1,9 +1,10 @@
 //! The order of environments: what comes before which, and what has to have been live there.
 
+use super::Deployer;
+use super::back::LOOKED_BACK;
 use super::plan::{BACK, Plan, Way};
 use super::records::{Deploy, Progress, Release, Target, act, history, live};
 use super::settings::Service;
-use super::{Deployer, LOOKED_BACK};
 use commands::cx::Cx;
 use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};

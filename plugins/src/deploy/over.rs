@@ -1,9 +1,10 @@
 //! What a deploy goes back over: commits that are live, are not in what is shipped, and change what can not go back.
 
+use super::Deployer;
 use super::plan::Plan;
 use super::records::{DEPLOYS, name};
 use super::settings::Service;
-use super::{Deployer, commits};
+use super::source::commits;
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::stop::Result;

@@ -1,12 +1,13 @@
 //! What becomes of a deploy that Deckhand was stopped in the middle of: it is looked at, told, and never run again.
 
 use super::Deployer;
-use super::driver::{Board, End, Found, Run};
+use super::driver::{End, Found, Run};
 use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
 use super::ship::Outcome;
 use super::{health, plan, ship};
+use crate::program::Board;
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
@@ -88,7 +89,7 @@ impl Deployer {
         deploy: Deploy,
     ) -> Result<Reply> {
         let number = deploy.number;
-        let registered = self.register(target, number);
+        let registered = self.under_way.register(target, number);
         let (step, all) = (deploy.at + 1, deploy.steps.len());
         let says =
             format!("Deckhand was restarted in the middle of this deploy, and goes on from step {step} of {all}.");
@@ -133,7 +134,7 @@ impl Deployer {
         service: Option<&Service>,
     ) -> Option<Option<End>> {
         let Some(service) = service else { return Some(None) };
-        let registered = self.register(target, deploy.number);
+        let registered = self.under_way.register(target, deploy.number);
         let mut work = plan::work(service, target, &deploy.release, deploy.number, self.settings.grace);
         let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
         work.limit = work.limit.saturating_sub(ran);

@@ -1,11 +1,12 @@
 //! What the operator wrote about deploys: how each service is shipped, and how it shows that it is well.
 
-use super::ci::Ci;
 use super::driver::{self, Driver};
-use super::github::{self, GitHub, Home};
 use super::records::Target;
+use super::source::ci::Ci;
+use super::source::github::{self, GitHub, Home};
 use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
+use crate::program::OnStop;
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
@@ -30,16 +31,6 @@ pub struct Settings {
     pub services: BTreeMap<String, Service>,
     /// Where what is shipped is watched for a while.
     pub verdicts: BTreeMap<Target, Verdict>,
-}
-
-/// What becomes of a deploy under way when Deckhand is stopped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnStop {
-    /// Its program is ended.
-    #[default]
-    End,
-    /// Its program goes on, and the next start of Deckhand settles the deploy.
-    HandOver,
 }
 
 /// How one service is shipped.
@@ -167,9 +158,7 @@ impl Settings {
     pub fn read(setup: &Setup<'_>) -> Settings {
         let mut settings = Settings { grace: Duration::from_secs(10), ..Settings::default() };
         if let Some(section) = setup.section() {
-            if section.choice("on_stop", &["end", "hand-over"]).as_deref() == Some("hand-over") {
-                settings.on_stop = OnStop::HandOver;
-            }
+            settings.on_stop = OnStop::read(&section);
             settings.in_order = section.boolean("in_order").unwrap_or(false);
             settings.grace = section.duration("grace").unwrap_or(settings.grace);
             settings.github = section.table("github").map(GitHub::read).unwrap_or_default();
@@ -199,11 +188,7 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let chosen = section.choice("driver", &names).unwrap_or_else(|| names[0].to_owned());
     let driver =
         driver::ALL.iter().find(|(name, _)| *name == chosen).and_then(|(_, read)| read(setup, &section, &home));
-    let environments = section.texts("environments");
-    for wrong in environments.iter().filter(|name| !setup.config.environments.contains(name)) {
-        let instead = format!("write some of: {}", setup.config.environments.join(", "));
-        section.problem("environments", format!("there is no environment `{wrong}`"), instead);
-    }
+    let environments = section.names("environments", "environment", &setup.config.environments);
     let environments = if environments.is_empty() { setup.config.environments.clone() } else { environments };
     let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, &home, &setup.config.folder));
     let repository = located(setup, repository.unwrap_or_default());

@@ -1,32 +1,21 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
-use super::driver::{Begun, Board, End, Ending, Run, Shown};
+use super::driver::{Begun, End, Ending, Run};
 use super::health;
 use super::plan::{Plan, Way, logs, names};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
-use super::settings::{Health, OnStop, Service};
+use super::settings::{Health, Service};
 use super::strategy::Step;
-use super::{Cancel, Deployer};
-use super::{over, show};
+use super::{Deployer, over, show};
+use crate::program::{self, Board, Cancel, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
-use commands::text;
 use futures::future::join_all;
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// How many of a program's last lines the message shows.
-const LINES: usize = 6;
-
-/// How often the message is redrawn at the most.
-const REDRAW: Duration = Duration::from_millis(500);
-
-/// How often it is redrawn although the program says nothing: a silent message looks like a dead one.
-const PULSE: Duration = Duration::from_secs(60);
 
 /// How a deploy came out.
 pub(super) enum Outcome {
@@ -42,7 +31,7 @@ impl Deployer {
     pub(super) async fn carry_out(&self, cx: &Cx, plan: Plan<'_>) -> Result<Reply> {
         let (number, outcome) = cx
             .act(self.act(cx, &plan).await?, async |permit| {
-                let registered = self.register(&plan.target, permit.act());
+                let registered = self.under_way.register(&plan.target, permit.act());
                 let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
                 if let Ok(Outcome::Left(how)) = outcome {
                     return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), how))));
@@ -74,8 +63,7 @@ impl Deployer {
         let logs = logs(plan.service, &plan.target, number);
         let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
         let tails: Vec<_> = join_all(tails).await.into_iter().filter_map(|tail| tail.ok().flatten()).collect();
-        let lines: Vec<_> = tails.iter().flat_map(|tail| tail.lines()).collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        program::last_lines(tails.iter().flat_map(|tail| tail.lines()))
     }
 
     async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &Cancel) -> Result<Outcome> {
@@ -115,7 +103,7 @@ impl Deployer {
                 None => return Ok(Outcome::Left("the health check is asked again later")),
                 Some(met) => met,
             },
-            Some(End::Cancelled { left_behind }) => Err(ended_by(cancel, left_behind)),
+            Some(End::Cancelled { left_behind }) => Err(cancel.why(left_behind)),
             Some(End::Failed(why)) => Err(why),
             Some(End::Unknown { says, settle }) => Err(unknown(says, settle)),
         };
@@ -125,7 +113,7 @@ impl Deployer {
                 deploy.state = Progress::Good { at };
                 make_live(permit, &plan.target, &plan.release, &plan.before, at, None)?;
                 let took = (at - deploy.began).to_std().unwrap_or_default();
-                permit.note(format!("live after {}", show::seconds(took)));
+                permit.note(format!("live after {}", program::seconds(took)));
                 Outcome::Good
             }
             Err(why) => {
@@ -144,27 +132,10 @@ impl Deployer {
         &self,
         cx: &Cx,
         run: &Run<'_>,
-        mut end: Ending<'_>,
+        end: Ending<'_>,
         draw: &(dyn Fn(Duration, &Shown) -> Reply + Sync),
     ) -> Option<End> {
-        let (began, mut drawn, mut first) = (Instant::now(), Instant::now(), true);
-        let mut redraw = tokio::time::interval(REDRAW);
-        loop {
-            tokio::select! {
-                biased;
-                end = &mut end => return Some(end),
-                () = cx.stopping().cancelled(), if !run.cancel.is_cancelled() => match self.settings.on_stop {
-                    OnStop::HandOver => return None,
-                    OnStop::End => run.cancel.cancel(),
-                },
-                _ = redraw.tick() => {
-                    if std::mem::take(&mut first) | run.board.has_changed() || drawn.elapsed() >= PULSE {
-                        drawn = Instant::now();
-                        cx.progress(draw(began.elapsed(), &run.board.shown()));
-                    }
-                }
-            }
-        }
+        program::follow(cx, &run.board, self.settings.on_stop, &run.cancel, end, draw).await
     }
 
     /// Asks whether what was shipped is well; nothing comes of it when Deckhand is to stop before it knows. The program has
@@ -291,16 +262,6 @@ pub(super) fn make_live(
         back.map(|back| format!("deploy rollback service:{service} env:{environment} to:{}", back.release.short())),
     );
     Ok(())
-}
-
-/// Why a program was ended before its time, and what it left.
-pub(super) fn ended_by(cancel: &Cancel, left_behind: Option<String>) -> String {
-    match (cancel.by.get(), left_behind) {
-        (Some(who), None) => format!("{} cancelled it, and its program was ended", text::plain(who)),
-        (Some(who), Some(left)) => format!("{} cancelled it. {left}", text::plain(who)),
-        (None, None) => "Deckhand is being stopped, so its program was ended".to_owned(),
-        (None, Some(left)) => format!("Deckhand is being stopped, so it was to end. {left}"),
-    }
 }
 
 /// That nobody knows how it came out, and how to find out.

@@ -1,8 +1,8 @@
 //! How deploys look in chat.
 
-use super::driver::Shown;
 use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
+use crate::program::{Shown, seconds};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use commands::cx::InLine;
@@ -29,9 +29,7 @@ pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, shown: 
     let reply = shown.link.iter().fold(reply, |reply, link| reply.field("Run", text::plain(link)));
     let rows: Vec<_> = shown.hosts.iter().map(|(name, says)| [name.clone(), text::plain(says)]).collect();
     let reply = if rows.is_empty() { reply } else { reply.table(["Target", "How"], rows) };
-    reply
-        .output(shown.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"))
-        .button(cancel(&plan.target, number))
+    reply.output(shown.output()).button(cancel(&plan.target, number))
 }
 
 /// The most steps that are shown: those around the one that is being taken.
@@ -72,7 +70,7 @@ pub(super) fn on_course(
         .iter()
         .fold(reply, |reply, link| reply.field("Run", text::plain(link)))
         .table(["#", "Step", "How"], rows.collect())
-        .output(shown.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n"));
+        .output(shown.output());
     // What leads back is not cancelled.
     if deploy.back.is_some() { reply } else { reply.button(cancel(&plan.target, deploy.number)) }
 }
@@ -104,7 +102,7 @@ pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Tz>
 pub(super) fn failed(plan: &Plan<'_>, number: u64, why: &str, output: String) -> Reply {
     let title = format!("{}: {} is not live", place(&plan.target), plan.release);
     card(Tone::Bad, title, plan, number, format!("{}.", why.trim_end_matches('.')))
-        .output(output.lines().map(text::line).collect::<Vec<_>>().join("\n"))
+        .output(output)
         .outcome(Outcome::Broken)
 }
 
@@ -132,15 +130,6 @@ pub(super) fn back(target: &Target, release: &Release, version: u64) -> Button {
     let Target { service, environment } = target;
     let line = format!("deploy rollback service:{service} env:{environment} to:{}", release.short());
     Button::new(format!("Rollback to {release}"), line).drawn_from(super::records::LIVE.key(target), version)
-}
-
-/// Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`.
-pub(super) fn seconds(duration: Duration) -> String {
-    match duration.as_secs() {
-        0..=9 => format!("{:.1} s", duration.as_secs_f64()),
-        seconds @ 10..=119 => format!("{seconds} s"),
-        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
 }
 
 /// One row of what is live where.

@@ -3,7 +3,7 @@
 use super::records::{LAST, RUNS, Run, State, name};
 use super::work::{Ended, keep};
 use super::{Runbooks, show};
-use crate::program;
+use crate::program::{self, Board, OnStop, Shown, WaitedOut};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
@@ -38,9 +38,7 @@ impl Runbooks {
 
     async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &str, run: &Run) -> Result<Ended> {
         let registered = self.under_way.register(&target.to_owned(), run.number);
-        let never = tokio_util::sync::CancellationToken::new();
-        let cancel = registered.as_ref().map(|registered| &registered.cancel);
-        let token = cancel.map_or(&never, |cancel| &cancel.token);
+        let cancel = &registered.cancel;
         let noted = match &run.state {
             State::Running(group) => Some(group.clone()),
             State::Starting | State::Ended { .. } => None,
@@ -52,19 +50,16 @@ impl Runbooks {
             let begun = cx.ports().files.tail(&run.log, 1).await?.is_some();
             return Ok(unknown(if begun { "it has ended" } else { "it was not started, or has written nothing" }));
         };
-        if processes.alive(&group) {
-            cx.progress(show::waited_for(&run.task, &run.said, run.number));
-        }
-        let grace = self.settings.grace;
-        match program::wait_out(cx, permit, &group, run.until, grace, token).await {
+        let left = (run.until - cx.now()).to_std().unwrap_or_default();
+        let end = program::wait_out(cx.ports(), permit, vec![group], left, self.settings.grace, &cancel.token);
+        let draw = |_, _: &Shown| show::waited_for(&run.task, &run.said, run.number);
+        match program::follow(cx, &Board::default(), OnStop::HandOver, &cancel.token, end, draw).await {
             None => Err(Stop::Left(Box::new(show::left_again(&run.task, &run.said, run.number)))),
-            Some(()) if token.is_cancelled() => {
-                Ok(Ended { good: false, how: cancel.map_or_else(String::new, |cancel| cancel.why()) })
+            Some(WaitedOut::Ended) => Ok(unknown("it has ended")),
+            Some(WaitedOut::Cancelled) => Ok(Ended { good: false, how: cancel.why(None) }),
+            Some(WaitedOut::TooLong) => {
+                Ok(Ended { good: false, how: "Its program took too long, and was ended".to_owned() })
             }
-            Some(()) if cx.now() > run.until => {
-                Ok(Ended { good: false, how: "It took too long, and its program was ended".to_owned() })
-            }
-            Some(()) => Ok(unknown("it has ended")),
         }
     }
 }

@@ -68,9 +68,7 @@ impl Settings {
     pub fn read(setup: &Setup<'_>) -> Settings {
         let mut settings = Settings { grace: Duration::from_secs(10), ..Settings::default() };
         let Some(section) = setup.section() else { return settings };
-        if section.choice("on_stop", &["end", "hand-over"]).as_deref() == Some("hand-over") {
-            settings.on_stop = OnStop::HandOver;
-        }
+        settings.on_stop = OnStop::read(&section);
         settings.grace = section.duration("grace").unwrap_or(settings.grace);
         let tasks = section.tables("tasks");
         if tasks.len() + OWN.len() > MOST {

@@ -2,7 +2,7 @@
 
 use super::records::{Run, State};
 use super::work::{Asked, Ended};
-use crate::program::{Cancel, seconds};
+use crate::program::{Cancel, Shown, seconds};
 use chrono::{DateTime, Utc};
 use commands::ports::Exit;
 use commands::reply::{Button, Look, Outcome, Reply, Tone};
@@ -19,9 +19,9 @@ fn arguments(reply: Reply, asked: &Asked<'_>) -> Reply {
     if asked.why.is_empty() { reply } else { reply.field("Because", text::plain(&asked.why)) }
 }
 
-pub(super) fn under_way(asked: &Asked<'_>, number: u64, elapsed: Duration, output: String) -> Reply {
+pub(super) fn under_way(asked: &Asked<'_>, number: u64, elapsed: Duration, shown: &Shown) -> Reply {
     let says = format!("The program is running, for {} now.", seconds(elapsed));
-    card(Tone::Working, "running", asked, number, says).output(output).button(cancel(number, ""))
+    card(Tone::Working, "running", asked, number, says).output(shown.output()).button(cancel(number, ""))
 }
 
 pub(super) fn ended(asked: &Asked<'_>, number: u64, ended: &Ended, output: String) -> Reply {

@@ -3,7 +3,7 @@
 use super::records::{LAST, RUNS, Run, State, name};
 use super::settings::{BECAUSE, Task, undo_of};
 use super::{Runbooks, show, words};
-use crate::program::{self, Cancel};
+use crate::program::{self, Board, Cancel, Shown};
 use anyhow::Context;
 use chrono::TimeDelta;
 use commands::act::{Act, Permit};
@@ -165,7 +165,7 @@ impl Runbooks {
         self.check_alone(cx, asked).await?;
         let ran = cx.act(asked.act(), async |permit| {
             let number = permit.act();
-            let registered = self.under_way.register(&asked.target(), number);
+            let registered = self.under_way.register_alone(&asked.target(), number);
             let registered = registered.ok_or_else(|| under_way(asked, "somebody else's"))?;
             match self.work(cx, permit, asked, program, &registered.cancel).await? {
                 Some(ended) => Ok((number, ended)),
@@ -235,14 +235,16 @@ impl Runbooks {
                     let _ = running.exit.await;
                     return Err(stop);
                 }
-                let draw = |elapsed, output| show::under_way(asked, number, elapsed, output);
-                match program::follow(cx, running, self.settings.on_stop, &cancel.token, draw).await {
+                let (board, on_stop) = (Board::default(), self.settings.on_stop);
+                let end = program::ended(running, |line| board.line(line));
+                let draw = |elapsed, shown: &Shown| show::under_way(asked, number, elapsed, shown);
+                match program::follow(cx, &board, on_stop, &cancel.token, end, draw).await {
                     None => return Ok(None),
                     Some(Exit::Status(0)) => {
                         let took = (cx.now() - run.began).to_std().unwrap_or_default();
                         Ended { good: true, how: format!("It ended well after {}", program::seconds(took)) }
                     }
-                    Some(Exit::Cancelled) => Ended { good: false, how: cancel.why() },
+                    Some(Exit::Cancelled) => Ended { good: false, how: cancel.why(None) },
                     Some(exit) => Ended { good: false, how: format!("Its program failed: {exit}") },
                 }
             }
@@ -268,7 +270,7 @@ pub(super) fn keep(cx: &Cx, permit: &Permit, target: &str, mut run: Run, ended: 
 async fn look(cx: &Cx, asked: &Asked<'_>, program: Program) -> Result<Reply> {
     let read = cx.ports().processes.read(program).await;
     let output = read.with_context(|| format!("The program of `{}` could not be started", asked.task.name))?;
-    let shown = program::last_lines(&format!("{}{}", output.stdout, output.stderr));
+    let shown = program::last_lines(output.stdout.lines().chain(output.stderr.lines()));
     Ok(show::looked(asked, output.exit, shown))
 }
 

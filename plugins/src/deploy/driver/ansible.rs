@@ -1,9 +1,11 @@
 //! The driver `ansible`: a playbook, run by `ansible-playbook`, with what became of each host; and played with `--check`
 //! for a plan.
 
+use super::command::too_long;
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::github::Home;
 use crate::deploy::settings::check_placeholders;
+use crate::deploy::source::github::Home;
+use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
 use commands::cx::Ports;
 use commands::plugin::Setup;
@@ -14,10 +16,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
-
-/// How often a playbook that an earlier start began is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// How much of the end of a log is read for the recap: some thousand hosts.
 const TAIL: usize = 512 * 1024;
@@ -109,16 +107,12 @@ impl Playbook {
 
     /// Follows a playbook that was begun now.
     async fn follow(&self, run: &Run<'_>, running: Running) -> End {
-        let Running { mut lines, exit, .. } = running;
-        while let Some(line) = lines.recv().await {
-            if let Some((host, counts)) = recap_line(&line) {
-                run.board.host(host, counts.to_string());
-            } else if !line.trim().is_empty() {
-                run.board.line(line);
-            }
-        }
-        // An exit that nobody tells is a launcher that has died: the worst is assumed.
-        let exit = exit.await.unwrap_or(Exit::Status(-1));
+        let told = |line: String| match recap_line(&line) {
+            Some((host, counts)) => run.board.host(host, counts.to_string()),
+            None if line.trim().is_empty() => {}
+            None => run.board.line(line),
+        };
+        let exit = program::ended(running, told).await;
         let recap = recap_of(run).await;
         match exit {
             Exit::Cancelled => End::Cancelled { left_behind: half_done(&recap) },
@@ -132,18 +126,14 @@ impl Playbook {
 
     /// Waits for one that an earlier start began. Its recap tells how it ended.
     async fn wait_out(&self, run: &Run<'_>, group: Group) -> End {
-        let began = Instant::now();
-        while run.ports.processes.alive(&group) {
-            if run.cancel.is_cancelled() || began.elapsed() > run.work.limit {
-                run.ports.processes.end(run.permit, &group, run.work.grace).await;
-                return End::Cancelled { left_behind: half_done(&recap_of(run).await) };
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = run.cancel.cancelled() => {}
-            }
+        let Run { ports, permit, work, cancel, .. } = run;
+        let how = program::wait_out(ports, permit, vec![group], work.limit, work.grace, cancel).await;
+        let recap = recap_of(run).await;
+        match how {
+            WaitedOut::Ended => by_recap(&recap),
+            WaitedOut::Cancelled => End::Cancelled { left_behind: half_done(&recap) },
+            WaitedOut::TooLong => too_long(half_done(&recap)),
         }
-        by_recap(&recap_of(run).await)
     }
 }
 

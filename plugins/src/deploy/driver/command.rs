@@ -2,8 +2,9 @@
 
 use super::ssh::Ssh;
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::github::Home;
 use crate::deploy::settings::{Host, check_placeholders};
+use crate::deploy::source::github::Home;
+use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
 use commands::plugin::Setup;
 use commands::ports::{Exit, Group, Program, Running};
@@ -12,11 +13,6 @@ use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// How often a program that an earlier start began is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The programs under way, by target; the environment as a whole has no name.
 type Groups = BTreeMap<String, Group>;
@@ -123,13 +119,14 @@ pub(super) async fn find<'a>(run: &'a Run<'a>, ssh: Option<&'a Ssh>, handle: Opt
 
 /// Follows one program to its end.
 async fn follow(run: &Run<'_>, host: Option<&Host>, ssh: Option<&Ssh>, running: Running) -> End {
-    let Running { mut lines, exit, .. } = running;
     host.iter().for_each(|host| run.board.host(&host.name, "begun"));
-    while let Some(line) = lines.recv().await {
-        run.board.line(host.map_or_else(|| line.clone(), |host| format!("{}: {line}", host.name)));
-    }
-    // An exit that nobody tells is a launcher that has died: the worst is assumed.
-    let exit = exit.await.unwrap_or(Exit::Status(-1));
+    let told = |line| {
+        run.board.line(match host {
+            Some(host) => format!("{}: {line}", host.name),
+            None => line,
+        });
+    };
+    let exit = program::ended(running, told).await;
     let well = exit == Exit::Status(0);
     host.iter().for_each(|host| run.board.host(&host.name, if well { "done".to_owned() } else { exit.to_string() }));
     let left_behind = match (exit, ssh, host) {
@@ -144,28 +141,24 @@ async fn follow(run: &Run<'_>, host: Option<&Host>, ssh: Option<&Ssh>, running: 
     }
 }
 
-/// Waits until the programs that were left to themselves have ended; at their time limit, or on a cancel, ends them.
+/// Waits until the programs that were left to themselves have ended.
 async fn wait_out(run: &Run<'_>, ssh: Option<&Ssh>, groups: Groups) -> End {
     let Run { ports, permit, work, cancel, .. } = run;
-    let began = Instant::now();
-    let mut left: Vec<_> = groups.into_values().collect();
-    loop {
-        left.retain(|group| ports.processes.alive(group));
-        if left.is_empty() {
-            return nobody_saw();
-        }
-        if cancel.is_cancelled() || began.elapsed() > work.limit {
-            join_all(left.iter().map(|group| ports.processes.end(permit, group, work.grace))).await;
-            let Some(ssh) = ssh else { return nobody_saw() };
-            let left = join_all(work.hosts.iter().map(|host| ssh.end(run, host))).await;
-            let left: Vec<_> = left.into_iter().flatten().collect();
-            return End::Cancelled { left_behind: (!left.is_empty()).then(|| left.join(". ")) };
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            () = cancel.cancelled() => {}
-        }
+    let groups = groups.into_values().collect();
+    let how = program::wait_out(ports, permit, groups, work.limit, work.grace, cancel).await;
+    if how == WaitedOut::Ended {
+        return nobody_saw();
     }
+    let over_there = join_all(ssh.iter().flat_map(|ssh| work.hosts.iter().map(|host| ssh.end(run, host)))).await;
+    let left: Vec<_> = over_there.into_iter().flatten().collect();
+    let left_behind = (!left.is_empty()).then(|| left.join(". "));
+    if how == WaitedOut::Cancelled { End::Cancelled { left_behind } } else { too_long(left_behind) }
+}
+
+/// What an earlier start began took longer than it may, and was ended.
+pub(super) fn too_long(left_behind: Option<String>) -> End {
+    let says = "Its program took too long, and was ended".to_owned();
+    End::Failed(left_behind.into_iter().fold(says, |says, left| format!("{says}. {left}")))
 }
 
 /// Only who starts a program learns its exit status.

@@ -1,8 +1,8 @@
 //! The driver `github`: a deployment at GitHub, shipped by a workflow that is dispatched, followed, and cancelled there.
 
 use super::{Begun, Driver, End, Found, Handle, Run, Work};
-use crate::deploy::github::{Fault, GitHub, Home};
 use crate::deploy::settings::check_placeholders;
+use crate::deploy::source::github::{Fault, GitHub, Home};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::plugin::Setup;

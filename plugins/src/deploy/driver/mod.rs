@@ -2,18 +2,16 @@
 //! [`ALL`].
 
 mod ansible;
-mod board;
 mod command;
 mod github;
 mod ssh;
 mod webhook;
 
-pub use board::{Board, Shown};
-
-use super::github::Home;
 use super::plan::names;
 use super::records::{Release, Target};
 use super::settings::{Host, Names};
+use super::source::github::Home;
+use crate::program::Board;
 use async_trait::async_trait;
 use commands::act::Permit;
 use commands::cx::Ports;

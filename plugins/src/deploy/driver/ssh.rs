@@ -5,8 +5,9 @@
 
 use super::command::{self, Command};
 use super::{Begun, Driver, Found, Handle, Run, Work};
-use crate::deploy::github::Home;
 use crate::deploy::settings::Host;
+use crate::deploy::source::github::Home;
+use crate::program;
 use async_trait::async_trait;
 use commands::plugin::Setup;
 use commands::ports::{Exit, Program};
@@ -120,7 +121,7 @@ impl Ssh {
         let program = self.program(host, &words, run.work.grace + REACH);
         let (log, never) = (run.work.log_of(Some(host)), CancellationToken::new());
         let ended = match run.ports.processes.spawn(run.permit, program, &log, REACH, never).await {
-            Ok(running) => running.exit.await.unwrap_or(Exit::Status(-1)),
+            Ok(running) => program::ended(running, drop).await,
             Err(_) => Exit::Status(-1),
         };
         (ended != Exit::Status(0))

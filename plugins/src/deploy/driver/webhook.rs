@@ -2,8 +2,8 @@
 //! that the config spells out.
 
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::github::Home;
 use crate::deploy::settings::{Names, check_placeholders};
+use crate::deploy::source::github::Home;
 use async_trait::async_trait;
 use bytes::Bytes;
 use commands::plugin::Setup;

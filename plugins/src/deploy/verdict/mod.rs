@@ -6,7 +6,8 @@
 pub mod settings;
 
 use super::records::{self, DEPLOYS, Deploy, LIVE, Release, Target};
-use super::{Deployer, lock, plan, show};
+use super::{Deployer, plan, show};
+use crate::program;
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
@@ -20,6 +21,7 @@ use commands::table::Table;
 use commands::text;
 use config::DECKHAND;
 use serde::{Deserialize, Serialize};
+use std::sync::PoisonError;
 use tokio::time::sleep;
 
 /// The last outcome, by target.
@@ -136,7 +138,7 @@ impl Deployer {
 
     /// Looks at one deploy that is watched, and says once how it came out.
     async fn judge(&self, cx: &Cx, target: &Target, settings: &settings::Verdict) -> Result<()> {
-        if lock(&self.running).contains_key(target) {
+        if self.under_way.get(target).is_some() {
             return Ok(()); // What comes of that decides whether there is anything left to watch.
         }
         let Some(watched) = self.watched(cx, target, settings).await? else { return Ok(()) };
@@ -176,7 +178,8 @@ impl Deployer {
         let newer = last.is_none_or(|last| last.number != watched.deploy);
         let back = watched.back.as_ref().filter(|_| !newer);
         // What was refused is not said again and again.
-        let Some(back) = back.filter(|_| lock(&self.tried).insert(watched.deploy)) else { return Ok(()) };
+        let untried = || self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(watched.deploy);
+        let Some(back) = back.filter(|_| untried()) else { return Ok(()) };
         let button = show::back(&watched.target, back, watched.version);
         let saying = Saying {
             who: DECKHAND.to_owned(),
@@ -291,7 +294,7 @@ async fn end(cx: &Cx, watched: &Watched, what: What, note: String, reply: Option
 }
 
 fn bad(cx: &Cx, watched: &Watched, compared: &Compared, by_itself: bool) -> Reply {
-    let lived = show::seconds((cx.now() - watched.since).to_std().unwrap_or_default());
+    let lived = program::seconds((cx.now() - watched.since).to_std().unwrap_or_default());
     let worse = compared.worse.join("; ");
     let next = match (&watched.back, by_itself) {
         (Some(back), true) => format!("Deckhand goes back to {back} by itself."),

@@ -22,11 +22,7 @@ pub struct Verdict {
 pub fn read(setup: &Setup<'_>, service: &str, section: &Section<'_>) -> Vec<(Target, Verdict)> {
     let Some(section) = section.table("verdict") else { return Vec::new() };
     let known = &setup.config.environments;
-    let mut environments = section.texts("env");
-    for wrong in environments.iter().filter(|name| !known.contains(name)) {
-        let what = format!("there is no environment {}", config::quoted(wrong));
-        section.problem("env", what, format!("write some of: {}", known.join(", ")));
-    }
+    let mut environments = section.names("env", "environment", known);
     if environments.is_empty() {
         environments.extend(known.last().cloned());
     }

@@ -1,9 +1,10 @@
 //! `/deploy status` and `/deploy live`: what is live where, at a glance and in full.
 
-use super::order::before;
-use super::records::{DEPLOYS, Live, Target, live, name};
-use super::settings::Service;
-use super::{Deployer, commits, lock, show};
+use crate::deploy::order::before;
+use crate::deploy::records::{DEPLOYS, Live, Target, live, name};
+use crate::deploy::settings::Service;
+use crate::deploy::source::commits;
+use crate::deploy::{Deployer, show};
 use commands::cx::Cx;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
@@ -22,7 +23,7 @@ struct LiveArgs {
 }
 
 impl Deployer {
-    pub(super) async fn status(&self, cx: &Cx) -> Result<Reply> {
+    pub(in crate::deploy) async fn status(&self, cx: &Cx) -> Result<Reply> {
         let StatusArgs { service, env } = cx.args()?;
         let mut rows = Vec::new();
         for (name, settings) in
@@ -33,7 +34,7 @@ impl Deployer {
                 let target = Target { service: name.clone(), environment: environment.clone() };
                 let (live, _) = live(cx.store(), &target).await?;
                 let waiting = cx.in_line(&target.service, &target.environment);
-                rows.push(show::status_row(&target, live.as_ref(), self.under_way(&target), &waiting, cx.now()));
+                rows.push(show::status_row(&target, live.as_ref(), self.running(&target), &waiting, cx.now()));
             }
         }
         if rows.is_empty() {
@@ -44,9 +45,9 @@ impl Deployer {
 
     /// Every environment of a service: the exact commit, since when, by whom, how long it took, and how far it is behind
     /// the one before.
-    pub(super) async fn live(&self, cx: &Cx) -> Result<Reply> {
+    pub(in crate::deploy) async fn live(&self, cx: &Cx) -> Result<Reply> {
         let LiveArgs { service: name } = cx.args()?;
-        let Some(service) = self.settings.services.get(&name) else { return Err(super::unknown(&name)) };
+        let Some(service) = self.settings.services.get(&name) else { return Err(crate::deploy::unknown(&name)) };
         let mut reply = Reply::card(Tone::Plain, format!("{name}: what is live"), "");
         for environment in &service.environments {
             let target = Target { service: name.clone(), environment: environment.clone() };
@@ -59,7 +60,7 @@ impl Deployer {
             if let Some(number) = found.as_ref().and_then(|live| live.doubt) {
                 says.push(format!("How #{number} ended is not known."));
             }
-            says.extend(self.under_way(&target).map(|number| format!("#{number} is under way.")));
+            says.extend(self.running(&target).map(|number| format!("#{number} is under way.")));
             reply = reply.field(environment, says.join(" "));
             if let Some(Live { deploy, .. }) = found {
                 // A press away: whole logs would make this slow where files are uploaded.
@@ -96,8 +97,8 @@ impl Deployer {
     }
 
     /// The deploy under way at a target.
-    fn under_way(&self, target: &Target) -> Option<u64> {
-        lock(&self.running).get(target).map(|cancel| cancel.number)
+    fn running(&self, target: &Target) -> Option<u64> {
+        self.under_way.get(target).map(|cancel| cancel.number)
     }
 }
 

@@ -2,9 +2,9 @@
 //! very commit, and not too long ago.
 
 use super::github::{GitHub, Home};
-use super::records::{Release, Target};
-use super::settings::{Names, Service};
-use super::{Deployer, settings};
+use crate::deploy::records::{Release, Target};
+use crate::deploy::settings::{Names, Service};
+use crate::deploy::{Deployer, plan, settings};
 use chrono::{DateTime, Utc};
 use commands::cx::{Cx, Ports};
 use commands::parse;
@@ -102,7 +102,12 @@ struct Status {
 
 impl Ci {
     /// Reads `[services.X.deploy.ci]`. `deployed_to` are the service's environments.
-    pub(super) fn read(section: Section<'_>, deployed_to: &[String], at_github: &Home<'_>, home: &Path) -> Option<Ci> {
+    pub(in crate::deploy) fn read(
+        section: Section<'_>,
+        deployed_to: &[String],
+        at_github: &Home<'_>,
+        home: &Path,
+    ) -> Option<Ci> {
         let required = section.required_texts("required");
         let environments = section.texts("environments");
         for wrong in environments.iter().filter(|name| !deployed_to.contains(name)) {
@@ -145,7 +150,13 @@ impl Ci {
 
 impl Deployer {
     /// Refuses to ship a commit whose required checks are not green; fails closed.
-    pub(super) async fn check_ci(&self, cx: &Cx, service: &Service, target: &Target, release: &Release) -> Result<()> {
+    pub(in crate::deploy) async fn check_ci(
+        &self,
+        cx: &Cx,
+        service: &Service,
+        target: &Target,
+        release: &Release,
+    ) -> Result<()> {
         let Some(found) = self.ci(cx.ports(), service, target, release).await else { return Ok(()) };
         let Target { service, environment } = target;
         let again = match cx.command() {
@@ -169,7 +180,7 @@ impl Deployer {
     }
 
     /// How CI stands, for a plan: the field, and what is in the way.
-    pub(super) async fn ci_previewed(
+    pub(in crate::deploy) async fn ci_previewed(
         &self,
         cx: &Cx,
         service: &Service,
@@ -200,7 +211,7 @@ impl Deployer {
                 at_github(ports, &self.settings.github, repository, ci, &release.commit).await
             }
             Source::Command { argv, folder } => {
-                by_command(ports, argv, folder, ci, &super::plan::names(target, release)).await
+                by_command(ports, argv, folder, ci, &plan::names(target, release)).await
             }
         })
     }

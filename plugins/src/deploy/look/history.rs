@@ -1,8 +1,8 @@
 //! `/deploy history`: the deploys of a service in an environment, page by page, and each in full with its log.
 
-use super::back::good;
-use super::records::{DEPLOYS, Deploy, Live, Progress, Target, live, name};
-use super::{Deployer, records, show};
+use crate::deploy::back::good;
+use crate::deploy::records::{DEPLOYS, Deploy, Live, Progress, Target, live, name};
+use crate::deploy::{Deployer, records, show};
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
@@ -18,7 +18,7 @@ const PAGE: usize = 10;
 const LOOKED_AT: usize = 1_000;
 
 /// What can be asked for alone.
-pub(super) const OUTCOMES: [&str; 2] = ["good", "failed"];
+pub(in crate::deploy) const OUTCOMES: [&str; 2] = ["good", "failed"];
 
 /// The facts of an act that the page shows by other names.
 const SHOWN: [&str; 2] = ["commit", "ref"];
@@ -33,7 +33,7 @@ struct HistoryArgs {
 }
 
 impl Deployer {
-    pub(super) async fn history(&self, cx: &Cx) -> Result<Reply> {
+    pub(in crate::deploy) async fn history(&self, cx: &Cx) -> Result<Reply> {
         let HistoryArgs { service, env, number, outcome, before } = cx.args()?;
         let target = Target { service, environment: env };
         self.service(&target)?;
@@ -78,7 +78,7 @@ async fn page(cx: &Cx, target: &Target, outcome: Option<&str>, before: Option<u6
 }
 
 /// What may be written for `number:`.
-pub(super) async fn numbers(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
+pub(in crate::deploy) async fn numbers(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
     let deploys = records::history(&*ports.store, target, PAGE).await?;
     let choice = |deploy: Deploy| Choice { value: deploy.number.to_string(), about: deploy.release.to_string() };
     Ok(deploys.into_iter().map(choice).collect())
@@ -168,9 +168,7 @@ fn with_act(mut reply: Reply, act: &Entry) -> Reply {
     }
     for (name, fact) in act.draft.facts.iter().filter(|(name, _)| !SHOWN.contains(&name.as_str())) {
         let fact = fact.as_str().map_or_else(|| fact.to_string(), str::to_owned);
-        let mut letters = name.chars();
-        let name: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
-        reply = reply.field(name, text::plain(&fact));
+        reply = reply.field(text::capital(name), text::plain(&fact));
     }
     reply
 }

@@ -1,11 +1,12 @@
 //! `/deploy plan`: what a ship would do, said before anything is done; and whether a plan still stands when it is shipped.
 
-use super::commits::{self, Commit, MOST};
-use super::plan::{Plan, Way};
-use super::records::{self, Target};
-use super::settings::Service;
-use super::strategy::{Step, Strategy};
-use super::{Deployer, git};
+use crate::deploy::Deployer;
+use crate::deploy::plan::{Plan, Way};
+use crate::deploy::records::{self, Target};
+use crate::deploy::settings::Service;
+use crate::deploy::source::commits::{self, Commit, MOST};
+use crate::deploy::source::git;
+use crate::deploy::strategy::{Step, Strategy};
 use commands::act::Act;
 use commands::cx::{Cx, Foreseen};
 use commands::policy::Asks;
@@ -90,7 +91,7 @@ fn hash(value: &impl Debug) -> String {
 }
 
 impl Deployer {
-    pub(super) async fn plan(&self, cx: &Cx) -> Result<Reply> {
+    pub(in crate::deploy) async fn plan(&self, cx: &Cx) -> Result<Reply> {
         let PlanArgs { service, env, r#ref } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
@@ -102,7 +103,7 @@ impl Deployer {
     }
 
     /// Refuses to ship what is not what somebody was shown, and says what has changed, with the plan as it is now.
-    pub(super) async fn check_plan(&self, cx: &Cx, plan: &Plan<'_>, digest: &str) -> Result<()> {
+    pub(in crate::deploy) async fn check_plan(&self, cx: &Cx, plan: &Plan<'_>, digest: &str) -> Result<()> {
         let Some(shown) = Grounds::read(digest) else {
             return Err(Stop::refuse(format!(
                 "{} is no plan, so nothing was done. `/deploy plan` makes one, with a button that ships it.",

@@ -1,6 +1,6 @@
 //! The refs of a service's repository, read with `git`, on this machine or over the network.
 
-use super::records::Release;
+use crate::deploy::records::Release;
 use commands::cx::Ports;
 use commands::ports::{Exit, Output, Program};
 use commands::stop::{Result, Stop};

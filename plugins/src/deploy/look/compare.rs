@@ -1,10 +1,12 @@
 //! `/deploy diff`: what lies between what is live in an environment and another environment or ref.
 
-use super::order::before;
-use super::plan::{Plan, Way};
-use super::records::{Live, Release, Target, live};
-use super::settings::Service;
-use super::{Deployer, git, preview};
+use super::preview;
+use crate::deploy::Deployer;
+use crate::deploy::order::before;
+use crate::deploy::plan::{Plan, Way};
+use crate::deploy::records::{Live, Release, Target, live};
+use crate::deploy::settings::Service;
+use crate::deploy::source::git;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::reply::{Reply, Tone};
@@ -20,7 +22,7 @@ struct DiffArgs {
 }
 
 impl Deployer {
-    pub(super) async fn diff(&self, cx: &Cx) -> Result<Reply> {
+    pub(in crate::deploy) async fn diff(&self, cx: &Cx) -> Result<Reply> {
         let DiffArgs { service, env, against } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
@@ -50,7 +52,7 @@ impl Deployer {
     }
 
     /// What an environment can be compared with.
-    pub(super) async fn comparable(&self, target: &Target, ports: &Ports) -> Result<Vec<Choice>> {
+    pub(in crate::deploy) async fn comparable(&self, target: &Target, ports: &Ports) -> Result<Vec<Choice>> {
         let Some(service) = self.settings.services.get(&target.service) else { return Ok(Vec::new()) };
         let others = service.environments.iter().filter(|name| **name != target.environment);
         let mut choices: Vec<_> =

@@ -1,13 +1,14 @@
 //! What people are shown of work under way: the last lines, a link, a word about each target.
 
+use commands::text;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 /// How many of the last lines are kept.
 pub const LINES: usize = 6;
 
-/// Drivers write on it whenever they like; it is looked at when a message is drawn. It holds the last of each, so it does
-/// not grow with the work.
+/// Whoever does the work writes on it at any time; it is looked at when a message is drawn. It holds the last of each, so
+/// it does not grow with the work.
 #[derive(Debug, Default)]
 pub struct Board(Mutex<State>);
 
@@ -26,6 +27,13 @@ pub struct Shown {
     pub link: Option<String>,
     /// How each target stands: "ok 5, changed 2".
     pub hosts: BTreeMap<String, String>,
+}
+
+impl Shown {
+    /// The last lines, fit to be shown.
+    pub fn output(&self) -> String {
+        self.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Board {

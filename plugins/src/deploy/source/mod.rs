@@ -1,0 +1,6 @@
+//! Where releases come from: refs and commits in git, GitHub, and what CI says of a commit.
+
+pub mod ci;
+pub mod commits;
+pub mod git;
+pub mod github;
