@@ -8,10 +8,11 @@ use crate::platforms::{Platform, PostError};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use commands::ledger::Place;
-use commands::reply::Reply;
-use commands::store::{Batch, CommitError, Record, Store};
+use commands::reply::{Reply, State};
+use commands::store::{Batch, CommitError, Read, Record, Store};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -99,6 +100,23 @@ pub fn stage(batch: &mut Batch, message: &Outgoing) -> anyhow::Result<()> {
     let record = serde_json::to_vec(&Envelope { schema: SCHEMA, message })?;
     batch.expect(&key, 0).put(key, record);
     Ok(())
+}
+
+/// The messages of `platform` whose last text is on its way.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn ending(store: &dyn Read, platform: &str) -> anyhow::Result<HashSet<String>> {
+    let staged = store.scan(&prefix(platform), None, usize::MAX).await?;
+    let last = |(_, record): (String, Record)| match serde_json::from_slice::<Envelope<Outgoing>>(&record.value) {
+        Ok(Envelope { message: Outgoing { what: What::Edit { place, reply }, .. }, .. })
+            if reply.state == State::Final =>
+        {
+            Some(place.message)
+        }
+        _ => None,
+    };
+    Ok(staged.into_iter().filter_map(last).collect())
 }
 
 fn prefix(platform: &str) -> String {

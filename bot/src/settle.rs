@@ -1,11 +1,16 @@
-//! After a start: every act that an earlier run left open is settled by its plugin, and told in its own message.
+//! After a start: every act that an earlier run left open is settled by its plugin, and every message that it left
+//! without a last word gets one.
 
 use crate::gate::Bot;
 use crate::gate::buttons::Dresser;
+use crate::outbox;
 use crate::platforms::Platform;
+use chrono::{DateTime, Utc};
 use commands::cx::{Call, Cx};
-use commands::ledger::{self, Entry, Place};
-use commands::reply::Reply;
+use commands::ledger::{self, Entry, Phase, Place, Query};
+use commands::reply::{Button, Outcome, Reply, Tone};
+use commands::store::Read;
+use commands::text;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -13,20 +18,62 @@ use tokio::sync::mpsc;
 /// The platforms, by name.
 pub type Platforms = HashMap<String, Arc<dyn Platform>>;
 
-/// Begins to settle what is open, and returns the messages that will tell of it. Changes of the same services and
-/// environments queue up behind it from the moment that this returns.
+/// Begins to settle what is open, each act in its own message, and ends the messages of all that is not. Changes of the
+/// same services and environments queue up behind what is settled from the moment that this returns.
 ///
 /// # Errors
-/// When the ledger can not be read.
-pub async fn settle(bot: &Arc<Bot>, platforms: &Platforms) -> anyhow::Result<Vec<Place>> {
+/// When the store can not be read or written.
+pub async fn settle(bot: &Arc<Bot>, platforms: &Platforms) -> anyhow::Result<()> {
     bot.join_platforms(platforms);
-    let open = ledger::open(&*bot.world.ports.store).await?;
-    let places = open.iter().map(|entry| entry.draft.place.clone()).collect();
+    let store = &*bot.world.ports.store;
+    let open = ledger::open(store).await?;
+    for platform in platforms.values() {
+        let ending = outbox::ending(store, platform.name()).await?;
+        for (place, begun) in platform.unanswered().await? {
+            let told = open.iter().any(|entry| same(&entry.draft.place, &place)) || ending.contains(&place.message);
+            if !told {
+                bot.tell(&place, last_word(store, &place, begun).await?).await?;
+            }
+        }
+    }
     for entry in open {
         tracing::warn!(act = entry.seq, verb = entry.draft.verb, "this act was left open, and is settled now");
         bot.settle(entry);
     }
-    Ok(places)
+    Ok(())
+}
+
+/// Whether both are the same message: its channel may have changed, where a platform tells the story in another one.
+fn same(one: &Place, other: &Place) -> bool {
+    one.platform == other.platform && one.message == other.message
+}
+
+/// How the call that was `begun` then ended, whose message Deckhand did not come to end: as the ledger has it.
+async fn last_word(store: &dyn Read, place: &Place, begun: DateTime<Utc>) -> anyhow::Result<Reply> {
+    let entries = Query { since: Some(begun), ..Query::default() }.run(store, usize::MAX).await?;
+    let ended = |entry: &&Entry| entry.draft.phase != Phase::Doing && same(&entry.draft.place, place);
+    let Some(entry) = entries.iter().find(ended) else {
+        let text =
+            "Deckhand was stopped before this was done. Nothing was changed. Say it again if it is still wanted.";
+        return Ok(Reply::card(Tone::Warn, "Cut off", text).outcome(Outcome::Broken));
+    };
+    let draft = &entry.draft;
+    let (tone, how, outcome) = match draft.phase {
+        Phase::Failed => (Tone::Bad, "failed", Outcome::Broken),
+        _ => (Tone::Good, "is done", Outcome::Done),
+    };
+    let place = draft.environment.as_deref().map(|env| format!(" in `{env}`")).unwrap_or_default();
+    let what = format!("{} {}{place}", draft.verb, text::code(&draft.object));
+    let says = format!("{what} {how}. Deckhand was stopped before it could tell more here.");
+    let mut reply = Reply::card(tone, format!("{} {how}", draft.verb), says)
+        .field("Act", format!("#{}", entry.act()))
+        .outcome(outcome);
+    if !draft.note.is_empty() {
+        reply = reply.field("Note", text::plain(&draft.note));
+    }
+    let (Some(undo), Some(state)) = (&draft.undo, &draft.state) else { return Ok(reply) };
+    let version = store.get(state).await?.map_or(0, |record| record.version);
+    Ok(reply.button(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version)))
 }
 
 impl Bot {

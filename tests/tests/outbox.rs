@@ -92,6 +92,10 @@ impl Platform for Chat {
         self.take(|| format!("{} {} is now: {}", place.channel, place.message, reply.text)).await
     }
 
+    async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>> {
+        Ok(Vec::new())
+    }
+
     async fn open_thread(&self, _: &Place, _: &str) -> Result<String, PostError> {
         unreachable!("the outbox opens no threads")
     }

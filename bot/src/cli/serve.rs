@@ -138,14 +138,7 @@ async fn start(
     for irc in &networks {
         platforms.insert(irc.name().to_owned(), irc.clone());
     }
-    let open = settle::settle(&bot, &platforms).await?;
-    messages.settle(&open).await?;
-    if let Some(Joined { discord, .. }) = &joined {
-        discord.settle(&open).await?;
-    }
-    for irc in &networks {
-        irc.settle(&open).await?;
-    }
+    settle::settle(&bot, &platforms).await?;
     let mut health: Vec<Arc<dyn Probe>> = networks.iter().map(|irc| irc.health() as Arc<dyn Probe>).collect();
     health.extend(joined.as_ref().map(|joined| joined.health.clone() as Arc<dyn Probe>));
     let doors = Doors::new(store.clone())?;

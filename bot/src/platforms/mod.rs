@@ -6,6 +6,7 @@ pub mod irc;
 pub mod probes;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use commands::ledger::Place;
 use commands::reply::Reply;
 use config::{Config, Problems};
@@ -28,6 +29,12 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// When the platform is away, or refuses: the message is gone, or is not Deckhand's.
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError>;
+
+    /// The messages whose calls an earlier life of Deckhand did not come to answer, each with the moment it was begun.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>>;
 
     /// Opens a thread under the message there, and returns the channel that it is.
     ///

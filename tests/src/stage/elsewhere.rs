@@ -287,10 +287,8 @@ async fn begin(
         discord.come_by(Way::Hear(Arc::new(move |raw| _ = !dead.is_cancelled() && hears.hear(&raw))));
         joined.get_or_init(|| ours).clone() as Arc<dyn Platform>
     };
-    let open: Vec<_> = ledger::open(&*store).await?.into_iter().map(|entry| entry.draft.place).collect();
     let life = live(text, clock, &store, world, &join).await?;
     let ours = joined.get().context("the bot is not on Discord")?.clone();
-    ours.settle(&open).await?;
     let (config, problems) = config::parse(text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
     let plan = assembly::plan(&config, plugins::ALL, &problems);
     let settings = plan.discord.context("the config has no `[chat.discord]`")?;

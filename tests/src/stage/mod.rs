@@ -64,6 +64,8 @@ struct Life {
 /// A call that has not come to its last reply.
 struct Call {
     number: usize,
+    place: Place,
+    begun: DateTime<Utc>,
     replies: Replies,
     done: bool,
 }
@@ -78,6 +80,7 @@ struct Posted {
     seen: Vec<String>,
     buttons: Vec<Button>,
     asked: usize,
+    unanswered: Vec<(Place, DateTime<Utc>)>,
 }
 
 /// The board as one life of the bot has it.
@@ -130,10 +133,17 @@ impl Platform for Seat {
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
         let mut posted = self.posted().await;
+        if reply.state == State::Final {
+            posted.unanswered.retain(|(unanswered, _)| unanswered != place);
+        }
         posted.buttons.extend(reply.buttons.clone());
         posted.news.push(format!("  in place of [{}]:", place.message));
         posted.news.extend(shown(reply));
         Ok(())
+    }
+
+    async fn unanswered(&self) -> Result<Vec<(Place, DateTime<Utc>)>> {
+        Ok(self.posted().await.unanswered.clone())
     }
 
     async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
@@ -189,8 +199,9 @@ impl Stage {
         };
         let speaker = Speaker::console(who);
         let place = Place { platform: CONSOLE.to_owned(), channel: channel.to_owned(), message: number.to_string() };
-        let replies = self.life.bot.ask(Ask { said, speaker, place });
-        self.calls.push(Call { number, replies, done: false });
+        let begun = self.clock.now();
+        let replies = self.life.bot.ask(Ask { said, speaker, place: place.clone() });
+        self.calls.push(Call { number, place, begun, replies, done: false });
         let began = tokio::time::Instant::now();
         let mut heard = Vec::new();
         while began.elapsed() < PATIENCE {
@@ -234,7 +245,6 @@ impl Stage {
         if let Some(span) = Stage::span(direction) {
             tokio::time::sleep(span?).await;
         } else if direction == "Deckhand is killed and started again" {
-            self.calls.clear();
             self.begin_anew().await?;
         } else if direction == "Deckhand is stopped and started again" {
             let stopping = self.life.bot.clone();
@@ -244,7 +254,6 @@ impl Stage {
             return Ok(heard);
         } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
             self.config = changed(&self.config, change)?;
-            self.calls.clear();
             self.begin_anew().await?;
         } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
             self.secrets.enroll(&*self.store, who, secret).await?;
@@ -259,6 +268,8 @@ impl Stage {
     /// Ends the bot's life, and begins another.
     async fn begin_anew(&mut self) -> Result<()> {
         self.life.dead.cancel();
+        let cut_off = self.calls.drain(..).map(|call| (call.place, call.begun));
+        self.board.posted().unanswered.extend(cut_off);
         self.life = live(&self.config, &self.clock, &self.store, &self.world, &self.board.join()).await?;
         Ok(())
     }
@@ -292,6 +303,10 @@ impl Stage {
         let heard = self.listen(None).await;
         let mut amiss = self.world.amiss();
         amiss.extend(self.calls.iter().map(|call| format!("call [{}] was not answered to its end", call.number)));
+        let unanswered = self.board.posted().unanswered.clone();
+        amiss.extend(
+            unanswered.iter().map(|(place, _)| format!("call [{}] was cut off, and has no end", place.message)),
+        );
         let open = ledger::open(&*self.store).await?;
         amiss.extend(open.iter().map(|entry| format!("act #{} has no end", entry.seq)));
         let outbox = self.store.scan("outbox/", None, 1).await?;
@@ -363,7 +378,8 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         bail!("the config has mistakes:\n{problems}");
     }
     let dead = CancellationToken::new();
-    let store: Arc<dyn Store> = Arc::new(Mortal { store: store.clone(), dead: dead.clone() });
+    let store: Arc<dyn Store> =
+        Arc::new(Mortal { store: store.clone(), dead: dead.clone(), last_end: world.last_end() });
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),

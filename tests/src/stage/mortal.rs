@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use async_trait::async_trait;
+use commands::ledger::Phase;
 use commands::store::{Batch, Commit, CommitError, Lease, Read, Record, Store, Watch};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +15,8 @@ pub struct Mortal {
     pub store: Arc<dyn Store>,
     /// Cancelled when the bot is killed.
     pub dead: CancellationToken,
+    /// Whether the next end of an act is the last thing that the bot commits.
+    pub last_end: Arc<AtomicBool>,
 }
 
 impl Mortal {
@@ -50,7 +54,13 @@ impl Read for Mortal {
 impl Store for Mortal {
     async fn commit(&self, batch: Batch) -> Result<Commit, CommitError> {
         self.live().await;
-        self.store.commit(batch).await
+        let ends = batch.entries.iter().any(|draft| draft.phase != Phase::Doing);
+        let done = self.store.commit(batch).await?;
+        if ends && self.last_end.swap(false, Ordering::Relaxed) {
+            self.dead.cancel();
+            self.live().await;
+        }
+        Ok(done)
     }
 
     async fn lease(&self, name: &str, holder: &str, ttl: Duration) -> Result<Option<Lease>> {

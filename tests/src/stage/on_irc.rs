@@ -16,7 +16,7 @@ use commands::store::{Read, Store};
 use config::{Config, Problems};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -244,17 +244,14 @@ impl OnIrc {
 }
 
 async fn begin(text: &str, clock: &Clock, store: Arc<dyn Store>, world: &World, network: &Network) -> Result<Life> {
-    let joined = OnceLock::new();
     let join = |bot: &Arc<Bot>, config: &Config, store: &Arc<dyn Store>, dead: &CancellationToken| {
         let settings = settings::read(config, &Problems::default()).remove(0);
         let irc = Irc::new(bot.clone(), store.clone(), settings, config, Arc::new(network.clone()));
         tokio::spawn(irc.clone().run(dead.clone()));
-        joined.get_or_init(|| irc).clone() as Arc<dyn Platform>
+        irc as Arc<dyn Platform>
     };
-    let open: Vec<_> = ledger::open(&*store).await?.into_iter().map(|entry| entry.draft.place).collect();
     let before = network.state().connections;
     let life = live(text, clock, &store, world, &join).await?;
-    joined.get().context("the bot is not on the network")?.settle(&open).await?;
     if !network.state().knobs.down {
         network
             .until("Deckhand is on", |state| (state.connections > before && !state.joined.is_empty()).then_some(()))

@@ -12,6 +12,7 @@ use commands::ports::{Dial, Exit, Files, Group, Launcher, Mirrors, Output, Progr
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,6 +51,8 @@ struct State {
     slow: Duration,
     /// What the checking program says, and its exit status.
     says: Option<(i32, String)>,
+    /// Whether Deckhand is killed as soon as an act has ended.
+    last_end: Arc<AtomicBool>,
 }
 
 /// The address of the same repository, for those who do not have it on their machine.
@@ -114,6 +117,9 @@ impl World {
                 let exit = Exit::Status(i32::from(how == "badly"));
                 state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));
             }
+            ["Deckhand", "will", "be", "killed", "as", "soon", "as", "an", "act", "has", "ended"] => {
+                state.last_end.store(true, Ordering::Relaxed);
+            }
             [place, "is", "gone"] => _ = state.shut.insert(place.to_owned()),
             [place, "is", "back"] => _ = state.shut.remove(place),
             ["the", "shop", "takes", milliseconds, "ms"] => match milliseconds.parse() {
@@ -149,6 +155,11 @@ impl World {
             }
         }
         true
+    }
+
+    /// Set when Deckhand is to be killed as soon as an act has ended.
+    pub fn last_end(&self) -> Arc<AtomicBool> {
+        self.state().last_end.clone()
     }
 
     /// What is amiss at the end: programs still running, and things asked of the world that it does not know.

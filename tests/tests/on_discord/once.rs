@@ -71,7 +71,7 @@ async fn what_was_never_answered_is_ended_after_a_restart() {
         house.pass(5).await;
         let seen = house.discord().read();
         assert_eq!(seen.len(), 1, "{seen:?}");
-        assert!(words(&seen[0]).contains("was stopped before this was answered"), "{}", words(&seen[0]));
+        assert!(words(&seen[0]).contains("stopped before this was done. Nothing was changed"), "{}", words(&seen[0]));
         assert_eq!(seen[0].interaction.as_ref(), Some(&asked), "{minutes}");
         let thinks = house.interaction(&asked).waiting;
         assert!(!thinks || minutes >= 15, "Discord still says that Deckhand is thinking, after {minutes} minutes");

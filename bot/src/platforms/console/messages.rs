@@ -4,8 +4,7 @@ use crate::outbox;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use commands::clock::Clock;
-use commands::ledger::Place;
-use commands::reply::{Outcome, Reply, State, Tone};
+use commands::reply::{Reply, State};
 use commands::store::{Batch, Store};
 use commands::table::Table;
 use serde::{Deserialize, Serialize};
@@ -147,25 +146,17 @@ impl Messages {
         Ok(())
     }
 
-    /// After a start: ends the messages whose work was cut off before it began to change anything. Those at `open` are
-    /// told by whoever settles their acts.
+    /// The messages that were begun and not ended.
     ///
     /// # Errors
-    /// When the store can not be read or written.
-    pub async fn settle(&self, open: &[Place]) -> Result<()> {
+    /// When the store can not be read.
+    pub async fn begun(&self) -> Result<Vec<Message>> {
+        let mut begun = Vec::new();
         for (key, _) in self.store.scan(BEGUN, None, usize::MAX).await? {
             let Some((channel, id)) = key[BEGUN.len()..].rsplit_once('/') else { continue };
-            if open.iter().any(|place| place.message == id) {
-                continue;
-            }
-            let Some(mut message) = self.get(channel, id).await? else { continue };
-            let text =
-                "Deckhand was stopped before this was done. Nothing was changed. Say it again if it is still wanted.";
-            message.reply = Some(Reply::card(Tone::Warn, "Cut off", text).outcome(Outcome::Broken));
-            message.edited = true;
-            self.keep(&message).await?;
+            begun.extend(self.get(channel, id).await?);
         }
-        Ok(())
+        Ok(begun)
     }
 
     /// The message of this id.

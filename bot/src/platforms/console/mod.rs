@@ -12,6 +12,7 @@ use crate::gate::people::{CONSOLE, Speaker};
 use crate::gate::{Ask, Bot, Said};
 use crate::world::Folder;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use commands::cx::Who;
 use commands::ledger::Place;
 use commands::parse;
@@ -206,6 +207,12 @@ impl Platform for Board {
         let begin = || Message { id: place.message.clone(), ..self.0.draft(&place.channel, "deckhand") };
         let message = Message { reply: Some(reply.clone()), edited, ..found.unwrap_or_else(begin) };
         self.0.keep(&message).await.map_err(PostError::Away)
+    }
+
+    async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>> {
+        let place = |channel, message| Place { platform: CONSOLE.to_owned(), channel, message };
+        let begun = self.0.begun().await?;
+        Ok(begun.into_iter().map(|message| (place(message.channel, message.id), message.at)).collect())
     }
 
     async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {

@@ -19,6 +19,7 @@ use crate::gate::{Ask, Bot, Said, consent};
 use answer::Answer;
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use commands::ledger::Place;
 use commands::parse;
 use commands::ports::Files;
@@ -348,26 +349,6 @@ impl Discord {
         let Message { body, files } = self.rendered(reply).await;
         self.rest.call(Request::new(Method::PATCH, path).body(body).files(files)).await.map(drop)
     }
-
-    /// Ends, after a start, the messages whose calls an earlier life of Deckhand did not come to answer. Those at `open`
-    /// are told of by others.
-    ///
-    /// # Errors
-    /// When the store can not be read.
-    pub async fn settle(&self, open: &[Place]) -> anyhow::Result<()> {
-        for (id, taken) in self.records.untold().await? {
-            if open.iter().any(|place| place.platform == NAME && place.message == id) {
-                continue;
-            }
-            let place = Place { platform: NAME.to_owned(), channel: taken.channel, message: id };
-            let text = "Deckhand was stopped before this was answered. What was changed stands on the ledger: `/audit` shows it.";
-            let reply = Reply { state: State::Final, ..Reply::say(text) };
-            let mut batch = commands::store::Batch::default();
-            crate::outbox::stage(&mut batch, &crate::outbox::Outgoing::edit(self.records.now(), place, reply))?;
-            self.records.store().commit(batch).await?;
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
@@ -400,6 +381,12 @@ impl Platform for Discord {
             self.records.change(&place.message, |taken| taken.told = true).await.map_err(PostError::Away)?;
         }
         Ok(())
+    }
+
+    async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>> {
+        let place = |id, channel| Place { platform: NAME.to_owned(), channel, message: id };
+        let untold = self.records.untold().await?;
+        Ok(untold.into_iter().map(|(id, taken)| (place(id, taken.channel), taken.at)).collect())
     }
 
     async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError> {

@@ -19,14 +19,13 @@ mod who;
 use super::PostError;
 use crate::gate::people::Speaker;
 use crate::gate::{Ask, Bot, Said, buttons};
-use crate::outbox::{self, Outgoing};
+use crate::outbox;
 use answer::Answer;
 use anyhow::anyhow;
 use commands::ledger::Place;
 use commands::parse;
-use commands::reply::Reply;
 use commands::spec::Effect;
-use commands::store::{Batch, Store};
+use commands::store::Store;
 use config::Config;
 use dial::Dial;
 use forms::Filling;
@@ -145,25 +144,6 @@ impl Irc {
         };
         let keep = self.link.run(events, stop);
         tokio::join!(listen, keep);
-    }
-
-    /// Ends, after a start, the lines that an earlier life of Deckhand did not come to answer. Those at `open` are told of
-    /// by others.
-    ///
-    /// # Errors
-    /// When the store can not be read or written.
-    pub async fn settle(&self, open: &[Place]) -> anyhow::Result<()> {
-        for (id, taken) in self.records.untold().await? {
-            let place = self.place(&taken.channel, &id);
-            if open.contains(&place) {
-                continue;
-            }
-            let text = "Deckhand was stopped before this was answered. What was changed stands on the ledger: `!audit` shows it.";
-            let mut batch = Batch::default();
-            outbox::stage(&mut batch, &Outgoing::edit(self.records.now(), place, Reply::say(text)))?;
-            self.records.store().commit(batch).await?;
-        }
-        Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -5,6 +5,7 @@ use super::{Irc, away, render, short, tag};
 use crate::platforms::{Platform, PostError};
 use anyhow::anyhow;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use commands::ledger::Place;
 use commands::reply::{Reply, State};
 
@@ -72,6 +73,11 @@ impl Platform for Irc {
         let said = self.say(command, &target, reply, &format!("{again}{before}{name}"), &id).await;
         self.tried(&place.message, said)?;
         self.records.told(&place.message).await.map_err(PostError::Away)
+    }
+
+    async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>> {
+        let untold = self.records.untold().await?;
+        Ok(untold.into_iter().map(|(id, taken)| (self.place(&taken.channel, &id), taken.at)).collect())
     }
 
     async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
