@@ -5,6 +5,7 @@ pub mod builtin;
 pub mod cli;
 pub mod demo;
 pub mod gate;
+pub mod hooks;
 pub mod jobs;
 pub mod outbox;
 pub mod platforms;

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod redact;
 pub mod registry;
 pub mod reply;
+pub mod route;
 pub mod spec;
 pub mod stop;
 pub mod store;

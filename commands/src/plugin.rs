@@ -7,6 +7,7 @@ use crate::ledger::{self, Entry};
 use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
+use crate::route::{Answer, Incoming, Route};
 use crate::spec::{ArgSpec, CommandSpec};
 use crate::stop::Result;
 use crate::vocabulary::Vocabulary;
@@ -69,6 +70,20 @@ pub trait Plugin: Send + Sync {
     /// Keeps watch: work that goes on all the time at a pace of its own, such as a check every few seconds. It returns when
     /// `cx.stopping()` is cancelled; of several replicas one keeps watch. The actor is Deckhand itself.
     async fn watch(&self, _cx: &Cx) {}
+
+    /// What programs may ask of it over HTTP, as its part of the config has it.
+    fn routes(&self) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Answers a program that asks for one of its routes, within ten seconds; what flows may go on after that. The actor is
+    /// Deckhand itself. The same request may come twice, late, or from anybody: the plugin looks first whom it is from.
+    ///
+    /// # Errors
+    /// What went wrong here: the program is told that something has, and the log what.
+    async fn serve(&self, _cx: &Cx, route: &str, _incoming: Incoming) -> anyhow::Result<Answer> {
+        anyhow::bail!("the route `{route}` is declared, but nothing answers it")
+    }
 
     /// What it has for other plugins.
     fn offers(&self) -> Option<&dyn Offers> {

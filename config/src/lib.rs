@@ -45,8 +45,19 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub(crate) const LARGEST: usize = 1 << 20;
 
 /// The keys of the file's top level that are the core's own.
-const CORE: [&str; 10] =
-    ["data", "timezone", "environments", "services", "people", "roles", "channels", "policy", "console", "backup"];
+const CORE: [&str; 11] = [
+    "data",
+    "timezone",
+    "environments",
+    "services",
+    "people",
+    "roles",
+    "channels",
+    "policy",
+    "console",
+    "hooks",
+    "backup",
+];
 
 /// The whole config. Where [`Problems`] came with it, it holds what could be read, and is not to be run on.
 pub struct Config {
@@ -72,6 +83,8 @@ pub struct Config {
     pub console: Console,
     /// The channels of the console; `ops` by default.
     pub channels: Vec<String>,
+    /// Where programs are listened to, when the file says so.
+    pub hooks: Option<SocketAddr>,
     /// The backup that is made by itself.
     pub backup: Backup,
     /// Every value of six or more characters that came from `${NAME}` or `${file:PATH}`: never to be shown.
@@ -174,6 +187,7 @@ impl Config {
         let policy = policy::read(&top, &held, &people);
         let services = services(&top, &held);
         let (console, channels) = console(&top, &people);
+        let hooks = hooks(&top, console.listen);
         Self {
             folder: tree.folder.clone(),
             data: top.path("data"),
@@ -186,6 +200,7 @@ impl Config {
             rooms: rooms::read(&top),
             console,
             channels,
+            hooks,
             backup: backup(&top),
             secrets: problems.secrets(),
             tree: Tree::default(),
@@ -358,13 +373,7 @@ fn console(top: &Section, people: &BTreeMap<String, Person>) -> (Console, Vec<St
     let mut speak_as: Vec<_> = people.keys().cloned().collect();
     let mut channels = vec!["ops".to_owned()];
     if let Some(console) = top.table("console") {
-        if let Some(text) = console.text_node("listen") {
-            let instead = || text.instead(format!("write an IP address and a port, as in `{listen}`"));
-            match text.value.parse() {
-                Ok(address) => listen = address,
-                Err(_) => console.problem("listen", format!("{} is no address", text.shown()), instead()),
-            }
-        }
+        listen = address(&console, listen).unwrap_or(listen);
         if console.has("speak_as") {
             let known = || people.keys().map(String::as_str);
             speak_as = console.texts_each("speak_as", |text| match people.contains_key(&text.value) {
@@ -383,6 +392,34 @@ fn console(top: &Section, people: &BTreeMap<String, Person>) -> (Console, Vec<St
         console.finish();
     }
     (Console { listen, speak_as }, channels)
+}
+
+/// Where programs are listened to.
+fn hooks(top: &Section, console: SocketAddr) -> Option<SocketAddr> {
+    let example = SocketAddr::from((Ipv4Addr::LOCALHOST, 7879));
+    let section = top.table("hooks")?;
+    if !section.has("listen") {
+        section.missing("listen", &format!("\"{example}\""));
+    }
+    let listen = address(&section, example);
+    if let Some(listen) = listen.filter(|listen| listen.port() == console.port() && console.port() != 0) {
+        let what =
+            format!("the console listens on the port {} already, and programs have no business there", listen.port());
+        section.problem("listen", what, format!("write another port, as in `{example}`"));
+    }
+    section.finish();
+    listen
+}
+
+/// The address under `listen`.
+fn address(section: &Section, example: SocketAddr) -> Option<SocketAddr> {
+    let text = section.text_node("listen")?;
+    let address = text.value.parse().ok();
+    if address.is_none() {
+        let instead = text.instead(format!("write an IP address and a port, as in `{example}`"));
+        section.problem("listen", format!("{} is no address", text.shown()), instead);
+    }
+    address
 }
 
 fn backup(top: &Section) -> Backup {

@@ -324,6 +324,15 @@ fn each_mistake_is_told_with_what_to_write() {
             "[console]\nlisten = \"localhost:80\"".into(),
             "2:10: `localhost:80` is no address; write an IP address and a port, as in `127.0.0.1:7878`",
         ),
+        ("[hooks]".into(), "1:1: `[hooks]` has no `listen`; write `listen = \"127.0.0.1:7879\"`"),
+        (
+            "[hooks]\nlisten = \"everywhere\"".into(),
+            "2:10: `everywhere` is no address; write an IP address and a port, as in `127.0.0.1:7879`",
+        ),
+        (
+            "[hooks]\nlisten = \"0.0.0.0:7878\"".into(),
+            "2:10: the console listens on the port 7878 already, and programs have no business there; write another port, as in `127.0.0.1:7879`",
+        ),
         (format!("{PEOPLE}[console]\nspeak_as = [\"anna\"]"), "5:13: there is no person `anna`; write `ana`"),
         (
             "[console]\nchannels = []".into(),

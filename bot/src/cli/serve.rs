@@ -7,6 +7,7 @@ use crate::assembly::{self, Plan, Surroundings};
 use crate::demo::{self, Demo};
 use crate::gate::Bot;
 use crate::gate::people::CONSOLE;
+use crate::hooks::{self, Hooks};
 use crate::jobs::{self, Schedule};
 use crate::outbox;
 use crate::platforms::console::messages::Messages;
@@ -67,8 +68,8 @@ pub(super) async fn serve(place: &Placed) -> Result<u8> {
     let clock = Clock::at(chrono::Utc::now());
     let store = SledStore::open(&store_folder(&data), clock.clone()).map_err(|error| anyhow!("{error}"))?;
     let store = Arc::new(store);
-    let listener = listen(config.console.listen).await?;
-    let mut running = start(&config, plan, &data, clock, store.clone(), listener, demo.as_ref()).await?;
+    let listeners = Listeners::open(&config).await?;
+    let mut running = start(&config, plan, &data, clock, store.clone(), listeners, demo.as_ref()).await?;
     let failed = tokio::select! {
         asked = stop_signal() => asked.map(|()| None)?,
         // Without a platform that can fail, nobody ever says so.
@@ -104,7 +105,7 @@ async fn start(
     data: &Path,
     clock: Clock,
     store: Arc<SledStore>,
-    listener: TcpListener,
+    listeners: Listeners,
     demo: Option<&Demo>,
 ) -> Result<Running> {
     let files = Arc::new(Folder::new(&data.join("files"))?);
@@ -142,7 +143,7 @@ async fn start(
     let mut health: Vec<Arc<dyn Probe>> = networks.iter().map(|irc| irc.health() as Arc<dyn Probe>).collect();
     health.extend(joined.as_ref().map(|joined| joined.health.clone() as Arc<dyn Probe>));
     let doors = Doors::new(store.clone())?;
-    let address = listener.local_addr()?;
+    let address = listeners.console.local_addr()?;
     write_door(&door_file(data), &Door { address: address.to_string(), token: doors.token().to_owned() })?;
     let settings = Settings {
         listen: address,
@@ -183,7 +184,11 @@ async fn start(
     // sled lets one process in: a watch of one that was killed need not be waited out.
     tasks.spawn(jobs::watch(bot.clone(), "this machine".to_owned(), services.clone()));
     let link = console.first_link()?;
-    tasks.spawn(serve_http(listener, router(console.clone()).merge(probes::routes(health)), services.clone()));
+    let page = router(console.clone()).merge(probes::routes(health));
+    tasks.spawn(serve_http(listeners.console, page, services.clone()));
+    if let Some(listener) = listeners.hooks {
+        tasks.spawn(serve_http(listener, hooks::router(Hooks::new(&bot)), services.clone()));
+    }
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);
     tasks.spawn(async move {
         for line in first_lines {
@@ -242,7 +247,7 @@ async fn serve_http(listener: TcpListener, router: axum::Router, services: Cance
         tokio::time::sleep(Duration::from_secs(2)).await;
     };
     tokio::select! {
-        ended = served => if let Err(error) = ended { tracing::error!("the console has ended: {error}") },
+        ended = served => if let Err(error) = ended { tracing::error!("what listened to HTTP has ended: {error}") },
         () = late => {}
     }
 }
@@ -299,14 +304,31 @@ fn demo_address() -> Result<SocketAddr> {
         .with_context(|| format!("DECKHAND_LISTEN is `{wanted}`; write an address and a port, as in `{usual}`"))
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
+/// What Deckhand listens on, beside what platforms open for themselves.
+struct Listeners {
+    console: TcpListener,
+    hooks: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn open(config: &Config) -> Result<Listeners> {
+        let console = listen(config.console.listen, "`[console]` (for the demo: set DECKHAND_LISTEN)").await?;
+        let hooks = match config.hooks {
+            Some(address) => Some(listen(address, "`[hooks]`").await?),
+            None => None,
+        };
+        Ok(Listeners { console, hooks })
+    }
+}
+
+async fn listen(address: SocketAddr, section: &str) -> Result<TcpListener> {
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "another program listens on {address} already (another Deckhand?). Stop it, or write another `listen` under `[console]` (for the demo: set DECKHAND_LISTEN)"
+            "another program listens on {address} already (another Deckhand?). Stop it, or write another `listen` under {section}"
         ),
         Err(error) => {
-            bail!("the console can not listen on {address}: {error}. Write another `listen` under `[console]`")
+            bail!("Deckhand can not listen on {address}: {error}. Write another `listen` under {section}")
         }
     }
 }
