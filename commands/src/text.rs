@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 const CODE: usize = 60;
 /// The most columns that [`plain`] shows: a reason, an error's chain of causes.
 const PLAIN: usize = 500;
-/// The most columns that [`line()`] shows.
+/// The most columns that [`line()`] and [`to_say`] show.
 const LINE: usize = 200;
 /// The most items that [`list`] names.
 const LISTED: usize = 25;
@@ -23,7 +23,16 @@ const REPLACED: char = '\u{FFFD}';
 
 /// `text` as inline code that it can not break out of, at most 60 columns wide.
 pub fn code(text: &str) -> String {
-    let inner = cut(&harmless(text).replace('`', "'"), CODE);
+    code_within(text, CODE)
+}
+
+/// A line that somebody is to say, as [`code`]: at most 200 columns wide, since what is cut can not be said.
+pub fn to_say(line: &str) -> String {
+    code_within(&format!("/{}", line.trim_start_matches('/')), LINE)
+}
+
+fn code_within(text: &str, columns: usize) -> String {
+    let inner = cut(&harmless(text).replace('`', "'"), columns);
     // Two backticks in a row would open code instead of being an empty one.
     if inner.is_empty() { "` `".to_owned() } else { format!("`{inner}`") }
 }

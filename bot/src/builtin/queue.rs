@@ -53,6 +53,6 @@ pub(super) fn leave(bot: &Bot, cx: &Cx) -> Result<Reply> {
             "{what} for `{service}` in `{env}`, so nothing was done. What is under way is ended with its own command, a deploy with `/deploy cancel`; `/queue list` shows who waits."
         )));
     }
-    let left: Vec<_> = left.iter().map(|line| text::code(line)).collect();
+    let left: Vec<_> = left.iter().map(|line| text::to_say(line)).collect();
     Ok(Reply::say(format!("You left the line for `{service}` in `{env}`. Not done: {}.", left.join(", "))).only_you())
 }

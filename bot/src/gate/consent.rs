@@ -85,6 +85,9 @@ impl Consent for AskFirst {
         let same = agreed.is_some_and(|agreed| agreed.digest == digest) || known.same.is_some();
         let danger = act.danger || invocation.command.effect == Effect::Danger;
         let yes = !same && (agreed.is_some() || call.asks.confirm || danger);
+        if call.who.is_deckhand() && (yes || call.asks.code.is_some()) {
+            return Err(nobody_to_ask(act, &invocation.line()));
+        }
         let code = known.same.is_none() && self.code_due(cx).await?;
         if !yes && !code {
             return self.desk.ask(cx, act, invocation.line(), known).await;
@@ -140,6 +143,15 @@ impl AskFirst {
         }
         anyhow::bail!("too many questions are open; answer some of them first")
     }
+}
+
+/// What comes of an act that needs a yes, where Deckhand does it by itself.
+fn nobody_to_ask(act: &Act, line: &str) -> Stop {
+    let line = text::to_say(line);
+    Stop::refuse(format!(
+        "{}\nThis needs a yes, and Deckhand gives none to what it says by itself, so nothing was done. Somebody can say {line}, and is asked.",
+        act.says
+    ))
 }
 
 fn asked(id: &str, question: &Question, changed: Option<String>) -> Reply {

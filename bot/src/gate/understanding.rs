@@ -137,7 +137,7 @@ impl Bot {
     /// faster.
     pub(super) async fn press(&self, id: &str, button: &Versioned<Drawn>, cx: &Cx) -> Result<()> {
         if !buttons::current(cx.store(), &button.value).await? {
-            let line = text::code(&format!("/{}", button.value.line));
+            let line = text::to_say(&button.value.line);
             return Err(Stop::refuse(format!(
                 "Things have changed since this button was drawn, so nothing was done. Look at how they stand now, and say {line} if you still mean it."
             )));
