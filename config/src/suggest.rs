@@ -2,11 +2,23 @@
 
 use strsim::damerau_levenshtein;
 
+/// How many letters of a word say which one is meant.
+const BEGINNING: usize = 3;
+
 /// The candidate nearest to `wrong`, if it is near enough to be meant: one slip in up to four letters, two in up to
 /// eight, three in more. A slip is a letter missing, added, changed, or swapped with its neighbour; case is no slip.
-/// Of equally near candidates the first wins.
+/// Of equally near candidates the first wins. Where none is near, it is the only one that `wrong` is the beginning of, as in
+/// `prod`.
 pub fn suggest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
+    let candidates: Vec<_> = candidates.into_iter().collect();
+    nearest(&wrong, &candidates).or_else(|| {
+        let mut longer = candidates.iter().filter(|candidate| candidate.to_lowercase().starts_with(&wrong));
+        longer.next().copied().filter(|_| wrong.chars().count() >= BEGINNING && longer.next().is_none())
+    })
+}
+
+fn nearest<'a>(wrong: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let letters = wrong.chars().count();
     let slips = match letters {
         0 => return None,
@@ -15,10 +27,11 @@ pub fn suggest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         _ => 3,
     };
     candidates
-        .into_iter()
+        .iter()
+        .copied()
         // Comparing costs length times length; words of very different lengths are never near.
         .filter(|candidate| candidate.chars().count().abs_diff(letters) <= slips)
-        .map(|candidate| (damerau_levenshtein(&wrong, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (damerau_levenshtein(wrong, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= slips)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -36,6 +49,10 @@ mod tests {
             ("SHIP", Some("ship")),
             ("shop", Some("ship")),
             ("chop", None),
+            ("prod", Some("production")),
+            ("ROLL", Some("rollback")),
+            ("ro", None),
+            ("s", None),
             ("sttus", Some("status")),
             ("deployr", Some("deployer")),
             ("depolyr", Some("deployer")),

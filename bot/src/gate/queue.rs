@@ -142,7 +142,9 @@ fn waiting(ahead: usize, standing: &[Standing<Change>], service: &str, environme
     );
     let before: Vec<_> = standing.iter().take(ahead).skip(1).map(names).collect();
     let after = if before.is_empty() { String::new() } else { format!(", after {}", before.join(", ")) };
-    Reply::card(Tone::Working, "Waiting", format!("{first} You are {} in line{after}.", place(ahead)))
+    let place = place(ahead);
+    let title = format!("Waiting: {place} in line");
+    Reply::card(Tone::Working, title, format!("{first} You are {place} in line{after}."))
 }
 
 /// What becomes of a call that has given up its place.
