@@ -7,7 +7,7 @@ use crate::deploy::settings::{Names, Service};
 use crate::deploy::{Deployer, plan, settings};
 use chrono::{DateTime, Utc};
 use commands::cx::{Cx, Ports};
-use commands::parse;
+use commands::parse::Invocation;
 use commands::ports::{Exit, Program};
 use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};
@@ -158,23 +158,19 @@ impl Deployer {
         release: &Release,
     ) -> Result<()> {
         let Some(found) = self.ci(cx.ports(), service, target, release).await else { return Ok(()) };
-        let Target { service, environment } = target;
-        let again = match cx.command() {
-            promote @ "deploy promote" => format!("{promote} service:{service} env:{environment}"),
-            _ => {
-                let reference = parse::quote(&release.reference);
-                format!("deploy ship service:{service} env:{environment} ref:{reference}")
-            }
-        };
+        let environment = &target.environment;
+        let again = cx.invocation().map(Invocation::line).unwrap_or_default();
         let checks = found.map_err(|why| {
+            let line = text::to_say(&again);
             let says = format!(
-                "Whether CI is green for {release} is not known, so nothing was shipped to `{environment}`. {why}. Once that is better, say `/{again}`."
+                "Whether CI is green for {release} is not known, so nothing was shipped to `{environment}`. {why}. Once that is better, say {line}."
             );
             Stop::from(Reply::refuse(says).button(Button::new("Try again", &*again)))
         })?;
         let Some((why, next)) = in_the_way(&checks, cx.now()) else { return Ok(()) };
         let says = format!(
-            "{release} is not green in CI, so nothing was shipped to `{environment}`. {why} {next}, then say `/{again}`."
+            "{release} is not green in CI, so nothing was shipped to `{environment}`. {why} {next}, then say {}.",
+            text::to_say(&again)
         );
         Err(linked(Reply::refuse(says), &checks).button(Button::new("Try again", again)).into())
     }
