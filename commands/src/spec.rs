@@ -35,6 +35,22 @@ pub struct CommandSpec {
     pub examples: &'static [&'static str],
 }
 
+impl CommandSpec {
+    /// What commands that only look have in common; the rest is to be filled in.
+    pub const READS: CommandSpec = CommandSpec {
+        name: "",
+        about: "",
+        args: &[],
+        need: Need::Rule,
+        effect: Effect::Reads,
+        urgent: false,
+        examples: &[],
+    };
+
+    /// What commands that change something have in common; the rest is to be filled in.
+    pub const CHANGES: CommandSpec = CommandSpec { effect: Effect::Changes, ..CommandSpec::READS };
+}
+
 /// One argument of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct ArgSpec {

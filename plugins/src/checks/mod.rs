@@ -11,7 +11,7 @@ use commands::cx::{Cx, Ports};
 use commands::offer::{Measure, Offers};
 use commands::plugin::Plugin;
 use commands::reply::Reply;
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use futures::future::join_all;
@@ -20,17 +20,6 @@ use settings::{Check, Settings};
 use std::ops::Range;
 use std::sync::Arc;
 use watch::Watcher;
-
-/// A command that only looks.
-const LOOKS: CommandSpec = CommandSpec {
-    name: "",
-    about: "",
-    args: &[],
-    need: Need::Rule,
-    effect: Effect::Reads,
-    urgent: false,
-    examples: &[],
-};
 
 /// What can be asked about the health of services.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -46,20 +35,20 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("now", Kind::Choice(&["yes"]), "Run the checks at once"),
             ],
             examples: &["status", "status hello", "status service:hello env:production now:yes"],
-            ..LOOKS
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "service list",
             about: "List the services, and whom to ask about each",
             examples: &["service list"],
-            ..LOOKS
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "service show",
             about: "Show all that is known of a service",
             args: &[ArgSpec::required("service", Kind::Service, "Which service")],
             examples: &["service show hello"],
-            ..LOOKS
+            ..CommandSpec::READS
         },
     ],
     start: |setup| Arc::new(Checks { watcher: Watcher::default(), settings: Settings::read(setup) }),

@@ -14,7 +14,7 @@ use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::plugin::{Guarded, Plugin};
 use commands::reply::Reply;
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use records::{FREEZES, Freeze, Frozen, LIFTS, Lift, lifts, made, name, prune};
 use serde::Deserialize;
@@ -28,15 +28,7 @@ const ENVIRONMENT: ArgSpec = ArgSpec::optional("env", Kind::Environment, "Only t
 const SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "Only this service; all if left out");
 
 /// A command that changes freezes. None of them waits for a deploy that is under way, and no guard is asked.
-const FREEZES_ONLY: CommandSpec = CommandSpec {
-    name: "",
-    about: "",
-    args: &[],
-    need: Need::Rule,
-    effect: Effect::Changes,
-    urgent: true,
-    examples: &[],
-};
+const FREEZES_ONLY: CommandSpec = CommandSpec { urgent: true, ..CommandSpec::CHANGES };
 
 /// What can be said about freezes.
 pub static SPEC: PluginSpec = PluginSpec {

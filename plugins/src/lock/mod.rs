@@ -13,7 +13,7 @@ use commands::cx::{Cx, Ports};
 use commands::offer::Offers;
 use commands::plugin::{Guarded, Job, Plugin};
 use commands::reply::{Reply, Tone};
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use config::Schedule;
@@ -29,15 +29,7 @@ const SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "Which serv
 const FOR: ArgSpec = ArgSpec::optional("for", Kind::Duration, "For how long; then it ends by itself");
 
 /// A command that changes locks. None of them waits for a deploy that is under way, and no guard is asked.
-const LOCKS_ONLY: CommandSpec = CommandSpec {
-    name: "",
-    about: "",
-    args: &[],
-    need: Need::Rule,
-    effect: Effect::Changes,
-    urgent: true,
-    examples: &[],
-};
+const LOCKS_ONLY: CommandSpec = CommandSpec { urgent: true, ..CommandSpec::CHANGES };
 
 /// What can be said about locks.
 pub static SPEC: PluginSpec = PluginSpec {

@@ -15,7 +15,7 @@ use commands::cx::{Cx, Ports};
 use commands::ledger::{self, Entry as Doing};
 use commands::plugin::{Job, Line, Plugin};
 use commands::reply::Reply;
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use config::Schedule;
@@ -29,15 +29,7 @@ const BECAUSE: ArgSpec = ArgSpec::required("because", Kind::Text, "Why, for thos
 const ITS_SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "Only this service; all of yours if left out");
 
 /// A command about a train. It waits for no change under way, and no guard is asked: what leaves meets them by itself.
-const ABOARD: CommandSpec = CommandSpec {
-    name: "",
-    about: "",
-    args: &[TRAIN],
-    need: Need::Rule,
-    effect: Effect::Changes,
-    urgent: true,
-    examples: &[],
-};
+const ABOARD: CommandSpec = CommandSpec { args: &[TRAIN], urgent: true, ..CommandSpec::CHANGES };
 
 /// What can be said about trains.
 pub static SPEC: PluginSpec = PluginSpec {
