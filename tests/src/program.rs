@@ -68,6 +68,7 @@ fn free_port() -> u16 {
 pub struct Home {
     folder: tempfile::TempDir,
     listen: SocketAddr,
+    hooks: SocketAddr,
     config: Option<PathBuf>,
 }
 
@@ -75,10 +76,11 @@ impl Home {
     /// The demo.
     pub fn demo() -> Home {
         let folder = tempfile::Builder::new().prefix("deckhand-").tempdir().expect("a temporary folder");
-        Home { folder, listen: SocketAddr::from(([127, 0, 0, 1], free_port())), config: None }
+        let [listen, hooks] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        Home { folder, listen, hooks, config: None }
     }
 
-    /// An installation with this config, in which `{listen}` and `{data}` are filled in.
+    /// An installation with this config, in which `{listen}`, `{hooks}` and `{data}` are filled in.
     pub fn with(config: &str) -> Home {
         let mut home = Home::demo();
         home.write_config(config);
@@ -89,7 +91,8 @@ impl Home {
     pub fn write_config(&mut self, config: &str) {
         let file = self.path("deckhand.toml");
         let data = self.data().display().to_string();
-        write(&file, config.replace("{listen}", &self.listen.to_string()).replace("{data}", &data));
+        let config = config.replace("{listen}", &self.listen.to_string()).replace("{hooks}", &self.hooks.to_string());
+        write(&file, config.replace("{data}", &data));
         self.config = Some(file);
     }
 
@@ -106,6 +109,11 @@ impl Home {
     /// Where its console listens.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// Where it listens to programs, if its config says so.
+    pub fn hooks(&self) -> SocketAddr {
+        self.hooks
     }
 
     /// The address of one of its console's pages.

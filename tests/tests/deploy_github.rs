@@ -1,8 +1,10 @@
-//! Drill: the built program ships by way of GitHub, is killed at any moment of it, and starts nothing twice.
+//! Drill: the built program ships by way of GitHub, is killed at any moment of it, and starts nothing twice; and hears of the
+//! end by a webhook.
 
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tests::drill;
+use tests::github::webhooks::SECRET;
 use tests::github::{Served, TOKEN};
 use tests::program::{Home, Service, until};
 
@@ -21,11 +23,15 @@ to = ["deployer"]
 listen = "{listen}"
 channels = ["ops"]
 
+[hooks]
+listen = "{hooks}"
+
 [deploy]
 grace = "5s"
 [deploy.github]
 token = "{token}"
 api = "{api}"
+secret = "{secret}"
 
 [services.app]
 repository = "app"
@@ -46,7 +52,7 @@ async fn installation() -> (Home, Served, Service) {
         github.state.repositories.values_mut().for_each(|repository| repository.commits.clone_from(&commits));
     };
     hello(&mut served.github());
-    home.write_config(&CONFIG.replace("{token}", TOKEN).replace("{api}", &served.api));
+    home.write_config(&CONFIG.replace("{token}", TOKEN).replace("{api}", &served.api).replace("{secret}", SECRET));
     (home, served, service)
 }
 
@@ -94,6 +100,51 @@ async fn killed_at_any_moment_nothing_is_started_twice_and_the_run_is_found_agai
     assert_eq!(served.github().runs().len(), runs + 1);
     assert_eq!(served.github().runs().last(), Some(&("staging".to_owned(), service.commit("v3"))));
     assert_eq!(home.ledger().len(), entries + 2);
+    assert_eq!(served.github().amiss(), Vec::<String>::new());
+    home.assert_sound();
+    deckhand.stop();
+}
+
+/// Waits until so many webhooks were answered with this.
+fn answered(served: &Served, with: &str, times: usize) {
+    let count = || served.answered().iter().filter(|told| told.contains(with)).count();
+    until(with, || (count() >= times).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_wakes_and_nothing_but_github_itself_is_believed() {
+    let (home, mut served, _service) = installation().await;
+    let direct = |served: &Served, what: &str| assert!(served.github().direct(what, chrono::Utc::now()), "{what}");
+    served.send_webhooks(home.hooks());
+    direct(&served, "GitHub sends webhooks");
+    direct(&served, "the next run hangs");
+    let mut deckhand = home.start();
+    let said = home.begin(&["say", "deploy ship app staging v1"]);
+    // It has begun, a machine has taken it, and its deployment says so.
+    answered(&served, "is looked at", 2);
+    for (foreign, told) in [
+        ("somebody forges a webhook", "401 "),
+        ("somebody sends a webhook without a signature", "It is not signed"),
+        ("somebody sends the last webhook again", "came before"),
+        ("a webhook of another repository comes", "`acme/elsewhere`"),
+    ] {
+        direct(&served, foreign);
+        answered(&served, told, 1);
+    }
+    assert_eq!(home.ledger().len(), 1, "what they say is not believed");
+    let looks = served.answered().iter().filter(|told| told.contains("is looked at")).count();
+    direct(&served, "the run ends well");
+    answered(&served, "is looked at", looks + 1);
+    let said = said.end();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    // What was remembered is forgotten with a restart: it does nothing again all the same.
+    deckhand.stop();
+    deckhand = home.start();
+    let (entries, unheard) = (home.ledger().len(), "Nothing at `acme/hello` is waited for");
+    let before = served.answered().iter().filter(|told| told.contains(unheard)).count();
+    direct(&served, "somebody sends the last webhook again");
+    answered(&served, unheard, before + 1);
+    assert_eq!((home.ledger().len(), served.github().runs().len()), (entries, 1));
     assert_eq!(served.github().amiss(), Vec::<String>::new());
     home.assert_sound();
     deckhand.stop();

@@ -21,6 +21,7 @@ mod strategy;
 mod verdict;
 
 use crate::program::UnderWay;
+use anyhow::Context;
 use async_trait::async_trait;
 use commands::args::Args;
 use commands::complete::Choice;
@@ -30,6 +31,7 @@ use commands::offer::Offers;
 use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin};
 use commands::reply::Reply;
+use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -38,7 +40,8 @@ use plan::{Plan, Way};
 use records::Target;
 use serde::Deserialize;
 use settings::{Service, Settings};
-use source::git;
+use source::webhooks::Webhooks;
+use source::{git, webhooks};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -299,6 +302,15 @@ impl Plugin for Deployer {
 
     async fn watch(&self, cx: &Cx) {
         self.keep_verdicts(cx).await;
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        self.settings.github.webhooks().map(|_| Webhooks::route()).into_iter().collect()
+    }
+
+    async fn serve(&self, _cx: &Cx, route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
+        let webhooks = self.settings.github.webhooks().filter(|_| route == webhooks::NAME);
+        Ok(webhooks.with_context(|| format!("the deploy plugin does not know the route `{route}`"))?.take(&incoming))
     }
 
     fn offers(&self) -> Option<&dyn Offers> {

@@ -161,7 +161,10 @@ impl Settings {
             settings.on_stop = OnStop::read(&section);
             settings.in_order = section.boolean("in_order").unwrap_or(false);
             settings.grace = section.duration("grace").unwrap_or(settings.grace);
-            settings.github = section.table("github").map(GitHub::read).unwrap_or_default();
+            settings.github = section
+                .table("github")
+                .map(|section| GitHub::read(section, setup.config.hooks.is_some()))
+                .unwrap_or_default();
             section.finish();
         }
         for (name, section) in setup.services() {

@@ -6,6 +6,7 @@ mod routes;
 pub mod runs;
 mod serve;
 pub mod state;
+pub mod webhooks;
 
 use bytes::Bytes;
 use check::Check;
@@ -14,6 +15,7 @@ use http::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
 use state::{Fault, State};
 use std::collections::HashMap;
+use webhooks::Webhooks;
 
 pub use serve::Served;
 
@@ -29,6 +31,7 @@ pub struct GitHub {
     /// Everything that is known, to be looked at and changed.
     pub state: State,
     faults: Vec<Fault>,
+    webhooks: Webhooks,
     amiss: Vec<String>,
 }
 
@@ -70,7 +73,7 @@ impl GitHub {
                 self.faults.push(fault);
                 true
             }
-            None => self.state.direct(direction, now),
+            None => self.webhooks.direct(direction, now) || self.state.direct(direction, now),
         }
     }
 
@@ -131,6 +134,17 @@ impl GitHub {
             return self.faults.remove(0).answer(now);
         }
         (status, body, Vec::new())
+    }
+
+    /// The webhooks that have arrived by now, to be handed on.
+    pub fn webhooks(&mut self, now: DateTime<Utc>) -> Vec<Request<Bytes>> {
+        for (name, repository) in &mut self.state.repositories {
+            repository.advance(now);
+            for (event, what) in std::mem::take(&mut repository.events) {
+                self.webhooks.send(event, name, what, now);
+            }
+        }
+        self.webhooks.arrived(now)
     }
 
     /// What runs have shipped by now, as environments and commits.

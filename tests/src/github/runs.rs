@@ -41,6 +41,8 @@ pub struct Run {
     inputs: Value,
     script: Option<Script>,
     began: DateTime<Utc>,
+    /// Whether a machine has taken it.
+    works: bool,
     ended: Option<String>,
 }
 
@@ -53,9 +55,9 @@ impl Repository {
             "the next run hangs" => self.scripts.push_back(Script::Hangs),
             "the next run clings to life" => self.scripts.push_back(Script::Clings),
             "the next run can not be ended" => self.scripts.push_back(Script::Undead),
-            "the run ends well" => self.end("success"),
-            "the run ends badly" => self.end("failure"),
-            "somebody cancels the run at GitHub" => self.end("cancelled"),
+            "the run ends well" => self.end("success", now),
+            "the run ends badly" => self.end("failure", now),
+            "somebody cancels the run at GitHub" => self.end("cancelled", now),
             "the workflow can not be dispatched" => self.undispatchable = true,
             "the workflow can be dispatched" => self.undispatchable = false,
             "GitHub does not say which run it starts" => self.silent = true,
@@ -68,6 +70,10 @@ impl Repository {
     pub(super) fn advance(&mut self, now: DateTime<Utc>) {
         for run in self.runs.iter_mut().filter(|run| run.ended.is_none()) {
             let over = now - run.began > TimeDelta::seconds(QUEUED + WORKS);
+            if !run.works && now - run.began >= TimeDelta::seconds(QUEUED) {
+                run.works = true;
+                self.events.push(run.event("in_progress", now));
+            }
             match run.script {
                 None if over => run.ended = Some("success".to_owned()),
                 Some(Script::Fails) if over => run.ended = Some("failure".to_owned()),
@@ -76,15 +82,17 @@ impl Repository {
             if run.script.is_none() {
                 self.shipped.push(run.ships());
             }
+            self.events.push(run.event("completed", now));
         }
     }
 
-    fn end(&mut self, conclusion: &str) {
+    fn end(&mut self, conclusion: &str, now: DateTime<Utc>) {
         for run in self.runs.iter_mut().filter(|run| run.ended.is_none()) {
             run.ended = Some(conclusion.to_owned());
             if conclusion == "success" {
                 self.shipped.push(run.ships());
             }
+            self.events.push(run.event("completed", now));
         }
     }
 
@@ -114,6 +122,10 @@ impl Run {
 
     fn page(&self) -> String {
         format!("https://github.com/acme/hello/actions/runs/{}", self.id)
+    }
+
+    fn event(&self, action: &str, now: DateTime<Utc>) -> (&'static str, Value) {
+        ("workflow_run", json!({ "action": action, "workflow_run": self.json(now) }))
     }
 
     fn json(&self, now: DateTime<Utc>) -> Value {
@@ -174,6 +186,9 @@ pub(super) fn report(repository: &mut Repository, call: &Call) -> Answer {
         return refusal(404, "Not Found");
     };
     let state = call.body["state"].as_str().unwrap_or_default().to_owned();
+    let told =
+        json!({ "action": "created", "deployment": { "id": deployment.id }, "deployment_status": { "state": state } });
+    repository.events.push(("deployment_status", told));
     deployment.states.push(state.clone());
     let count = deployment.states.len();
     (
@@ -200,8 +215,9 @@ pub(super) fn dispatch(repository: &mut Repository, call: &Call) -> Answer {
     }
     let id = 7_000 + u64::try_from(repository.runs.len()).unwrap_or_default();
     let script = repository.scripts.pop_front();
-    let run = Run { id, inputs: call.body["inputs"].clone(), script, began: call.now, ended: None };
+    let run = Run { id, inputs: call.body["inputs"].clone(), script, began: call.now, works: false, ended: None };
     let page = run.page();
+    repository.events.push(run.event("requested", call.now));
     repository.runs.push(run);
     if repository.silent || call.body["return_run_details"] != true {
         return (204, Value::Null);
@@ -251,6 +267,8 @@ fn end(repository: &mut Repository, call: &Call, deaf: &[Script]) -> Answer {
     }
     if !run.script.is_some_and(|script| deaf.contains(&script)) {
         run.ended = Some("cancelled".to_owned());
+        let event = run.event("completed", call.now);
+        repository.events.push(event);
     }
     (202, json!({}))
 }

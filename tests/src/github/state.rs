@@ -30,6 +30,8 @@ pub struct Repository {
     pub scripts: VecDeque<Script>,
     /// What runs have shipped since that was asked last: environments and commits.
     pub shipped: Vec<(String, String)>,
+    /// What has happened since webhooks were last sent: the names of events, and what they tell.
+    pub events: Vec<(&'static str, Value)>,
     /// Whether the workflow can not be dispatched.
     pub undispatchable: bool,
     /// Whether it is an older GitHub, which does not say which run it has started.

@@ -4,6 +4,7 @@ mod codes;
 pub mod elsewhere;
 mod mortal;
 pub mod on_irc;
+mod programs;
 mod ships;
 pub mod transcript;
 pub mod world;
@@ -25,6 +26,7 @@ use commands::reply::{Button, Outcome, Reply, State, Tone};
 use commands::store::Store;
 use config::Config;
 use mortal::Mortal;
+use programs::Heard;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -58,6 +60,7 @@ pub struct Stage {
 /// One life of the bot, from a start to a kill.
 struct Life {
     bot: Arc<Bot>,
+    programs: Option<Heard>,
     dead: CancellationToken,
 }
 
@@ -277,7 +280,7 @@ impl Stage {
     /// What is heard at this moment; replies to other calls than `own` are told apart by their numbers.
     async fn listen(&mut self, own: Option<usize>) -> Vec<String> {
         tokio::time::sleep(MOMENT).await;
-        let mut heard = Vec::new();
+        let mut heard: Vec<_> = self.life.programs.iter().flat_map(Heard::take).collect();
         for call in &mut self.calls {
             while let Ok(reply) = call.replies.try_recv() {
                 self.board.posted().buttons.extend(reply.buttons.clone());
@@ -398,7 +401,8 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
     let jobs = std::iter::once(reminders).chain(jobs::plugged(&bot)).collect();
     tokio::spawn(jobs::keep(jobs, store, clock.clone(), "stage".to_owned(), dead.clone()));
     tokio::spawn(jobs::watch(bot.clone(), "stage".to_owned(), dead.clone()));
-    Ok(Life { bot, dead })
+    let programs = config.hooks.map(|_| Heard::begin(&bot, world, &dead));
+    Ok(Life { bot, programs, dead })
 }
 
 /// A reply as a transcript shows it.

@@ -162,6 +162,13 @@ impl World {
         self.state().last_end.clone()
     }
 
+    /// The webhooks that have arrived by now, to be handed on.
+    pub fn webhooks(&self) -> Vec<http::Request<Bytes>> {
+        let mut state = self.state();
+        let now = state.now();
+        state.github.webhooks(now)
+    }
+
     /// What is amiss at the end: programs still running, and things asked of the world that it does not know.
     pub fn amiss(&self) -> Vec<String> {
         let state = self.state();

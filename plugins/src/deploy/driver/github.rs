@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often a run is looked at: with its jobs, 1,440 requests an hour, of the 5,000 that a token has.
+/// How often a run is looked at, unless webhooks tell of it: with its jobs, 1,440 requests an hour, of the 5,000 that a
+/// token has.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How often one that is being cancelled is looked at.
@@ -245,6 +246,7 @@ impl Workflow {
             },
         };
         let began = Instant::now();
+        let mut news = self.github.news_of(&self.repository);
         let (mut seen_at, mut last, mut told) = (began, None::<Seen>, Told::default());
         loop {
             match self.look(run, id, &mut told).await {
@@ -266,7 +268,7 @@ impl Workflow {
                 biased;
                 () = run.cancel.cancelled() => Cut::Asked,
                 () = tokio::time::sleep(left) => Cut::TooLong,
-                () = tokio::time::sleep(LOOK) => continue,
+                () = news.wait(LOOK) => continue,
             };
             return self.cancel(run, &noted, id, told, cut).await;
         }

@@ -1,5 +1,6 @@
 //! GitHub's REST API: what is read is asked for again where that helps, and an error says what can be done about it.
 
+use super::webhooks::{News, Webhooks};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -35,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How many things a page of a list holds: as many as GitHub gives.
 const PAGE: usize = 100;
 
+/// The shortest secret of webhooks: GitHub calls for one with high entropy.
+const SHORTEST_SECRET: usize = 16;
+
 /// How many pages are read.
 const PAGES: usize = 10;
 
@@ -43,6 +47,7 @@ const PAGES: usize = 10;
 pub struct GitHub {
     api: String,
     token: Option<String>,
+    webhooks: Option<Webhooks>,
 }
 
 /// Where a service is at GitHub, as far as the config tells.
@@ -56,7 +61,7 @@ pub struct Home<'a> {
 
 impl Default for GitHub {
     fn default() -> GitHub {
-        GitHub { api: PUBLIC.to_owned(), token: None }
+        GitHub { api: PUBLIC.to_owned(), token: None, webhooks: None }
     }
 }
 
@@ -96,8 +101,8 @@ enum Tried<T> {
 }
 
 impl GitHub {
-    /// Reads `[deploy.github]`.
-    pub fn read(section: Section<'_>) -> GitHub {
+    /// Reads `[deploy.github]`. `listens` is whether Deckhand listens to programs.
+    pub fn read(section: Section<'_>, listens: bool) -> GitHub {
         let token = section.required_text("token");
         let api = section.url("api").unwrap_or_else(|| PUBLIC.to_owned());
         let secure =
@@ -108,8 +113,34 @@ impl GitHub {
         if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
             section.problem("token", "this is no token of GitHub's", "write `token = \"${GITHUB_TOKEN}\"`");
         }
+        let webhooks = section.text("secret").map(|secret| {
+            if secret.len() < SHORTEST_SECRET {
+                let what = format!("a secret of fewer than {SHORTEST_SECRET} characters can be guessed");
+                section.problem(
+                    "secret",
+                    what,
+                    "write `secret = \"${GITHUB_SECRET}\"`, made by `openssl rand -hex 32`",
+                );
+            }
+            if !listens {
+                let instead = "write a section `[hooks]` with `listen = \"127.0.0.1:7879\"`, or take this out";
+                section.problem("secret", "GitHub is to send webhooks, and nobody listens to them", instead);
+            }
+            Webhooks::new(&secret)
+        });
         section.finish();
-        GitHub { api: api.trim_end_matches('/').to_owned(), token: Some(token).filter(|token| !token.is_empty()) }
+        let token = Some(token).filter(|token| !token.is_empty());
+        GitHub { api: api.trim_end_matches('/').to_owned(), token, webhooks }
+    }
+
+    /// What takes its webhooks, where they are to come.
+    pub fn webhooks(&self) -> Option<&Webhooks> {
+        self.webhooks.as_ref()
+    }
+
+    /// The news of a repository, `owner/name`.
+    pub fn news_of(&self, repository: &str) -> News {
+        News::new(self.webhooks.as_ref().map(|webhooks| webhooks.news_of(repository)))
     }
 
     /// Whether there is a token.

@@ -1,6 +1,7 @@
-//! Where releases come from: refs and commits in git, GitHub, and what CI says of a commit.
+//! Where releases come from: refs and commits in git, GitHub and its webhooks, and what CI says of a commit.
 
 pub mod ci;
 pub mod commits;
 pub mod git;
 pub mod github;
+pub mod webhooks;
