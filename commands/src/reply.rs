@@ -219,6 +219,9 @@ pub struct FileRef {
     pub title: String,
     /// Its name in [`crate::ports::Files`].
     pub name: String,
+    /// The figures that a picture shows, oldest first: for where there are no pictures, and for who can not see them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<f64>,
 }
 
 /// The endings of pictures, and what they are called on the web.
@@ -267,7 +270,13 @@ impl Reply {
 
     /// The same, with a file.
     pub fn file(mut self, title: impl Into<String>, name: impl Into<String>) -> Reply {
-        self.files.push(FileRef { title: title.into(), name: name.into() });
+        self.files.push(FileRef { title: title.into(), name: name.into(), series: Vec::new() });
+        self
+    }
+
+    /// The same, with a picture of these figures, oldest first.
+    pub fn picture(mut self, title: impl Into<String>, name: impl Into<String>, series: Vec<f64>) -> Reply {
+        self.files.push(FileRef { title: title.into(), name: name.into(), series });
         self
     }
 

@@ -109,6 +109,8 @@ pub struct Service {
 pub struct Console {
     /// Where it listens; `127.0.0.1:7878` by default.
     pub listen: SocketAddr,
+    /// The address that people reach it by, where a proxy stands before it; without a slash at its end.
+    pub public_url: Option<String>,
     /// The people it may speak as, all by default.
     pub speak_as: Vec<String>,
 }
@@ -370,10 +372,21 @@ fn repository(section: &Section, text: &Text) -> Option<String> {
 
 fn console(top: &Section, people: &BTreeMap<String, Person>) -> (Console, Vec<String>) {
     let mut listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 7878));
+    let mut public_url = None;
     let mut speak_as: Vec<_> = people.keys().cloned().collect();
     let mut channels = vec!["ops".to_owned()];
     if let Some(console) = top.table("console") {
         listen = address(&console, listen).unwrap_or(listen);
+        public_url = console.url("public_url").and_then(|url| {
+            let bare = url.trim_end_matches('/').to_owned();
+            // The page is the whole of its host: it has no place under a path.
+            let is_bare = bare.split_once("://").is_some_and(|(_, host)| !host.contains(['/', '?', '#', '@']));
+            if !is_bare {
+                let instead = "write it as in `https://deckhand.example.com`".to_owned();
+                console.problem("public_url", "it has more than a host and a port".to_owned(), instead);
+            }
+            is_bare.then_some(bare)
+        });
         if console.has("speak_as") {
             let known = || people.keys().map(String::as_str);
             speak_as = console.texts_each("speak_as", |text| match people.contains_key(&text.value) {
@@ -391,7 +404,7 @@ fn console(top: &Section, people: &BTreeMap<String, Person>) -> (Console, Vec<St
         }
         console.finish();
     }
-    (Console { listen, speak_as }, channels)
+    (Console { listen, public_url, speak_as }, channels)
 }
 
 /// Where programs are listened to.

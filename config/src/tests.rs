@@ -105,7 +105,10 @@ fn a_good_file_is_read_whole() {
     let approve = allow.approve.as_ref().expect("somebody has to approve");
     assert_eq!((approve.quorum, approve.approvers.len(), approve.within), (1, 3, Duration::from_secs(3600)));
     assert_eq!((deny.allow, deny.during.is_none(), deny.confirm), (false, true, false));
-    assert_eq!(config.console, Console { listen: ([127, 0, 0, 1], 0).into(), speak_as: vec!["dan".into()] });
+    assert_eq!(
+        config.console,
+        Console { listen: ([127, 0, 0, 1], 0).into(), public_url: None, speak_as: vec!["dan".into()] }
+    );
     assert_eq!(config.channels, ["ops", "random"]);
     assert_eq!((config.backup.at.as_str(), config.backup.keep), ("0 4 * * *", 30));
     assert_eq!(config.backup.place.to_string(), "deckhand.toml:48:6");
@@ -119,7 +122,7 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((config.zone, config.data), (Tz::UTC, None));
     assert_eq!(
         config.console,
-        Console { listen: ([127, 0, 0, 1], 7878).into(), speak_as: vec!["ana".into(), "dan".into()] }
+        Console { listen: ([127, 0, 0, 1], 7878).into(), public_url: None, speak_as: vec!["ana".into(), "dan".into()] }
     );
     assert_eq!(config.channels, ["ops"]);
     assert_eq!((config.backup.at.as_str(), config.backup.keep), ("30 3 * * *", 7));

@@ -10,5 +10,7 @@ pub mod irc;
 pub mod ircd;
 pub mod memory;
 pub mod program;
+pub mod routes;
 pub mod sshd;
 pub mod stage;
+pub mod team;

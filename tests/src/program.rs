@@ -57,7 +57,7 @@ pub async fn until_async<T>(what: &str, mut done: impl AsyncFnMut() -> Option<T>
 
 /// A port that nobody listens on. It is below those that the system gives to whoever connects to somewhere, so that it
 /// is still free when Deckhand has been away for a while.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 600).unwrap_or(0) * 16;
     let mut ports = std::iter::from_fn(|| Some(20_000 + first + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000));
@@ -349,7 +349,11 @@ impl Deckhand {
         began.elapsed()
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it has been ended.
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("it is a process");
         kill_process(pid, signal).expect("it runs");
     }

@@ -11,38 +11,10 @@ use tests::discord::knobs::Fault;
 use tests::discord::state::{Seen, State, What};
 use tests::discord::{Discord, Served};
 use tests::program::{Deckhand, Home, Ran, Service, client, until, until_async};
+use tests::team::{TEAM, filled};
 
-/// A config with the service `app`, for the stand-in; what stands in braces is filled in.
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-discord = "{ana}"
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[channels.ops]
-discord = "{ops}"
-
-[deploy]
-grace = "1s"
-
-[services.app]
-repository = "app"
-
-[services.app.deploy]
-command = ["./ship.sh", "{commit}"]
-limit = "1m"
-health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
-
+/// The stand-in as the team's platform.
+const DISCORD: &str = r#"
 [chat.discord]
 api = "{api}"
 token = "{token}"
@@ -50,6 +22,11 @@ application = "{application}"
 guilds = ["{guild}"]
 news = "ops"
 "#;
+
+/// The team's config; what stands in braces is filled in when it is known.
+fn config() -> String {
+    filled(&format!("{TEAM}{DISCORD}"), &[("platform", "discord")])
+}
 
 /// An installation on a Discord of its own.
 struct Team {
@@ -69,9 +46,9 @@ impl Team {
         let served = discord.serve().await;
         let mut home = Home::demo();
         let service = Service::make(&home);
-        home.write_config(CONFIG);
+        home.write_config(&config());
         let mut team = Team { home, service, discord, served };
-        team.configure(CONFIG);
+        team.configure(&config());
         team
     }
 
@@ -79,17 +56,16 @@ impl Team {
     fn configure(&mut self, config: &str) {
         let guild = self.discord.guild();
         let config = self.at(|state| {
-            [
-                ("{ana}", state.user("ana").unwrap()),
-                ("{ops}", state.channel("ops").unwrap()),
-                ("{health}", &self.service.health),
-                ("{api}", &self.served.api()),
-                ("{token}", &state.token),
-                ("{application}", &state.application),
-                ("{guild}", &guild),
-            ]
-            .into_iter()
-            .fold(config.to_owned(), |config, (name, value)| config.replace(name, value))
+            let values = [
+                ("ana", state.user("ana").unwrap()),
+                ("ops", state.channel("ops").unwrap()),
+                ("health", &self.service.health),
+                ("api", &self.served.api()),
+                ("token", &state.token),
+                ("application", &state.application),
+                ("guild", &guild),
+            ];
+            filled(config, &values)
         });
         self.home.write_config(&config);
     }
@@ -263,16 +239,17 @@ async fn a_gateway_that_does_not_answer_is_not_trusted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_says_why_it_can_not_begin_and_ends() {
     let mut team = Team::new().await;
-    let other = CONFIG.replace("{application}", "1100000000000000009");
-    let forged = CONFIG.replace("{token}", "forged.by.eve");
+    let config = config();
+    let other = config.replace("{application}", "1100000000000000009");
+    let forged = config.replace("{token}", "forged.by.eve");
     for (config, fault, refuses, code, says) in [
         (other.as_str(), None, None, 2, "belongs to the application"),
         (&forged, None, None, 2, "Discord does not know the token"),
         // A supervisor may try these again.
-        (CONFIG, Some(500), None, 1, "Discord does not say where its gateway is"),
-        (CONFIG, Some(403), None, 1, "Discord does not say where its gateway is"),
-        (CONFIG, None, Some(4004), 2, "Discord does not accept Deckhand's token"),
-        (CONFIG, None, Some(4014), 2, "Discord does not take the way in which Deckhand connects"),
+        (&config, Some(500), None, 1, "Discord does not say where its gateway is"),
+        (&config, Some(403), None, 1, "Discord does not say where its gateway is"),
+        (&config, None, Some(4004), 2, "Discord does not accept Deckhand's token"),
+        (&config, None, Some(4014), 2, "Discord does not take the way in which Deckhand connects"),
     ] {
         team.configure(config);
         team.at(|state| {

@@ -160,34 +160,174 @@ async fn a_change_of_nick_or_a_netsplit_in_the_middle_of_a_question_voids_it_out
 
 #[tokio::test(start_paused = true)]
 async fn the_story_is_told_to_its_end_once_when_the_server_goes_away() {
-    for breaks_at_ping in [false, true] {
-        let mut stage = stage().await;
-        say(&mut stage, "ben", "help").await;
+    let mut stage = stage().await;
+    say(&mut stage, "ben", "help").await;
+    stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+    until_shipping(&stage).await;
+    stage.network.state().knobs.down = true;
+    stage.network.break_link();
+    pass(60).await;
+    stage.network.state().knobs.down = false;
+    pass(600).await;
+    let ends = ends(&stage);
+    assert!(ends.len() == 1 && !ends[0].contains("again"), "{ends:?}");
+    stage.finish().await.unwrap();
+}
+
+async fn until_shipping(stage: &OnIrc) {
+    stage
+        .network
+        .until("it is shipping", |state| state.said.iter().find(|said| said.text.contains("shipping")).map(drop))
+        .await;
+}
+
+/// The lines that tell the end of the story.
+fn ends(stage: &OnIrc) -> Vec<String> {
+    stage.network.heard_by("#ops").into_iter().filter(|line| line.contains("✓ hello in staging: v1")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_last_word_that_may_have_been_heard_is_said_again_and_says_so() {
+    // The server reads the last word, and breaks before it has answered the question after it. One that sends back what it
+    // takes has told by then that it was heard. A bot that is killed meanwhile knows no less.
+    for (echoes, killed) in [(false, false), (false, true), (true, false)] {
+        let network = Network::default();
+        network.state().knobs.echoes = echoes;
+        let mut stage = with("", network).await;
         stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
-        stage
-            .network
-            .until("it is shipping", |state| state.said.iter().find(|said| said.text.contains("shipping")).map(drop))
-            .await;
-        if breaks_at_ping {
-            // The server reads the last word, and breaks before it has said so.
-            stage.network.state().knobs.breaks_at_ping = true;
-            pass(30).await;
-        } else {
+        until_shipping(&stage).await;
+        stage.network.state().knobs.breaks_at_ping = true;
+        if killed {
+            stage.network.until("it is told", |state| state.knobs.breaks_at_ping.eq(&false).then_some(())).await;
             stage.network.state().knobs.down = true;
-            stage.network.break_link();
-            pass(60).await;
+            pass(5).await;
+            stage.kill();
             stage.network.state().knobs.down = false;
+            stage.begin().await.unwrap();
         }
         pass(600).await;
-        let ends: Vec<_> =
-            stage.network.heard_by("#ops").into_iter().filter(|line| line.contains("✓ hello in staging: v1")).collect();
-        match breaks_at_ping {
-            false => assert_eq!(ends.len(), 1, "{ends:?}"),
-            // Nobody can know whether it was heard: it is said again, and says so.
-            true => assert!(ends.len() == 1 || ends[1].contains("[#"), "{ends:?}"),
+        let ends = ends(&stage);
+        match echoes {
+            true => assert!(ends.len() == 1 && !ends[0].contains("again"), "{ends:?}"),
+            false => assert!(
+                ends.len() == 2 && ends[1].starts_with("(perhaps again) [#"),
+                "{killed} {:#?}",
+                stage.network.state().said
+            ),
         }
         stage.finish().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_only_reads_and_is_cut_off_is_told_of() {
+    for private in [false, true] {
+        let stage = stage().await;
+        stage.network.state().knobs.breaks_at_ping = true;
+        stage.network.say("ana", if private { "deckhand" } else { "#ops" }, "!deploy status");
+        pass(60).await;
+        let told = if private { "ana" } else { "#ops" };
+        let told = heard(&stage, told, "you may not have seen the answer to `!deploy status`. Say it again.");
+        assert!(told, "{private} {:#?}", stage.network.state().said);
+        stage.finish().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_channel_does_not_take_waits_and_is_said_once_it_does() {
+    for (number, why) in [
+        ("471", "it is full"),
+        ("473", "by invitation only"),
+        ("474", "we are banned"),
+        ("475", "it wants another key"),
+        ("404", "Cannot send to channel"),
+    ] {
+        let network = Network::default();
+        let shut = |network: &Network, shut: bool| {
+            let mut state = network.state();
+            state.knobs.closed.clear();
+            match number {
+                "404" => state.knobs.muted = shut,
+                _ if shut => _ = state.knobs.closed.insert("#ops".to_owned(), number.to_owned()),
+                _ => {}
+            }
+        };
+        let mut stage = with("", network).await;
+        shut(&stage.network, true);
+        if number != "404" {
+            stage.network.break_link();
+            pass(60).await;
+        }
+        stage.network.say("ana", "deckhand", "deploy status");
+        pass(5).await;
+        // The channel hears nothing, but ana can be told: she asked there.
+        stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+        stage.network.say("ben", "#ops", "!deploy ship hello staging v2");
+        pass(120).await;
+        assert!(heard(&stage, "ana", "#ops does not take my answer"), "{number} {:?}", stage.network.state().said);
+        let health = stage.report();
+        assert_eq!((&health["waits"]["#ops"], &health["ready"]), (&2.into(), &false.into()), "{number} {health}");
+        let board = stage.board().await.unwrap();
+        assert!(board.len() == 1 && board[0].contains(why), "{number} {board:?}");
+        shut(&stage.network, false);
+        pass(700).await;
+        let ops: Vec<_> = stage.network.heard_by("#ops").into_iter().filter(|line| line.contains("✓ hello")).collect();
+        assert!(ops.len() == 2 && ops[0].contains("v1 (1111111)") && ops[1].contains("v2 (2222222)"), "{ops:?}");
+        assert_eq!(stage.report()["ready"], true);
+        say(&mut stage, "ana", "whoami").await;
+        stage.finish().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_was_there_to_hear_is_said_when_they_are_back() {
+    let stage = stage().await;
+    stage.network.say("ana", "deckhand", "deploy ship hello staging v1");
+    pass(1).await;
+    stage.network.quit("ana");
+    pass(60).await;
+    assert_eq!(count(&stage, "✓ hello in staging: v1"), 0);
+    assert_eq!(stage.report()["waits"]["@ana"], 1);
+    // Somebody else under that nick is told nothing.
+    stage.network.state().people.insert("ana".to_owned(), Person::default());
+    stage.network.say("ana", "deckhand", "help");
+    pass(60).await;
+    assert_eq!(count(&stage, "✓ hello in staging: v1"), 0);
+    let ana = Person { account: Some("ana".to_owned()), ..Person::default() };
+    stage.network.state().people.insert("anna".to_owned(), ana);
+    stage.network.say("anna", "deckhand", "help");
+    pass(60).await;
+    assert!(heard(&stage, "anna", "✓ hello in staging: v1"), "{:?}", stage.network.state().said);
+    assert!(stage.report()["waits"]["@ana"].is_null());
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_what_was_asked_before_a_restart_says_so() {
+    let config = CONFIG.replace("confirm = true", "code = \"5m\"");
+    let mut stage = OnIrc::with(&config, &["ops".to_owned()], "", Network::default()).await.unwrap();
+    let enrolled = "ana has enrolled with the secret JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned();
+    stage.play(Line::Direction(enrolled)).await.unwrap();
+    say(&mut stage, "ana", "deploy ship hello staging v1").await;
+    say(&mut stage, "ana", "deploy ship hello production v1").await;
+    let yes = stage.network.choice("ana", "Yes, with a code").unwrap();
+    stage.network.say("ana", "#ops", &format!("!{yes}"));
+    pass(5).await;
+    assert!(heard(&stage, "ana", "It is shown to nobody."));
+    let before = stage.ledger().await.unwrap();
+    stage.kill();
+    stage.begin().await.unwrap();
+    stage.network.say("ana", "deckhand", "123456");
+    pass(10).await;
+    assert!(heard(&stage, "ana", &format!("Say `!{yes}` to be asked again.")), "{:?}", stage.network.heard_by("ana"));
+    // Once: the next words are a line like any other, and the choice still stands.
+    stage.network.say("ana", "deckhand", "deploy status");
+    stage.network.say("ana", "#ops", &format!("!{yes}"));
+    pass(10).await;
+    assert!(heard(&stage, "ana", "What is live"));
+    assert_eq!(count(&stage, "It is shown to nobody."), 2);
+    assert_eq!(stage.ledger().await.unwrap(), before);
+    stage.finish().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

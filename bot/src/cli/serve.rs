@@ -147,6 +147,7 @@ async fn start(
     write_door(&door_file(data), &Door { address: address.to_string(), token: doors.token().to_owned() })?;
     let settings = Settings {
         listen: address,
+        public: config.console.public_url.clone(),
         people: config.console.speak_as.clone(),
         channels: config.channels.clone(),
         demo: demo.map(Demo::sites),

@@ -1,17 +1,20 @@
 #!/usr/bin/python3
 """Somebody on IRC, on Debian's python3-irc: says what it reads, and writes what it hears.
 
-people.py HOST PORT NICK PASSWORD CHANNEL; a password of - is for somebody without an account. Each line of the input is
-`TARGET words`; each line of the output `FROM TARGET words`.
+people.py HOST PORT NICK PASSWORD CHANNEL [CERTIFICATE]; a password of - is for somebody without an account, and with a
+certificate, in a file that holds its key, too, the port is one with TLS. Each line of the input is `TARGET words`; each line
+of the output `FROM TARGET words`.
 """
 
+import ssl
 import sys
 import threading
 import time
 
 import irc.client
+import irc.connection
 
-host, port, nick, password, channel = sys.argv[1:]
+host, port, nick, password, channel, *certificate = sys.argv[1:]
 reactor = irc.client.IRC()
 connection = reactor.server()
 # The channel, once it was joined: services may be away after that.
@@ -43,10 +46,20 @@ def joined(connection, event):
         tell(f"{nick} joined")
 
 
+def way():
+    if not certificate:
+        return irc.connection.Factory()
+    context = ssl.create_default_context()
+    # Whom we talk to is not what is tried here.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(certificate[0])
+    return irc.connection.Factory(wrapper=context.wrap_socket)
+
+
 def connect():
     while not connection.is_connected():
         try:
-            connection.connect(host, int(port), nick)
+            connection.connect(host, int(port), nick, connect_factory=way())
         except irc.client.ServerConnectionError:
             time.sleep(0.2)
 

@@ -33,6 +33,7 @@ mod routes;
 mod serve;
 mod typed;
 
+use crate::routes::find;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -191,7 +192,7 @@ impl Discord {
     async fn answer(&self, request: Request<Bytes>) -> Option<Response<Bytes>> {
         let at = Instant::now();
         let path = path(request.uri().path());
-        let Some((route, parameters)) = routes::find(request.method().as_str(), &path) else {
+        let Some((route, parameters)) = find(routes::ROUTES, request.method().as_str(), &path) else {
             self.state().amiss.push(format!("no route knows {} {path}", request.method()));
             return Some(response(NOT_FOUND.status, HeaderMap::new(), &NOT_FOUND.body()));
         };

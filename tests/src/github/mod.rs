@@ -8,6 +8,7 @@ mod serve;
 pub mod state;
 pub mod webhooks;
 
+use crate::routes::find;
 use bytes::Bytes;
 use check::Check;
 use chrono::{DateTime, Utc};
@@ -102,7 +103,7 @@ impl GitHub {
             return self.faults.remove(0).answer(now);
         }
         let (method, path) = (request.method().as_str(), request.uri().path());
-        let Some((route, parameters)) = routes::find(method, path) else {
+        let Some((route, parameters)) = find(routes::ROUTES, method, path) else {
             self.amiss.push(format!("GitHub was asked {method} {path}, which it does not know here"));
             let (status, body) = refusal(404, "Not Found");
             return (status, body, Vec::new());

@@ -2,26 +2,14 @@
 
 use super::state::{CheckRun, Repository, Status};
 use super::{Answer, Call, refusal, runs};
+use crate::routes::{Route, route};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
-type Handler = fn(&mut Repository, &Call) -> Answer;
-
-/// A route, by its method and the template of its path, as GitHub's OpenAPI description names it.
-pub struct Route {
-    method: &'static str,
-    /// The template of its path.
-    pub template: &'static str,
-    /// What answers it.
-    pub handler: Handler,
-}
-
-const fn route(method: &'static str, template: &'static str, handler: Handler) -> Route {
-    Route { method, template, handler }
-}
+/// What answers a call.
+pub type Handler = fn(&mut Repository, &Call) -> Answer;
 
 /// Every route that the stand-in knows.
-static ROUTES: &[Route] = &[
+pub static ROUTES: &[Route<Handler>] = &[
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", check_runs),
     route("GET", "/repos/{owner}/{repo}/commits/{ref}/status", statuses),
     route("GET", "/repos/{owner}/{repo}/deployments", runs::deployments),
@@ -34,28 +22,6 @@ static ROUTES: &[Route] = &[
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", runs::cancel),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
 ];
-
-/// The route of a request, and the parameters in its path.
-pub fn find(method: &str, path: &str) -> Option<(&'static Route, HashMap<&'static str, String>)> {
-    let candidates = ROUTES.iter().filter(|route| route.method == method);
-    candidates.into_iter().find_map(|route| Some((route, parameters(route.template, path)?)))
-}
-
-fn parameters(template: &'static str, path: &str) -> Option<HashMap<&'static str, String>> {
-    let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-    if wanted.len() != given.len() {
-        return None;
-    }
-    let mut found = HashMap::new();
-    for (wanted, given) in wanted.into_iter().zip(given) {
-        match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) => _ = found.insert(name, given.to_owned()),
-            None if wanted == given => {}
-            None => return None,
-        }
-    }
-    Some(found)
-}
 
 fn unknown_commit(commit: &str) -> Answer {
     refusal(422, &format!("No commit found for SHA: {commit}"))

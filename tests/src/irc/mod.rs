@@ -66,6 +66,8 @@ pub struct Knobs {
     pub down: bool,
     /// It can no more than RFC 1459: no tags, no capabilities.
     pub old: bool,
+    /// It sends back what it takes, under its label.
+    pub echoes: bool,
     /// Nicks that are taken.
     pub taken: Vec<String>,
     /// What it answers to a `JOIN` of a channel, such as `475`.

@@ -11,6 +11,9 @@ const LONGEST: usize = 510;
 /// What it can do beyond RFC 1459.
 const OFFERED: &str = "account-tag account-notify sasl=PLAIN,EXTERNAL multi-prefix";
 
+/// The same of one that sends back what it takes.
+const ECHO: &str = "batch echo-message labeled-response";
+
 /// What stands where a host name does: as long as one can be.
 const HOST: &str = "a-host-name-that-is-as-long-as-a-host-name-can-be-on-irc.example";
 
@@ -63,10 +66,14 @@ fn answer(state: &mut State, greeting: &mut Greeting, line: &[u8]) -> String {
         state.amiss.push(format!("a line is no UTF-8, or has no end: {line:?}"));
         return String::new();
     };
+    state.sent.push(line.to_owned());
+    let (label, line) = match line.strip_prefix("@label=").and_then(|tagged| tagged.split_once(' ')) {
+        Some((label, line)) => (Some(label), line),
+        None => (None, line),
+    };
     if line.len() > LONGEST || line.contains(['\r', '\n', '\0']) {
         state.amiss.push(format!("a line is too long, or holds more than one: {line:?}"));
     }
-    state.sent.push(line.to_owned());
     let (head, text) = line.split_once(" :").map_or((line, None), |(head, text)| (head, Some(text)));
     let words: Vec<&str> = head.split(' ').chain(text).collect();
     let word = |place: usize| words.get(place).copied().unwrap_or_default();
@@ -86,7 +93,15 @@ fn answer(state: &mut State, greeting: &mut Greeting, line: &[u8]) -> String {
         "PING" => format!(":irc.test PONG irc.test :{}\r\n", word(1)),
         "JOIN" => join(state, word(1)),
         "WHOIS" => whois(state, word(1)),
-        "PRIVMSG" | "NOTICE" => say(state, word(0), word(1), text.unwrap_or_default()),
+        "PRIVMSG" | "NOTICE" => {
+            let refused = say(state, word(0), word(1), text.unwrap_or_default());
+            let nick = mask(&greeting.nick);
+            match (label, refused.is_empty()) {
+                (None, _) => refused,
+                (Some(label), false) => format!("@label={label} {refused}"),
+                (Some(label), true) => format!("@label={label} :{nick} {line}\r\n"),
+            }
+        }
         "PONG" | "QUIT" => String::new(),
         other => {
             state.amiss.push(format!("no server knows {other}"));
@@ -110,7 +125,8 @@ fn capabilities(state: &State, greeting: &mut Greeting, what: &str, list: &str) 
             greeting.negotiating = true;
             // In two lines, as long lists come.
             let (first, second) = OFFERED.split_once(' ').unwrap_or_default();
-            format!(":irc.test CAP * LS * :{first}\r\n:irc.test CAP * LS :{second}\r\n")
+            let echo = if state.knobs.echoes { ECHO } else { "" };
+            format!(":irc.test CAP * LS * :{first}\r\n:irc.test CAP * LS :{second} {echo}\r\n")
         }
         "REQ" => format!(":irc.test CAP * ACK :{list}\r\n"),
         _ => {

@@ -2,7 +2,7 @@
 
 use super::transcript::Line;
 use super::world::World;
-use super::{BEGINS, Life, MOMENT, PATIENCE, Stage, live};
+use super::{BEGINS, Life, MOMENT, PATIENCE, direct, live, unfinished};
 use crate::discord::people::Way;
 use crate::discord::{Discord, state};
 use crate::memory::MemoryStore;
@@ -16,7 +16,7 @@ use bot::platforms::discord::rest::Rest;
 use bot::platforms::discord::{self as platform, settings};
 use bytes::Bytes;
 use commands::clock::Clock;
-use commands::ledger::{self, Verdict};
+use commands::ledger;
 use commands::parse;
 use commands::ports::{Files, Wire};
 use commands::store::{Read, Store};
@@ -166,23 +166,9 @@ impl Elsewhere {
     }
 
     async fn direct(&mut self, direction: &str) -> Result<()> {
-        if let Some(span) = Stage::span(direction) {
-            tokio::time::sleep(span?).await;
-        } else if direction == "Deckhand is killed and started again" {
-            self.kill();
+        let Elsewhere { config, store, world, secrets, life, .. } = self;
+        if direct(direction, life, config, world, secrets, &**store).await? {
             self.begin().await?;
-        } else if direction == "Deckhand is stopped and started again" {
-            self.life.bot.stop().await;
-            self.kill();
-            self.begin().await?;
-        } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
-            self.config = super::changed(&self.config, change)?;
-            self.kill();
-            self.begin().await?;
-        } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
-            self.secrets.enroll(&*self.store, who, secret).await?;
-        } else if !self.world.direct(direction) {
-            bail!("nobody knows what this direction means");
         }
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.look();
@@ -236,13 +222,7 @@ impl Elsewhere {
         amiss.extend(self.discord.amiss());
         amiss.extend(unanswered(&self.discord));
         amiss.extend(ringing(&self.discord));
-        let open = ledger::open(&*self.store).await?;
-        amiss.extend(open.iter().map(|entry| format!("act #{} has no end", entry.seq)));
-        let outbox = self.store.scan("outbox/", None, 1).await?;
-        amiss.extend(outbox.iter().map(|(key, _)| format!("{key} was not delivered")));
-        if let Verdict::Bad { seq, why } = ledger::verify(&*self.store).await? {
-            amiss.push(format!("the ledger is not sound at {seq}: {why}"));
-        }
+        amiss.extend(unfinished(&*self.store, "outbox/").await?);
         if !amiss.is_empty() {
             bail!("{}", amiss.join("; "));
         }

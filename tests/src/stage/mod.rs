@@ -245,23 +245,16 @@ impl Stage {
     }
 
     async fn direct(&mut self, direction: &str) -> Result<Vec<String>> {
-        if let Some(span) = Stage::span(direction) {
-            tokio::time::sleep(span?).await;
-        } else if direction == "Deckhand is killed and started again" {
-            self.begin_anew().await?;
-        } else if direction == "Deckhand is stopped and started again" {
+        if direction == STOPPED {
             let stopping = self.life.bot.clone();
             stopping.stop().await;
             let heard = self.listen(None).await;
             self.begin_anew().await?;
             return Ok(heard);
-        } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
-            self.config = changed(&self.config, change)?;
+        }
+        let Stage { config, store, world, secrets, life, .. } = self;
+        if direct(direction, life, config, world, secrets, &**store).await? {
             self.begin_anew().await?;
-        } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
-            self.secrets.enroll(&*self.store, who, secret).await?;
-        } else if !self.world.direct(direction) {
-            bail!("nobody knows what this direction means");
         }
         // What it sets going may need a few seconds: a health check, a redraw.
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -310,13 +303,7 @@ impl Stage {
         amiss.extend(
             unanswered.iter().map(|(place, _)| format!("call [{}] was cut off, and has no end", place.message)),
         );
-        let open = ledger::open(&*self.store).await?;
-        amiss.extend(open.iter().map(|entry| format!("act #{} has no end", entry.seq)));
-        let outbox = self.store.scan("outbox/", None, 1).await?;
-        amiss.extend(outbox.iter().map(|(key, _)| format!("{key} was not delivered")));
-        if let Verdict::Bad { seq, why } = ledger::verify(&*self.store).await? {
-            amiss.push(format!("the ledger is not sound at {seq}: {why}"));
-        }
+        amiss.extend(unfinished(&*self.store, "outbox/").await?);
         if amiss.is_empty() { Ok(heard) } else { bail!("{}", amiss.join("; ")) }
     }
 
@@ -327,6 +314,51 @@ impl Stage {
     pub async fn ledger(&self) -> Result<String> {
         ledger_of(&*self.store).await
     }
+}
+
+/// The direction that ends one life of the bot well, and begins another.
+const STOPPED: &str = "Deckhand is stopped and started again";
+
+/// Does what a direction says, wherever people talk. Returns whether that life of the bot is over, and another is to begin.
+async fn direct(
+    direction: &str,
+    life: &Life,
+    config: &mut String,
+    world: &World,
+    secrets: &mut codes::Secrets,
+    store: &dyn Store,
+) -> Result<bool> {
+    if let Some(span) = Stage::span(direction) {
+        tokio::time::sleep(span?).await;
+    } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
+        secrets.enroll(store, who, secret).await?;
+    } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
+        *config = changed(config, change)?;
+        life.dead.cancel();
+        return Ok(true);
+    } else if direction == "Deckhand is killed and started again" {
+        life.dead.cancel();
+        return Ok(true);
+    } else if direction == STOPPED {
+        life.bot.stop().await;
+        life.dead.cancel();
+        return Ok(true);
+    } else if !world.direct(direction) {
+        bail!("nobody knows what this direction means");
+    }
+    Ok(false)
+}
+
+/// What is left in a store that should have come to its end; `outbox` is the prefix of the messages that should be gone.
+async fn unfinished(store: &dyn Store, outbox: &str) -> Result<Vec<String>> {
+    let open = ledger::open(store).await?;
+    let mut amiss: Vec<_> = open.iter().map(|entry| format!("act #{} has no end", entry.seq)).collect();
+    let left = store.scan(outbox, None, 1).await?;
+    amiss.extend(left.iter().map(|(key, _)| format!("{key} was not delivered")));
+    if let Verdict::Bad { seq, why } = ledger::verify(store).await? {
+        amiss.push(format!("the ledger is not sound at {seq}: {why}"));
+    }
+    Ok(amiss)
 }
 
 /// A whole ledger, a line an entry.

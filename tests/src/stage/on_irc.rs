@@ -2,15 +2,15 @@
 
 use super::transcript::Line;
 use super::world::World;
-use super::{BEGINS, Life, MOMENT, PATIENCE, Stage, live};
+use super::{BEGINS, Life, MOMENT, PATIENCE, direct, live, unfinished};
 use crate::irc::{NETWORK, Network};
 use crate::memory::MemoryStore;
 use anyhow::{Context, Result, bail};
 use bot::gate::Bot;
-use bot::platforms::Platform;
 use bot::platforms::irc::{Irc, settings};
+use bot::platforms::{Platform, Probe};
 use commands::clock::Clock;
-use commands::ledger::{self, Verdict};
+use commands::ledger;
 use commands::parse;
 use commands::store::{Read, Store};
 use config::{Config, Problems};
@@ -36,6 +36,7 @@ pub struct OnIrc {
     pub network: Network,
     secrets: super::codes::Secrets,
     life: Life,
+    irc: Arc<Irc>,
     looked: usize,
 }
 
@@ -57,9 +58,9 @@ impl OnIrc {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let world = World::new();
         let config = moved(config, channels, more);
-        let life = begin(&config, &clock, store.clone(), &world, &network).await?;
+        let (life, irc) = begin(&config, &clock, store.clone(), &world, &network).await?;
         let secrets = super::codes::Secrets::default();
-        Ok(OnIrc { config, clock, store, world, network, secrets, life, looked: 0 })
+        Ok(OnIrc { config, clock, store, world, network, secrets, life, irc, looked: 0 })
     }
 
     /// Plays a line, and waits until it is answered.
@@ -166,27 +167,27 @@ impl OnIrc {
     }
 
     async fn direct(&mut self, direction: &str) -> Result<()> {
-        if let Some(span) = Stage::span(direction) {
-            tokio::time::sleep(span?).await;
-        } else if direction == "Deckhand is killed and started again" {
-            self.kill();
+        let OnIrc { config, store, world, secrets, life, .. } = self;
+        if direct(direction, life, config, world, secrets, &**store).await? {
             self.begin().await?;
-        } else if direction == "Deckhand is stopped and started again" {
-            self.life.bot.stop().await;
-            self.kill();
-            self.begin().await?;
-        } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
-            self.config = super::changed(&self.config, change)?;
-            self.kill();
-            self.begin().await?;
-        } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
-            self.secrets.enroll(&*self.store, who, secret).await?;
-        } else if !self.world.direct(direction) {
-            bail!("nobody knows what this direction means");
         }
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.look();
         Ok(())
+    }
+
+    /// How the link stands, as `/readyz` has it.
+    pub fn report(&self) -> Value {
+        self.irc.health().report()
+    }
+
+    /// What the console was told.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn board(&self) -> Result<Vec<String>> {
+        let all = self.store.scan("outbox/console/", None, usize::MAX).await?;
+        Ok(all.into_iter().map(|(_, record)| String::from_utf8_lossy(&record.value).into_owned()).collect())
     }
 
     /// Kills the bot where it stands.
@@ -199,7 +200,8 @@ impl OnIrc {
     /// # Errors
     /// When it can not begin.
     pub async fn begin(&mut self) -> Result<()> {
-        self.life = begin(&self.config, &self.clock, self.store.clone(), &self.world, &self.network).await?;
+        let store = self.store.clone();
+        (self.life, self.irc) = begin(&self.config, &self.clock, store, &self.world, &self.network).await?;
         Ok(())
     }
 
@@ -229,13 +231,8 @@ impl OnIrc {
         amiss.append(&mut self.network.state().amiss);
         let (taken, told) = self.taken().await?;
         amiss.extend(taken.difference(&told).map(|key| format!("{key} was not answered to its end")));
-        let open = ledger::open(&*self.store).await?;
-        amiss.extend(open.iter().map(|entry| format!("act #{} has no end", entry.seq)));
-        let outbox = self.store.scan("outbox/", None, 1).await?;
-        amiss.extend(outbox.iter().map(|(key, _)| format!("{key} was not delivered")));
-        if let Verdict::Bad { seq, why } = ledger::verify(&*self.store).await? {
-            amiss.push(format!("the ledger is not sound at {seq}: {why}"));
-        }
+        // There is no console here.
+        amiss.extend(unfinished(&*self.store, &format!("outbox/{NETWORK}/")).await?);
         if !amiss.is_empty() {
             bail!("{}", amiss.join("; "));
         }
@@ -243,12 +240,19 @@ impl OnIrc {
     }
 }
 
-async fn begin(text: &str, clock: &Clock, store: Arc<dyn Store>, world: &World, network: &Network) -> Result<Life> {
+async fn begin(
+    text: &str,
+    clock: &Clock,
+    store: Arc<dyn Store>,
+    world: &World,
+    network: &Network,
+) -> Result<(Life, Arc<Irc>)> {
+    let joined = OnceLock::new();
     let join = |bot: &Arc<Bot>, config: &Config, store: &Arc<dyn Store>, dead: &CancellationToken| {
         let settings = settings::read(config, &Problems::default()).remove(0);
         let irc = Irc::new(bot.clone(), store.clone(), settings, config, Arc::new(network.clone()));
         tokio::spawn(irc.clone().run(dead.clone()));
-        irc as Arc<dyn Platform>
+        joined.get_or_init(|| irc).clone() as Arc<dyn Platform>
     };
     let before = network.state().connections;
     let life = live(text, clock, &store, world, &join).await?;
@@ -257,7 +261,8 @@ async fn begin(text: &str, clock: &Clock, store: Arc<dyn Store>, world: &World, 
             .until("Deckhand is on", |state| (state.connections > before && !state.joined.is_empty()).then_some(()))
             .await;
     }
-    Ok(life)
+    let irc = joined.get().context("the bot is not on the network")?.clone();
+    Ok((life, irc))
 }
 
 /// The config, with everybody and every channel of it on the network. Its people have no roles but the config's.

@@ -106,7 +106,9 @@ async fn guarded(State(console): Shared, request: Request, next: Next) -> Respon
 
 /// Why a request is not let in, if so.
 fn refusal(console: &Console, method: &Method, headers: &HeaderMap) -> Option<Response> {
-    let own = |host: &str| own_host(console, host);
+    let public = console.settings.public.as_deref();
+    let is_public = |host: &str| public.and_then(|url| Some(url.split_once("://")?.1)) == Some(host);
+    let own = |host: &str| own_host(console, host) || is_public(host);
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if !text(header::HOST).is_some_and(own) {
         return Some(failed(
@@ -114,7 +116,8 @@ fn refusal(console: &Console, method: &Method, headers: &HeaderMap) -> Option<Re
             "Deckhand's console is not known by this name. Use the address that it printed at its start.",
         ));
     }
-    let origin = text(header::ORIGIN).map(|origin| origin.strip_prefix("http://").is_some_and(own));
+    let local = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| own_host(console, host));
+    let origin = text(header::ORIGIN).map(|origin| local(origin) || public == Some(origin));
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let navigates = *method == Method::GET && text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
     if origin == Some(false) || (matches!(site, Some("cross-site" | "same-site")) && !navigates) {
@@ -337,7 +340,7 @@ async fn commands(State(console): Shared, Query(As { r#as }): Query<As>) -> Resu
 async fn link(State(console): Shared) -> Result<Response, Unheard> {
     let now = console.bot.world.ports.clock.now();
     let word = console.doors.link(Some(now))?;
-    Ok(Json(json!({ "link": format!("http://{}/signin?word={word}", console.settings.listen) })).into_response())
+    Ok(Json(json!({ "link": console.link(&word) })).into_response())
 }
 
 #[derive(Deserialize)]

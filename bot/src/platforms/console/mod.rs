@@ -38,8 +38,10 @@ pub struct Console {
 
 /// What the console is made with.
 pub struct Settings {
-    /// Where it listens: the only names that a browser may know it by are this address's.
+    /// Where it listens: the only names that a browser may know it by are this address's, and that of `public`.
     pub listen: SocketAddr,
+    /// The address that people reach it by, where a proxy stands before it.
+    pub public: Option<String>,
     /// The people that it may speak as; the first is the one it begins with.
     pub people: Vec<String>,
     /// Its channels.
@@ -82,7 +84,13 @@ impl Console {
     /// # Errors
     /// When the system has no random numbers.
     pub fn first_link(&self) -> anyhow::Result<String> {
-        Ok(format!("http://{}/signin?word={}", self.settings.listen, self.doors.link(None)?))
+        Ok(self.link(&self.doors.link(None)?))
+    }
+
+    /// The address that signs a browser in with this word.
+    fn link(&self, word: &str) -> String {
+        let own = || format!("http://{}", self.settings.listen);
+        format!("{}/signin?word={word}", self.settings.public.clone().unwrap_or_else(own))
     }
 
     /// Says a line as this person in this channel, and waits until it is answered: for what the demo does by itself.

@@ -1,8 +1,10 @@
 //! Forms: questions in private, one after the other, where nobody else reads the answers.
 
+use super::record::Asked;
 use super::render::Drawn;
 use super::{Irc, Spoken};
 use crate::gate::Said;
+use chrono::TimeDelta;
 use commands::reply::{Form, Input};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,9 @@ use tokio::time::Instant;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long it is known what was asked: an answer after that is a line.
+const REMEMBERED: TimeDelta = TimeDelta::days(1);
 
 /// A form that is being filled.
 pub(super) struct Filling {
@@ -23,6 +28,11 @@ pub(super) struct Filling {
 }
 
 impl Filling {
+    /// The id of whoever fills it.
+    pub fn id(&self) -> &str {
+        &self.spoken.seat.id
+    }
+
     /// The nick of whoever fills it, when it was begun.
     pub fn nick(&self) -> &str {
         &self.nick
@@ -35,10 +45,15 @@ impl Filling {
 }
 
 impl Irc {
-    /// Asks for what a button needs.
-    pub(super) fn begin_form(&self, spoken: Spoken, id: String, form: Form, line: String) {
+    /// Asks for what the button of this number needs.
+    pub(super) async fn begin_form(&self, spoken: Spoken, number: u32, id: String, form: Form, line: String) {
         let Some(nick) = spoken.seat.nick() else { return };
-        let filling = Filling { nick, form, button: (id, line), filled: Vec::new(), since: Instant::now(), spoken };
+        // After a restart, an answer is known for one to what nobody knows any more.
+        if let Err(error) = self.records.asks(&spoken.seat.id, number).await {
+            tracing::error!("what is asked in private can not be noted down: {error:#}");
+        }
+        let (filled, since) = (Vec::new(), Instant::now());
+        let filling = Filling { nick, form, button: (id, line), filled, since, spoken };
         self.put_question(&filling);
         let mut known = self.known();
         known.forms.retain(|other| other.spoken.seat.id != filling.spoken.seat.id);
@@ -66,7 +81,7 @@ impl Irc {
             let place = known.forms.iter().position(|form| form.spoken.seat.id == spoken.seat.id);
             place.map(|place| known.forms.remove(place))
         };
-        let Some(mut filling) = taken else { return false };
+        let Some(mut filling) = taken else { return self.is_stale(spoken, text).await };
         let Some(input) = filling.form.inputs.get(filling.filled.len()) else { return false };
         let value = if text == "-" { input.value.clone() } else { text.to_owned() };
         if value.chars().count() > input.most.max(1) {
@@ -81,18 +96,38 @@ impl Irc {
             return true;
         }
         let Filling { spoken, button: (id, line), filled, .. } = filling;
+        self.forget_form(&spoken.seat.id).await;
         self.close(&line);
-        self.ask(spoken, Said::Press { id, filled }, false).await;
+        self.ask(spoken, Said::Press { id, filled }, None).await;
         true
     }
 
+    /// Whether words in private answer what was asked too long ago, or before Deckhand was started again.
+    async fn is_stale(&self, spoken: &Spoken, text: &str) -> bool {
+        let is_command = text.split(' ').next().is_some_and(|word| self.commands.contains(word));
+        let Some(asked) = self.forget_form(&spoken.seat.id).await.filter(|_| !is_command) else { return false };
+        if self.records.now() - asked.at > REMEMBERED {
+            return false;
+        }
+        let number = asked.number;
+        let text = format!(
+            "Nothing was done: what I asked here is void, because it was too long ago or I was started again since. Say `!{number}` to be asked again."
+        );
+        self.note(spoken, &text);
+        true
+    }
+
+    /// What somebody was asked in private is over; returns what is known of it.
+    pub(super) async fn forget_form(&self, id: &str) -> Option<Asked> {
+        let asked = self.records.asked(id).await;
+        asked.inspect_err(|error| tracing::error!("what was asked in private can not be read: {error:#}")).ok()?
+    }
+
     /// Ends what is being asked in private.
-    pub(super) fn cancel(&self, spoken: &Spoken) {
-        let mut known = self.known();
-        let before = known.forms.len();
-        known.forms.retain(|form| form.spoken.seat.id != spoken.seat.id);
-        let ended = known.forms.len() < before;
-        drop(known);
+    pub(super) async fn cancel(&self, spoken: &Spoken) {
+        let id = &spoken.seat.id;
+        self.known().forms.retain(|form| form.spoken.seat.id != *id);
+        let ended = self.forget_form(id).await.is_some();
         self.note(
             spoken,
             if ended { "Nothing was done." } else { "I am not asking you anything. `!help` lists all commands." },

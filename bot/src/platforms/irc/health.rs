@@ -23,13 +23,22 @@ struct Known {
     /// What ended the last link, or kept one from being made.
     why: Option<String>,
     connections: u64,
+    /// How many messages wait, by the channel, or, after `@`, the person that does not take them.
+    waits: BTreeMap<String, usize>,
 }
 
 impl Health {
     /// Nothing has happened yet.
     pub fn new(network: &str, channels: &[(String, Option<String>)], clock: Clock) -> Arc<Health> {
         let channels = channels.iter().map(|(name, _)| (name.clone(), Some("not joined yet".to_owned())));
-        let known = Known { nick: None, since: clock.now(), channels: channels.collect(), why: None, connections: 0 };
+        let known = Known {
+            nick: None,
+            since: clock.now(),
+            channels: channels.collect(),
+            why: None,
+            connections: 0,
+            waits: BTreeMap::new(),
+        };
         Arc::new(Health { network: network.to_owned(), clock, known: Mutex::new(known) })
     }
 
@@ -65,6 +74,23 @@ impl Health {
             *state = why_not;
         }
     }
+
+    /// So many messages wait for these.
+    pub fn wait(&self, waits: BTreeMap<String, usize>) {
+        self.known().waits = waits;
+    }
+
+    /// Why it is not in a channel, if it is not.
+    pub fn why_not_in(&self, name: &str) -> Option<String> {
+        self.known().channels.get(name).cloned().flatten()
+    }
+}
+
+impl Known {
+    /// The first channel that does not take messages, and how many wait for it.
+    fn closed(&self) -> Option<(&String, &usize)> {
+        self.waits.iter().find(|(to, _)| !to.starts_with('@'))
+    }
 }
 
 impl Probe for Health {
@@ -74,7 +100,7 @@ impl Probe for Health {
 
     fn ready(&self) -> bool {
         let known = self.known();
-        known.nick.is_some() && known.channels.values().all(Option::is_none)
+        known.nick.is_some() && known.channels.values().all(Option::is_none) && known.closed().is_none()
     }
 
     fn report(&self) -> Value {
@@ -87,6 +113,7 @@ impl Probe for Health {
             "connections": known.connections,
             "why": known.why,
             "channels": known.channels,
+            "waits": known.waits,
         })
     }
 }
@@ -106,6 +133,12 @@ pub fn diagnosis(name: &str, report: &Value) -> Result<String, String> {
     let channels: Vec<_> = report["channels"].as_object().into_iter().flatten().collect();
     if let Some((channel, why)) = channels.iter().find_map(|(channel, why)| Some((channel, why.as_str()?))) {
         return Err(format!("{name} does not let it into {channel}: {why}; let {nick} in there, or mend `channels`"));
+    }
+    let waits = report["waits"].as_object().into_iter().flatten().find(|(to, _)| !to.starts_with('@'));
+    if let Some((channel, count)) = waits {
+        return Err(format!(
+            "{count} messages wait for {channel} on {name}: let {nick} speak there (`/mode {channel} +v {nick}`)"
+        ));
     }
     let names = channels.iter().map(|(channel, _)| channel.as_str()).collect::<Vec<_>>().join(", ");
     Ok(format!("on {name} as {nick} since {since}, in {names}"))
@@ -129,7 +162,12 @@ mod tests {
         assert!(!health.ready());
         assert!(told().unwrap_err().contains("#dev: it wants a key"));
         health.channel("#dev", None);
+        health.wait([("@ana".to_owned(), 1)].into());
         assert!(health.ready());
+        health.wait([("#dev".to_owned(), 2)].into());
+        assert!(!health.ready());
+        assert!(told().unwrap_err().contains("2 messages wait for #dev"));
+        health.wait(BTreeMap::new());
         assert_eq!(told().unwrap(), "on libera as deckhand since 2027-01-15T08:00:00Z, in #dev, #ops");
         health.off("ping time-out");
         assert!(!health.ready());

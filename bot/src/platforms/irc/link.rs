@@ -1,5 +1,6 @@
 //! The link to a server: made, kept, and made again. What is said through it counts once the server has read it.
 
+mod delivery;
 mod session;
 
 use super::dial::Dial;
@@ -7,6 +8,8 @@ use super::health::Health;
 use super::message::{Message, safe, word};
 use super::pace::with_jitter;
 use super::settings::Settings;
+use delivery::Done;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -46,7 +49,9 @@ enum Job {
     /// A line that nobody waits for.
     Line(String),
     /// A message; `done` is told once the server has read all of it.
-    Say { target: String, lines: Vec<String>, begun: bool, done: oneshot::Sender<Result<(), Unsaid>> },
+    Say { target: String, lines: VecDeque<String>, done: Done },
+    /// What is left of a message that was begun.
+    Rest { number: u64, lines: VecDeque<String> },
 }
 
 /// The link to one network.
@@ -107,7 +112,8 @@ impl Link {
     }
 
     /// Says lines to a channel or a nick, and waits until the server has read them: a `PING` that was sent after them is
-    /// answered. Servers take lines in order and refuse before they answer, so this holds on all of them.
+    /// answered. Servers take lines in order and refuse before they answer, so this holds on all of them. Where the link
+    /// breaks before the answer, a server that sends lines back has told which were heard.
     ///
     /// # Errors
     /// When the link is or goes down, or the server refuses.
@@ -115,7 +121,7 @@ impl Link {
         let target = word(target);
         let lines = lines.iter().map(|line| safe(&format!("{command} {target} :{line}"))).collect();
         let (done, said) = oneshot::channel();
-        let job = Job::Say { target, lines, begun: false, done };
+        let job = Job::Say { target, lines, done };
         let sent = self.state().jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         if sent { said.await.unwrap_or(Err(Unsaid::Away)) } else { Err(Unsaid::Away) }
     }

@@ -16,14 +16,12 @@ mod say;
 pub mod settings;
 mod who;
 
-use super::PostError;
 use crate::gate::people::Speaker;
 use crate::gate::{Ask, Bot, Said, buttons};
 use crate::outbox;
 use answer::Answer;
-use anyhow::anyhow;
 use commands::ledger::Place;
-use commands::parse;
+use commands::parse::{self, Invocation};
 use commands::spec::Effect;
 use commands::store::Store;
 use config::Config;
@@ -36,11 +34,13 @@ use message::{Message, same};
 use pace::Bucket;
 use questions::Open;
 use record::{Records, Taken};
+use render::Look;
 use settings::Settings;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use who::{Crowd, Seat};
 
@@ -64,10 +64,13 @@ pub struct Irc {
     records: Records,
     crowd: Crowd,
     settings: Settings,
+    look: Look,
     /// The ids of people, by their names.
     people: HashMap<String, String>,
     /// The first words of all commands.
     commands: HashSet<String>,
+    /// The console's channels where it is told what becomes of messages to ours.
+    consoles: HashMap<String, String>,
     strangers: Mutex<Bucket>,
     known: Mutex<Known>,
 }
@@ -86,8 +89,12 @@ struct Known {
     turns: HashMap<String, oneshot::Receiver<()>>,
     /// The last stage that was shown of a message.
     stages: HashMap<String, String>,
-    /// Messages that may have been said already.
-    tried: Vec<String>,
+    /// Channels that take no messages: until when they are left alone, and why.
+    closed: HashMap<String, (Instant, String)>,
+    /// Channels and people of whom it was told that they take no messages.
+    deaf: HashSet<String>,
+    /// How many messages wait, by whom they wait for.
+    held: BTreeMap<String, usize>,
 }
 
 /// Where something was said, and by whom.
@@ -113,6 +120,8 @@ impl Irc {
             Some((name.clone(), person.ids.get(&settings.network)?.clone()))
         };
         let people = config.people.iter().filter_map(ids).collect();
+        let look = Look { colours: settings.colours, console: config.console.public_url.clone() };
+        let consoles = consoles(config, &settings);
         let clock = bot.world.ports.clock.clone();
         let health = Health::new(&settings.network, &settings.channels, clock.clone());
         Arc::new(Irc {
@@ -125,7 +134,9 @@ impl Irc {
             health,
             bot,
             settings,
+            look,
             people,
+            consoles,
         })
     }
 
@@ -136,6 +147,7 @@ impl Irc {
 
     /// Keeps the link until `stop`, and answers what is said.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.count_held().await;
         let (events, mut happens) = mpsc::unbounded_channel();
         let listen = async {
             while let Some(event) = happens.recv().await {
@@ -143,7 +155,10 @@ impl Irc {
             }
         };
         let keep = self.link.run(events, stop);
-        tokio::join!(listen, keep);
+        tokio::select! {
+            _ = async { tokio::join!(listen, keep) } => {}
+            () = self.keep_trying() => {}
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -172,6 +187,12 @@ impl Irc {
         let nick = message.nick().unwrap_or_default();
         match &*message.command {
             "PRIVMSG" => self.listen(message),
+            "JOIN" if same(nick, &self.link.nick()) => {
+                let here = self.settings.channels.iter().find(|(channel, _)| same(channel, message.param(0)));
+                if let Some((channel, _)) = here {
+                    self.release(channel).await;
+                }
+            }
             "NICK" => {
                 self.known().nicks.retain(|_, known| !same(known, nick) && !same(known, message.param(0)));
                 self.void(Some(nick), "the nick of whoever was asked has changed").await;
@@ -264,6 +285,7 @@ impl Irc {
             && let Some(nick) = seat.nick()
         {
             self.known().nicks.insert(seat.id.clone(), nick);
+            self.release(&format!("@{}", seat.id)).await;
         }
         let heard = match heard {
             Heard::Words(text) => match self.fill(&spoken, &text).await {
@@ -276,7 +298,7 @@ impl Irc {
             Heard::Line(line) => self.line(spoken, line).await,
             Heard::Choice(number) => self.choose(spoken, number).await,
             Heard::More => self.more(seat, channel),
-            Heard::Cancel => self.cancel(&spoken),
+            Heard::Cancel => self.cancel(&spoken).await,
             Heard::Words(_) => {}
         }
     }
@@ -289,8 +311,8 @@ impl Irc {
         {
             return self.offer(&spoken, typed).await;
         }
-        let reads = parsed.as_ref().is_ok_and(|said| said.command.effect == Effect::Reads && !said.command.urgent);
-        if parsed.is_ok() && !reads && !self.may_change(&spoken) {
+        let reads = parsed.as_ref().ok().and_then(reads);
+        if parsed.is_ok() && reads.is_none() && !self.may_change(&spoken) {
             return;
         }
         self.close(&line);
@@ -340,12 +362,12 @@ impl Irc {
         };
         let ports = &self.bot.world.ports;
         let parsed = parse::parse(&button.line, &self.bot.registry, &ports.vocabulary, ports.clock.now());
-        let reads = parsed.is_ok_and(|said| said.command.effect == Effect::Reads && !said.command.urgent);
-        if !reads && !self.may_change(&spoken) {
+        let reads = parsed.as_ref().ok().and_then(reads);
+        if reads.is_none() && !self.may_change(&spoken) {
             return;
         }
         match button.form {
-            Some(form) => self.begin_form(spoken, id, form, button.line),
+            Some(form) => self.begin_form(spoken, number, id, form, button.line).await,
             None => {
                 self.close(&button.line);
                 self.ask(spoken, Said::Press { id, filled: Vec::new() }, reads).await;
@@ -353,13 +375,14 @@ impl Irc {
         }
     }
 
-    async fn ask(self: &Arc<Self>, spoken: Spoken, said: Said, reads: bool) {
+    /// Asks the bot. Of what only reads, by the command that is named, nothing is kept.
+    async fn ask(self: &Arc<Self>, spoken: Spoken, said: Said, reads: Option<&'static str>) {
         let Spoken { seat, channel, .. } = spoken.clone();
         let id = outbox::next_id(self.records.now());
-        if !reads {
-            let nick = seat.nick().unwrap_or_default();
-            let taken =
-                Taken { channel: channel.clone(), nick, id: seat.id.clone(), at: self.records.now(), told: false };
+        let nick = seat.nick().unwrap_or_default();
+        if reads.is_none() {
+            let (channel, nick) = (channel.clone(), nick.clone());
+            let taken = Taken { channel, nick, id: seat.id.clone(), at: self.records.now(), told: false };
             if let Err(error) = self.records.keep(&id, &taken).await {
                 tracing::error!("a line can not be noted down, so it was not taken: {error:#}");
                 let text = "Nothing was done: Deckhand can not write down what it is asked. Its disk may be full: tell its operator.";
@@ -368,7 +391,7 @@ impl Irc {
         }
         let place = self.place(&channel, &id);
         let replies = self.bot.ask(Ask { said, speaker: self.speaker(&seat), place: place.clone() });
-        let answer = Answer { irc: self.clone(), seat, place, kept: !reads };
+        let answer = Answer { irc: self.clone(), seat, nick, place, reads };
         self.bot.spawn(answer.tell(replies));
     }
 
@@ -397,6 +420,20 @@ fn short(message: &str) -> &str {
     message.get(message.len().saturating_sub(4)..).unwrap_or(message)
 }
 
-fn away() -> PostError {
-    PostError::Away(anyhow!("the network is not connected"))
+/// The name of a command that only reads, and can wait.
+fn reads(said: &Invocation) -> Option<&'static str> {
+    (said.command.effect == Effect::Reads && !said.command.urgent).then_some(said.command.name)
+}
+
+/// For each channel of the network, the console's channel of the same name, or its first.
+fn consoles(config: &Config, settings: &Settings) -> HashMap<String, String> {
+    let room = |channel: &str| {
+        let mut rooms = config.rooms.iter();
+        rooms.find(|(_, ids)| ids.get(&settings.network).is_some_and(|id| id == channel)).map(|(name, _)| name)
+    };
+    let console = |(channel, _): &(String, Option<String>)| {
+        let named = room(channel).filter(|name| config.channels.contains(name));
+        Some((channel.clone(), named.or(config.channels.first())?.clone()))
+    };
+    settings.channels.iter().filter_map(console).collect()
 }

@@ -5,10 +5,9 @@ use super::message::same;
 use super::who::Seat;
 use crate::gate::people::Speaker;
 use crate::gate::{Ask, Said, consent};
-use crate::outbox::{self, Outgoing};
+use crate::outbox::Outgoing;
 use commands::ledger::Place;
 use commands::reply::{Outcome, Reply};
-use commands::store::Batch;
 use std::sync::Arc;
 
 /// The most questions that are remembered: each ends by itself after a while.
@@ -82,6 +81,7 @@ impl Irc {
             });
         }
         for form in forms {
+            self.forget_form(form.id()).await;
             let text = format!("What {} was asked in private is void: {why}. Nothing was done.", form.nick());
             self.tell(self.place(form.channel(), ""), Reply::say(text).outcome(Outcome::Refused)).await;
         }
@@ -89,14 +89,6 @@ impl Irc {
 
     /// Says this in a channel, be it once the link is up again.
     async fn tell(&self, place: Place, reply: Reply) {
-        let mut batch = Batch::default();
-        let message = Outgoing::post(self.records.now(), place.platform, place.channel, reply);
-        let staged = match outbox::stage(&mut batch, &message) {
-            Ok(()) => self.records.store().commit(batch).await.map(drop).map_err(anyhow::Error::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = staged {
-            tracing::error!("that a question is void can not be told: {error:#}");
-        }
+        self.stage(Outgoing::post(self.records.now(), place.platform, place.channel, reply)).await;
     }
 }

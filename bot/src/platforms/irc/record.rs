@@ -1,5 +1,7 @@
-//! What is kept of IRC: what was taken and is not told yet, and which numbers stand for which buttons.
+//! What is kept of IRC: what was taken and is not told yet, which numbers stand for which buttons, what was asked in private,
+//! and what waits for somewhere that does not take it.
 
+use crate::outbox::{self, Outgoing, What};
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::clock::Clock;
@@ -7,16 +9,23 @@ use commands::reply::Button;
 use commands::store::{Batch, Read, Store};
 use commands::table::Table;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const TAKEN: Table<Taken> = Table::new("irc/taken/");
 const CHOICES: Table<Choices> = Table::new("irc/choices/");
+const TRIED: Table<DateTime<Utc>> = Table::new("irc/tried/");
+const FORMS: Table<Asked> = Table::new("irc/forms/");
+const HELD: Table<Held> = Table::new("irc/held/");
 
 /// How long what was taken is kept, in days: nothing that was begun is under way for longer.
 const KEPT_DAYS: i64 = 14;
 
 /// The highest number of a choice; after it they begin anew.
 const HIGHEST: u32 = 99;
+
+/// The most messages that wait at once for those who do not take them; beyond this, the oldest are dropped.
+const MOST_HELD: usize = 100;
 
 /// How many choices are open at once.
 const OPEN: usize = 40;
@@ -34,6 +43,26 @@ pub struct Taken {
     pub at: DateTime<Utc>,
     /// Whether the last word has been said.
     pub told: bool,
+}
+
+/// A form that was begun in private.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The number of the choice that began it.
+    pub number: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// A message that waits: whoever or whatever it is for does not take it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The channel, or `@` and the id of a person.
+    pub to: String,
+    /// The message.
+    pub what: What,
+    /// When it was held back.
+    pub at: DateTime<Utc>,
 }
 
 /// The numbered choices of one network.
@@ -91,26 +120,131 @@ impl Records {
         Ok(TAKEN.get(&*self.store, self.name(id)).await?.map(|taken| taken.value))
     }
 
-    /// Notes that the last word about the line `id` has been said.
+    /// Notes that the message `id` is about to be said: from now on it may have been heard. False where it was before, or
+    /// where that can not be known.
+    pub async fn trying(&self, id: &str) -> Result<bool> {
+        if TRIED.get(&*self.store, self.name(id)).await?.is_some() {
+            return Ok(true);
+        }
+        let mut batch = Batch::default();
+        TRIED.put_in(&mut batch, self.name(id), &self.now())?;
+        self.store.commit(batch).await?;
+        Ok(false)
+    }
+
+    /// Notes what has become of a message that was tried: it was said, or surely was not.
     ///
     /// # Errors
     /// When the store can not be read or written.
-    pub async fn told(&self, id: &str) -> Result<()> {
-        match self.get(id).await? {
-            Some(taken) => self.keep(id, &Taken { told: true, ..taken }).await,
-            None => Ok(()),
+    pub async fn settled(&self, id: &str, said: bool) -> Result<()> {
+        let mut batch = Batch::default();
+        batch.delete(TRIED.key(self.name(id)));
+        if let Some(taken) = self.get(id).await?.filter(|_| said) {
+            TAKEN.put_in(&mut batch, self.name(id), &Taken { told: true, ..taken })?;
         }
+        self.store.commit(batch).await?;
+        Ok(())
     }
 
-    /// Those whose last word was never said, by their ids.
+    /// Keeps what is known of the line `id`, and puts what is to be said of it into the outbox.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub async fn later(&self, id: &str, taken: &Taken, message: &Outgoing) -> Result<()> {
+        let mut batch = Batch::default();
+        TAKEN.put_in(&mut batch, self.name(id), taken)?;
+        outbox::stage(&mut batch, message)?;
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Keeps the message `id` until `to` takes messages. A later state of it takes the place of an earlier one.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn hold(&self, id: &str, to: &str, what: What) -> Result<()> {
+        let mut batch = Batch::default();
+        let held = HELD.scan(&*self.store, &self.name(""), usize::MAX).await?;
+        let name = self.name(id);
+        let others = held.iter().map(|(other, _)| other).filter(|other| **other != name);
+        let over = (others.clone().count() + 1).saturating_sub(MOST_HELD);
+        for oldest in others.take(over) {
+            tracing::error!(network = self.network, "too many messages wait: the oldest is dropped");
+            batch.delete(HELD.key(oldest));
+        }
+        HELD.put_in(&mut batch, name, &Held { to: to.to_owned(), what, at: self.now() })?;
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// How many messages wait, by whom they wait for.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn held(&self) -> Result<BTreeMap<String, usize>> {
+        let mut counts = BTreeMap::new();
+        for (_, held) in HELD.scan(&*self.store, &self.name(""), usize::MAX).await? {
+            *counts.entry(held.value.to).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// Puts the messages that wait for `to` back into the outbox.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn release(&self, to: &str) -> Result<()> {
+        let mut batch = Batch::default();
+        let prefix = self.name("");
+        let held = HELD.scan(&*self.store, &prefix, usize::MAX).await?;
+        for (name, held) in held.into_iter().filter(|(_, held)| held.value.to == to) {
+            // A post keeps its id: by that it is known whether it was said.
+            let id = match held.value.what {
+                What::Post { .. } => name[prefix.len()..].to_owned(),
+                What::Edit { .. } => outbox::next_id(self.now()),
+            };
+            let message = Outgoing { id, platform: self.network.clone(), what: held.value.what, at: held.value.at };
+            outbox::stage(&mut batch, &message)?;
+            batch.expect(HELD.key(&name), held.version).delete(HELD.key(&name));
+        }
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Keeps that the person `id` is asked something in private.
+    ///
+    /// # Errors
+    /// When the store can not write.
+    pub async fn asks(&self, id: &str, number: u32) -> Result<()> {
+        let mut batch = Batch::default();
+        FORMS.put_in(&mut batch, self.name(id), &Asked { number, at: self.now() })?;
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Takes away what the person `id` was asked in private, and returns it.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn asked(&self, id: &str) -> Result<Option<Asked>> {
+        let Some(asked) = FORMS.get(&*self.store, self.name(id)).await? else { return Ok(None) };
+        let mut batch = Batch::default();
+        batch.delete(FORMS.key(self.name(id)));
+        self.store.commit(batch).await?;
+        Ok(Some(asked.value))
+    }
+
+    /// Those whose last word was never said, and does not wait to be, by their ids.
     ///
     /// # Errors
     /// When the store can not be read.
     pub async fn untold(&self) -> Result<Vec<(String, Taken)>> {
         let prefix = self.name("");
         let all = TAKEN.scan(&*self.store, &prefix, usize::MAX).await?;
-        let untold = all.into_iter().filter(|(_, taken)| !taken.value.told);
-        Ok(untold.map(|(name, taken)| (name.trim_start_matches(&prefix).to_owned(), taken.value)).collect())
+        let held = HELD.scan(&*self.store, &prefix, usize::MAX).await?;
+        let is_held = |name: &str| held.iter().any(|(held, _)| held == name);
+        let untold = all.into_iter().filter(|(name, taken)| !taken.value.told && !is_held(name));
+        Ok(untold.map(|(name, taken)| (name[prefix.len()..].to_owned(), taken.value)).collect())
     }
 
     /// A number for each button; one that has a number keeps it. They count over the whole network, so that one that was
@@ -172,6 +306,22 @@ pub async fn forget(store: &dyn Read, now: DateTime<Utc>, batch: &mut Batch) -> 
     for (name, taken) in TAKEN.scan(store, "", usize::MAX).await? {
         if taken.value.at < over {
             batch.delete(TAKEN.key(&name));
+        }
+    }
+    for (name, tried) in TRIED.scan(store, "", usize::MAX).await? {
+        if tried.value < over {
+            batch.delete(TRIED.key(&name));
+        }
+    }
+    for (name, asked) in FORMS.scan(store, "", usize::MAX).await? {
+        if asked.value.at < over {
+            batch.delete(FORMS.key(&name));
+        }
+    }
+    for (name, held) in HELD.scan(store, "", usize::MAX).await? {
+        if held.value.at < over {
+            tracing::error!(to = held.value.to, "a message has waited for {KEPT_DAYS} days, and is dropped");
+            batch.delete(HELD.key(&name));
         }
     }
     Ok(())

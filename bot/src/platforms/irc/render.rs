@@ -1,11 +1,27 @@
 //! A reply as lines of text: what IRC lacks is given in words.
 
-use super::message::safe;
-use commands::reply::{Grid, Outcome, Reply, State, Tone};
+use super::message::{cut, safe};
+use commands::reply::{FileRef, Grid, Outcome, Reply, State, Tone};
+use reqwest::Url;
 use unicode_width::UnicodeWidthStr;
 
 /// The widest table that is drawn in columns.
 const WIDEST: usize = 90;
+
+/// The most lines of an answer that are said at once; `!more` says the next.
+pub const PAGE: usize = 8;
+
+/// The most figures that a sparkline shows, each as a column.
+const COLUMNS: usize = 40;
+
+/// How replies look on a network.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Whether titles are coloured.
+    pub colours: bool,
+    /// The address that people reach the console by, where that is known: for links.
+    pub console: Option<String>,
+}
 
 /// One state of a reply, drawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,14 +33,14 @@ pub struct Drawn {
 }
 
 /// Draws the whole of a reply. `numbers` are those of its buttons.
-pub fn whole(reply: &Reply, numbers: &[u32], colours: bool) -> Drawn {
+pub fn whole(reply: &Reply, numbers: &[u32], look: &Look) -> Drawn {
     let mut lines = Vec::new();
     let mut text = reply.text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned);
     let head = match &reply.card {
         Some(card) => Some(card.title.clone()),
         None => text.next(),
     };
-    lines.extend(head.map(|head| heading(reply, &head, colours)));
+    lines.extend(head.map(|head| heading(reply, &head, look)));
     lines.extend(text.map(|line| unmarked(&line)));
     let (long, short): (Vec<_>, Vec<_>) = reply.fields.iter().partition(|field| field.value.contains('\n'));
     let facts: Vec<_> = short.iter().map(|field| format!("{}: {}", field.name, field.value)).collect();
@@ -36,20 +52,36 @@ pub fn whole(reply: &Reply, numbers: &[u32], colours: bool) -> Drawn {
     lines.extend(reply.table.iter().flat_map(table));
     lines.extend(reply.output.lines().map(|line| unmarked(&format!("> {line}"))));
     if reply.state == State::Final {
-        lines.extend(reply.files.iter().map(|file| format!("{} is on the console, as {}.", file.title, file.name)));
+        lines.extend(reply.files.iter().map(|file| unmarked(&named(file, look))));
     }
     Drawn { lines: lines.iter().map(|line| tidy(line)).collect(), choices: choices(reply, numbers) }
 }
 
 /// Draws one stage of something under way: its heading, and the first words under it.
-pub fn stage(reply: &Reply, numbers: &[u32], colours: bool) -> Drawn {
+pub fn stage(reply: &Reply, numbers: &[u32], look: &Look) -> Drawn {
     let first = reply.text.lines().next().unwrap_or_default();
     let line = match &reply.card {
-        Some(card) if first.is_empty() => heading(reply, &card.title, colours),
-        Some(card) => format!("{} – {}", heading(reply, &card.title, colours), unmarked(first)),
-        None => heading(reply, first, colours),
+        Some(card) if first.is_empty() => heading(reply, &card.title, look),
+        Some(card) => format!("{} – {}", heading(reply, &card.title, look), unmarked(first)),
+        None => heading(reply, first, look),
     };
     Drawn { lines: vec![tidy(&line)], choices: choices(reply, numbers) }
+}
+
+/// What is said at once of what was drawn, in lines of at most `room` bytes, and the lines that are left.
+pub fn page(drawn: &Drawn, before: &str, room: usize) -> (Vec<String>, Vec<String>) {
+    let first = drawn.lines.first().map(|line| format!("{before}{line}"));
+    let lines = first.iter().chain(drawn.lines.iter().skip(1));
+    let mut said: Vec<_> = lines.flat_map(|line| cut(line, room)).collect();
+    let rest = if said.len() > PAGE { said.split_off(PAGE - 1) } else { Vec::new() };
+    said.extend((!rest.is_empty()).then(|| more(&rest)));
+    said.extend(cut(&drawn.choices, room));
+    (said, rest)
+}
+
+/// Says that there is more.
+pub fn more(rest: &[String]) -> String {
+    format!("… {} more lines: !more", rest.len())
 }
 
 /// What tells one stage from another: its words without their figures, which change all the time.
@@ -64,7 +96,7 @@ const BOLD: (char, &str) = ('\u{E000}', "\u{02}");
 const COLOUR: (char, &str) = ('\u{E001}', "\u{03}");
 const PLAIN: (char, &str) = ('\u{E002}', "\u{0F}");
 
-fn heading(reply: &Reply, text: &str, colours: bool) -> String {
+fn heading(reply: &Reply, text: &str, look: &Look) -> String {
     let tone = reply.card.as_ref().map(|card| card.tone);
     let (sign, colour) = match (reply.state, reply.outcome, tone) {
         (State::Progress, ..) => ("…", "10"),
@@ -76,7 +108,7 @@ fn heading(reply: &Reply, text: &str, colours: bool) -> String {
         _ => ("•", "10"),
     };
     let text = unmarked(text);
-    match colours && reply.card.is_some() {
+    match look.colours && reply.card.is_some() {
         true => format!("{}{colour}{sign}{} {}{text}{}", COLOUR.0, PLAIN.0, BOLD.0, PLAIN.0),
         false => format!("{sign} {text}"),
     }
@@ -114,6 +146,40 @@ fn table(grid: &Grid) -> Vec<String> {
     let line =
         |row: &Vec<String>| row.iter().zip(&widths).map(cell).collect::<Vec<_>>().join(" | ").trim_end().to_owned();
     rows.iter().map(line).collect()
+}
+
+/// A file in words: what a picture shows, and where it is.
+fn named(file: &FileRef, look: &Look) -> String {
+    let FileRef { title, name, series } = file;
+    let line = sparkline(series).map(|line| format!("{title}: {line}"));
+    let link = look.console.as_deref().and_then(|console| {
+        let mut url = Url::parse(console).ok()?;
+        url.path_segments_mut().ok()?.clear().extend(["files", name]);
+        Some(url)
+    });
+    match (line, link) {
+        (Some(line), Some(url)) => format!("{line} {url}"),
+        (Some(line), None) => format!("{line}, on the console as {name}"),
+        (None, Some(url)) => format!("{title}: {url}"),
+        (None, None) => format!("{title} is on the console, as {name}."),
+    }
+}
+
+/// Figures as one line of columns, each the mean of its share, with the least and the most of all; none where there are none.
+fn sparkline(series: &[f64]) -> Option<String> {
+    let figures: Vec<f64> = series.iter().copied().filter(|figure| figure.is_finite()).collect();
+    let least = figures.iter().copied().reduce(f64::min)?;
+    let most = figures.iter().copied().reduce(f64::max)?;
+    let columns = figures.len().min(COLUMNS);
+    let column = |number: usize| {
+        let share = &figures[number * figures.len() / columns..(number + 1) * figures.len() / columns];
+        let mean = share.iter().sum::<f64>() / share.len() as f64;
+        let height = if most > least { (mean - least) / (most - least) * 7.0 } else { 0.0 };
+        ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'].get(height.round() as usize).copied().unwrap_or('█')
+    };
+    let line: String = (0..columns).map(column).collect();
+    let figure = |figure: f64| (figure * 100.0).round() / 100.0;
+    Some(format!("{line} ({} to {})", figure(least), figure(most)))
 }
 
 #[cfg(test)]

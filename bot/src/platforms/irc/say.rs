@@ -1,16 +1,11 @@
 //! How Deckhand says something on a network: drawn, cut, in pages, to whoever it is for.
 
 use super::link::Unsaid;
-use super::message::{cut, room, safe};
+use super::message::{room, safe};
 use super::render::{self, Drawn};
 use super::who::Seat;
-use super::{Irc, Spoken, away};
-use crate::platforms::PostError;
-use anyhow::anyhow;
+use super::{Irc, Spoken};
 use commands::reply::Reply;
-
-/// The most lines of an answer that are said at once; `!more` says the next.
-const PAGE: usize = 8;
 
 /// The most pages' rests that wait for a `!more`.
 const RESTS: usize = 100;
@@ -46,7 +41,7 @@ impl Irc {
         asker: &str,
     ) -> Result<(), Unsaid> {
         let numbers = self.numbers(reply).await.unwrap_or_default();
-        let drawn = render::whole(reply, &numbers, self.settings.colours);
+        let drawn = render::whole(reply, &numbers, &self.look);
         let calls: Vec<_> = reply.calls.iter().map(|person| self.nick_of(person)).collect();
         let calls = if calls.is_empty() { String::new() } else { format!("{}: ", calls.join(", ")) };
         let (said, rest) = self.page(command, target, &drawn, &format!("{before}{calls}"));
@@ -77,16 +72,9 @@ impl Irc {
 
     /// The lines of the first page as they fit through the wire, and those that are left.
     fn page(&self, command: &str, target: &str, drawn: &Drawn, before: &str) -> (Vec<String>, Vec<String>) {
-        let room = room(&self.link.nick(), command, target);
-        let mut lines: Vec<_> = drawn.lines.iter().map(|line| self.typed(line)).collect();
-        if let Some(first) = lines.first_mut() {
-            *first = format!("{before}{first}");
-        }
-        let mut said: Vec<_> = lines.iter().flat_map(|line| cut(line, room)).collect();
-        let rest = if said.len() > PAGE { said.split_off(PAGE - 1) } else { Vec::new() };
-        said.extend((!rest.is_empty()).then(|| format!("… {} more lines: !more", rest.len())));
-        said.extend(cut(&drawn.choices, room));
-        (said, rest)
+        let lines = drawn.lines.iter().map(|line| self.typed(line)).collect();
+        let typed = Drawn { lines, choices: drawn.choices.clone() };
+        render::page(&typed, before, room(&self.link.nick(), command, target))
     }
 
     /// Says the next page.
@@ -107,9 +95,9 @@ impl Irc {
         };
         // What was for them alone goes to them, whatever their nick is now.
         let target = if target.starts_with(['#', '&', '+', '!']) { target } else { seat.nick().unwrap_or_default() };
-        let rest = lines.split_off(lines.len().min(PAGE));
+        let rest = lines.split_off(lines.len().min(render::PAGE));
         if !rest.is_empty() {
-            lines.push(format!("… {} more lines: !more", rest.len()));
+            lines.push(render::more(&rest));
             self.known().rests.insert(key, (command, target.clone(), rest));
         }
         self.link.mention(command, &target, &lines);
@@ -122,16 +110,16 @@ impl Irc {
     }
 
     /// The nick of `id`, once the server has said that it is theirs; `guess` where they were not seen since.
-    pub(super) async fn find(&self, id: &str, guess: Option<&str>) -> Result<String, PostError> {
+    pub(super) async fn find(&self, id: &str, guess: Option<&str>) -> Result<String, Unsaid> {
         if !self.link.is_on() {
-            return Err(away());
+            return Err(Unsaid::Away);
         }
         let nick = self.known().nicks.get(id).cloned().or_else(|| guess.map(str::to_owned));
-        let nick = nick.ok_or_else(|| PostError::Refused(anyhow!("{id} is not there")))?;
+        let nick = nick.ok_or_else(|| Unsaid::Refused(format!("{id} is not there")))?;
         match self.crowd.is(&nick, id, &self.link).await {
             true => Ok(nick),
-            false if !self.link.is_on() => Err(away()),
-            false => Err(PostError::Refused(anyhow!("{nick} is not {id} any more"))),
+            false if !self.link.is_on() => Err(Unsaid::Away),
+            false => Err(Unsaid::Refused(format!("{nick} is not {id} any more"))),
         }
     }
 }

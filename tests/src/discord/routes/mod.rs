@@ -8,6 +8,7 @@ pub(super) mod messages;
 use super::body::File;
 use super::refusal::Refusal;
 use super::state::State;
+use crate::routes::route;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -32,21 +33,11 @@ pub enum Answer {
     Empty,
 }
 
-type Handler = fn(&mut State, &Call) -> Result<Answer, Refusal>;
+/// What answers a call.
+pub type Handler = fn(&mut State, &Call) -> Result<Answer, Refusal>;
 
-/// A route, by its method and the template of its path, as Discord's OpenAPI description names it.
-pub struct Route {
-    /// Its method.
-    pub method: &'static str,
-    /// The template of its path.
-    pub template: &'static str,
-    /// What answers it.
-    pub handler: Handler,
-}
-
-const fn route(method: &'static str, template: &'static str, handler: Handler) -> Route {
-    Route { method, template, handler }
-}
+/// A route of Discord's.
+pub type Route = crate::routes::Route<Handler>;
 
 const COMMANDS: &str = "/applications/{application_id}/commands";
 const COMMAND: &str = "/applications/{application_id}/commands/{command_id}";
@@ -59,7 +50,7 @@ const MESSAGES: &str = "/channels/{channel_id}/messages";
 const MESSAGE: &str = "/channels/{channel_id}/messages/{message_id}";
 
 /// Every route that the stand-in knows.
-static ROUTES: &[Route] = &[
+pub static ROUTES: &[Route] = &[
     route("GET", "/gateway", about::gateway),
     route("GET", "/gateway/bot", about::gateway_bot),
     route("GET", "/users/@me", about::me),
@@ -101,28 +92,6 @@ static ROUTES: &[Route] = &[
     route("POST", "/channels/{channel_id}/messages/{message_id}/threads", messages::thread_from),
     route("POST", "/channels/{channel_id}/threads", messages::thread),
 ];
-
-/// The route of a request, and the parameters in its path.
-pub fn find(method: &str, path: &str) -> Option<(&'static Route, HashMap<&'static str, String>)> {
-    let candidates = ROUTES.iter().filter(|route| route.method == method);
-    candidates.into_iter().find_map(|route| Some((route, parameters(route.template, path)?)))
-}
-
-fn parameters(template: &'static str, path: &str) -> Option<HashMap<&'static str, String>> {
-    let (wanted, given): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-    if wanted.len() != given.len() {
-        return None;
-    }
-    let mut found = HashMap::new();
-    for (wanted, given) in wanted.into_iter().zip(given) {
-        match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
-            Some(name) => _ = found.insert(name, given.to_owned()),
-            None if wanted == given => {}
-            None => return None,
-        }
-    }
-    Some(found)
-}
 
 impl Route {
     /// Its name, as in `GET /channels/{channel_id}`.

@@ -5,7 +5,7 @@ mod discord;
 use super::markdown::{escape, fit, units, unmarked, visible};
 use super::*;
 use bytes::Bytes;
-use commands::reply::{Button, FileRef, Form, Input, Look, Tone};
+use commands::reply::{Button, Form, Input, Look, Tone};
 use discord::{form_limits, limits, read, said};
 use std::collections::BTreeSet;
 use std::fs;
@@ -363,8 +363,7 @@ fn a_file_that_is_too_large_is_cut_where_it_began() {
 
 #[test]
 fn a_files_title_describes_it() {
-    let mut reply = Reply::say("Logs");
-    reply.files = vec![FileRef { title: "The log of b".to_owned(), name: "a/b.log".to_owned() }];
+    let reply = Reply::say("Logs").file("The log of b", "a/b.log");
     let uploads = vec![upload("b.log", "x"), upload("c.log", "y"), upload("The log of b.txt", "z")];
     let shown = message(&reply, uploads, &people());
     limits(&shown);

@@ -3,6 +3,7 @@
 use super::super::message::{LONGEST, Message, same};
 use super::super::pace::Bucket;
 use super::super::settings::Sasl;
+use super::delivery::{Delivery, ECHO};
 use super::{Event, Job, Link, Unsaid};
 use crate::platforms::irc::dial::Stream;
 use base64::Engine;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -37,14 +38,6 @@ const MOST: u64 = 16 * 1024;
 /// What is asked of a server that can do more than RFC 1459.
 const WANTED: [&str; 3] = ["account-tag", "account-notify", "sasl"];
 
-/// A message that was sent, and is not known to be read.
-struct Waiting {
-    target: String,
-    token: String,
-    refused: Option<String>,
-    done: oneshot::Sender<Result<(), Unsaid>>,
-}
-
 /// A channel that is to be joined.
 struct Channel {
     name: String,
@@ -66,13 +59,12 @@ struct Session<'a> {
     jobs: mpsc::UnboundedReceiver<Job>,
     sender: mpsc::UnboundedSender<Job>,
     queue: VecDeque<Job>,
-    waiting: VecDeque<Waiting>,
+    delivery: Delivery,
     channels: Vec<Channel>,
     on: bool,
     nick: String,
     offered: Vec<String>,
     next_nick: Instant,
-    tokens: u64,
     heard: Instant,
     asked: bool,
 }
@@ -104,13 +96,12 @@ impl Link {
             jobs,
             sender,
             queue: VecDeque::new(),
-            waiting: VecDeque::new(),
+            delivery: Delivery::default(),
             channels: self.settings.channels.iter().map(channel).collect(),
             on: false,
             nick: self.settings.nick.clone(),
             offered: Vec::new(),
             next_nick: Instant::now() + NICK_EVERY,
-            tokens: 0,
             heard: Instant::now(),
             asked: false,
         };
@@ -162,19 +153,19 @@ impl Session<'_> {
         while let Ok(job) = self.jobs.try_recv() {
             self.queue.push_back(job);
         }
-        // Whoever waited may have been killed.
-        for waiting in self.waiting.drain(..) {
-            let _ = waiting.done.send(Err(waiting.refused.map_or(Unsaid::Lost, Unsaid::Refused)));
-        }
+        self.delivery.end();
         for job in self.queue.drain(..) {
-            if let Job::Say { begun, done, .. } = job {
-                let _ = done.send(Err(if begun { Unsaid::Lost } else { Unsaid::Away }));
+            if let Job::Say { done, .. } = job {
+                // Whoever waited may have been killed.
+                let _ = done.send(Err(Unsaid::Away));
             }
         }
     }
 
     async fn put(&mut self, line: &str) -> Result<(), String> {
-        let mut end = line.len().min(LONGEST);
+        // Tags have room of their own.
+        let tags = if line.starts_with('@') { line.find(' ').map_or(0, |end| end + 1) } else { 0 };
+        let mut end = line.len().min(tags + LONGEST);
         while !line.is_char_boundary(end) {
             end -= 1;
         }
@@ -188,23 +179,21 @@ impl Session<'_> {
     async fn send_next(&mut self) -> Result<(), String> {
         let Some(job) = self.queue.pop_front() else { return Ok(()) };
         self.bucket.take();
-        match job {
-            Job::Line(line) => self.put(&line).await,
-            Job::Say { target, mut lines, done, .. } => {
-                if !lines.is_empty() {
-                    let line = lines.remove(0);
-                    self.put(&line).await?;
-                }
-                if !lines.is_empty() {
-                    self.queue.push_front(Job::Say { target, lines, begun: true, done });
-                    return Ok(());
-                }
-                self.tokens += 1;
-                let token = format!("read-{}", self.tokens);
-                self.waiting.push_back(Waiting { target, token: token.clone(), refused: None, done });
-                self.put(&format!("PING {token}")).await
-            }
+        let (number, mut lines) = match job {
+            Job::Line(line) => return self.put(&line).await,
+            Job::Say { target, lines, done } => (self.delivery.begin(target, done), lines),
+            Job::Rest { number, lines } => (number, lines),
+        };
+        if let Some(line) = lines.pop_front() {
+            let line = self.delivery.line(number, &line);
+            self.put(&line).await?;
         }
+        if !lines.is_empty() {
+            self.queue.push_front(Job::Rest { number, lines });
+            return Ok(());
+        }
+        let question = self.delivery.question(number);
+        self.put(&question).await
     }
 
     async fn greet(&mut self) -> Result<(), String> {
@@ -218,7 +207,6 @@ impl Session<'_> {
         let Some(message) = Message::read(line) else { return Ok(()) };
         match &*message.command {
             "PING" => self.put(&format!("PONG :{}", message.param(0))).await?,
-            "PONG" => self.was_read(message.params.last().map_or("", String::as_str)),
             "ERROR" => return Err(format!("the server ends it: {}", message.param(0))),
             "CAP" => self.capabilities(&message).await?,
             "AUTHENTICATE" => self.authenticate().await?,
@@ -236,7 +224,7 @@ impl Session<'_> {
             "403" | "405" | "471" | "473" | "474" | "475" | "476" | "477" | "489" => self.kept_out(&message),
             _ => {}
         }
-        self.refused(&message);
+        self.delivery.hear(&message);
         if self.on {
             // Who listens ends with the bot.
             let _ = self.events.send(Event::Heard(message));
@@ -257,8 +245,11 @@ impl Session<'_> {
                 if sasl && !self.offered.iter().any(|cap| cap == "sasl") {
                     return Err("the server knows no SASL: take out `sasl`".to_owned());
                 }
-                let wanted = WANTED.into_iter().filter(|cap| *cap != "sasl" || sasl);
-                let wanted: Vec<_> = wanted.filter(|cap| self.offered.iter().any(|it| it == cap)).collect();
+                let has = |cap: &&str| self.offered.iter().any(|it| it == cap);
+                let wanted = WANTED.into_iter().filter(|cap| *cap != "sasl" || sasl).filter(has);
+                // One of these alone is of no use.
+                let echo = ECHO.iter().all(has).then_some(ECHO);
+                let wanted: Vec<_> = wanted.chain(echo.into_iter().flatten()).collect();
                 match wanted.is_empty() {
                     true => self.put("CAP END").await,
                     false => self.put(&format!("CAP REQ :{}", wanted.join(" "))).await,
@@ -267,6 +258,7 @@ impl Session<'_> {
             "ACK" => {
                 let given: Vec<_> = message.params.last().map_or("", String::as_str).split(' ').collect();
                 self.link.state().tags = given.contains(&"account-tag");
+                self.delivery.echoes = ECHO.iter().all(|cap| given.contains(cap));
                 match (&self.link.settings.sasl, given.contains(&"sasl")) {
                     (Some(Sasl::Plain { .. }), true) => self.put("AUTHENTICATE PLAIN").await,
                     (Some(Sasl::External), true) => self.put("AUTHENTICATE EXTERNAL").await,
@@ -276,9 +268,9 @@ impl Session<'_> {
             "NAK" if self.link.settings.sasl.is_some() => Err("the server refuses SASL".to_owned()),
             "NAK" => self.put("CAP END").await,
             "DEL" => {
-                if message.params.last().is_some_and(|list| list.split(' ').any(|cap| cap == "account-tag")) {
-                    self.link.state().tags = false;
-                }
+                let lost: Vec<_> = message.params.last().map_or("", String::as_str).split(' ').collect();
+                self.link.state().tags &= !lost.contains(&"account-tag");
+                self.delivery.echoes &= !ECHO.iter().any(|cap| lost.contains(cap));
                 Ok(())
             }
             _ => Ok(()),
@@ -367,35 +359,6 @@ impl Session<'_> {
         channel.next = Some(Instant::now() + channel.pause);
         channel.pause = (channel.pause * 2).min(LATEST_REJOIN);
         self.link.health.channel(name, Some(why));
-    }
-
-    /// The server has read everything up to here.
-    fn was_read(&mut self, token: &str) {
-        if !self.waiting.iter().any(|waiting| waiting.token == token) {
-            return;
-        }
-        while let Some(waiting) = self.waiting.pop_front() {
-            let last = waiting.token == token;
-            // Whoever waited may have been killed.
-            let _ = waiting.done.send(waiting.refused.map_or(Ok(()), |why| Err(Unsaid::Refused(why))));
-            if last {
-                return;
-            }
-        }
-    }
-
-    /// An error about a message that is not known to be read: it was not taken.
-    fn refused(&mut self, message: &Message) {
-        let is_refusal = matches!(
-            &*message.command,
-            "401" | "403" | "404" | "405" | "411" | "412" | "415" | "442" | "477" | "489" | "531" | "716"
-        );
-        if is_refusal
-            && let Some(waiting) = self.waiting.iter_mut().find(|waiting| same(&waiting.target, message.param(1)))
-        {
-            let why = message.params.last().map_or("", String::as_str);
-            waiting.refused = Some(format!("{why} ({})", message.command));
-        }
     }
 
     /// What waits for its time: silence, the greeting, our nick, channels.
