@@ -21,7 +21,9 @@ const HOST: &str = "a-host-name-that-is-as-long-as-a-host-name-can-be-on-irc.exa
 pub(super) async fn serve(network: Network, stream: DuplexStream, mut orders: mpsc::UnboundedReceiver<Order>) {
     let (read, mut write) = tokio::io::split(stream);
     let (sender, mut lines) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    // It ends with this connection, so that the link breaks at once.
+    let mut reader = tokio::task::JoinSet::new();
+    reader.spawn(async move {
         let mut read = BufReader::new(read);
         let mut line = Vec::new();
         while read.read_until(b'\n', &mut line).await.is_ok_and(|count| count > 0) {
