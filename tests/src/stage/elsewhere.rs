@@ -16,7 +16,6 @@ use bot::platforms::discord::rest::Rest;
 use bot::platforms::discord::{self as platform, settings};
 use bytes::Bytes;
 use commands::clock::Clock;
-use commands::ledger;
 use commands::parse;
 use commands::ports::{Files, Wire};
 use commands::store::{Read, Store};

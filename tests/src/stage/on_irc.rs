@@ -10,13 +10,12 @@ use bot::gate::Bot;
 use bot::platforms::irc::{Irc, settings};
 use bot::platforms::{Platform, Probe};
 use commands::clock::Clock;
-use commands::ledger;
 use commands::parse;
 use commands::store::{Read, Store};
 use config::{Config, Problems};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
