@@ -14,6 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// The fact that names the [`crate::cx::Saying`] that an act was begun by.
 const SAID_ONCE: &str = "said once";
 
+/// The fact that names the records on which the right to an act rests, and their versions: whoever goes on with it after a
+/// restart rests on them as well.
+pub const RESTS_ON: &str = "rests on";
+
 /// Where it is kept when each saying has begun its act.
 const SAID: &str = "said/";
 
@@ -235,8 +239,12 @@ impl Cx {
         if !approved_by.is_empty() {
             doing.facts.insert(APPROVED_BY.to_owned(), approved_by.into());
         }
+        let fences = self.fences();
+        if !fences.is_empty() {
+            doing.facts.insert(RESTS_ON.to_owned(), serde_json::json!(fences));
+        }
         world.redact(&mut doing);
-        batch.expect.extend(self.fences());
+        batch.expect.extend(fences.iter().cloned());
         let once = self.saying().map(|once| {
             doing.facts.insert(SAID_ONCE.to_owned(), once.into());
             said_key(once)
@@ -248,7 +256,7 @@ impl Cx {
         let mut commit = match world.store.commit(batch).await {
             Ok(commit) => commit,
             Err(CommitError::Conflict { key, .. }) if once.as_ref() == Some(&key) => return Err(said_before()),
-            Err(CommitError::Conflict { key, .. }) if self.fences().iter().all(|(fence, _)| *fence != key) => {
+            Err(CommitError::Conflict { key, .. }) if fences.iter().all(|(fence, _)| *fence != key) => {
                 return Err(spent());
             }
             Err(CommitError::Conflict { .. }) => return Err(lost()),
@@ -257,22 +265,28 @@ impl Cx {
             }
         };
         let entry = commit.entries.pop().context("the store wrote no entry")?;
-        self.end(entry, change).await
+        self.end(entry, fences, change).await
     }
 
-    /// Goes on with an act that an earlier run of Deckhand left as *doing*.
+    /// Goes on with an act that an earlier run of Deckhand left as *doing*, on the same terms: see [`Permit::step`].
     ///
     /// # Errors
     /// As [`Cx::act`].
     pub async fn resume<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
-        self.end(doing, change).await
+        let fences = doing.draft.facts.get(RESTS_ON).cloned().unwrap_or_default();
+        self.end(doing, serde_json::from_value(fences).unwrap_or_default(), change).await
     }
 
-    async fn end<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+    async fn end<T>(
+        &self,
+        doing: Entry,
+        fences: Vec<(String, u64)>,
+        change: impl AsyncFnOnce(&Permit) -> Result<T>,
+    ) -> Result<T> {
         let world = self.world();
         let permit = Permit(Arc::new(Inner {
             staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
-            fences: self.fences(),
+            fences,
             world: world.clone(),
             entry: doing,
         }));
