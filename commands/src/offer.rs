@@ -35,6 +35,14 @@ pub trait Offers: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Where it holds changes back until somebody says how things stand.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn held(&self, _ports: &Ports) -> anyhow::Result<Vec<Held>> {
+        Ok(Vec::new())
+    }
+
     /// What was measured of it within a span of time, a value for each measure that was taken at all.
     ///
     /// # Errors
@@ -59,6 +67,19 @@ pub struct Live {
     pub since: DateTime<Utc>,
     /// The act that made it so.
     pub act: u64,
+}
+
+/// A service in an environment where changes are held back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why, and what is to be said: safe to show.
+    pub says: String,
 }
 
 /// One measure of a service over a span of time.
@@ -147,6 +168,18 @@ impl Offered {
             notes.extend(offers.notes(ports, service, environment).await?);
         }
         Ok(notes)
+    }
+
+    /// Where changes are held back.
+    ///
+    /// # Errors
+    /// As [`Offers::held`].
+    pub async fn held(&self, ports: &Ports) -> anyhow::Result<Vec<Held>> {
+        let mut held = Vec::new();
+        for offers in self.all() {
+            held.extend(offers.held(ports).await?);
+        }
+        Ok(held)
     }
 
     /// Everything that was measured of it.

@@ -96,18 +96,26 @@ pub trait Plugin: Send + Sync {
     /// # Errors
     /// As [`Plugin::run`].
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
-        let text = format!(
-            "Deckhand was stopped in the middle of #{} ({} {}). Nothing of it was kept.",
-            doing.seq, doing.draft.verb, doing.draft.object
-        );
-        let note = text.clone();
-        cx.resume(doing, async move |permit| {
-            permit.failed(note);
-            Ok(())
-        })
-        .await?;
-        Ok(Reply::say(text))
+        nothing_kept(cx, doing).await
     }
+}
+
+/// Settles an act that changes nothing but what is committed with its end: nothing of it was kept.
+///
+/// # Errors
+/// When the ledger can not be written.
+pub async fn nothing_kept(cx: &Cx, doing: Entry) -> Result<Reply> {
+    let text = format!(
+        "Deckhand was stopped in the middle of #{} ({} {}). Nothing of it was kept.",
+        doing.seq, doing.draft.verb, doing.draft.object
+    );
+    let note = text.clone();
+    cx.resume(doing, async move |permit| {
+        permit.failed(note);
+        Ok(())
+    })
+    .await?;
+    Ok(Reply::say(text))
 }
 
 /// A line that the config makes a plugin say, with samples where a call fills something in.

@@ -231,7 +231,7 @@ impl Plugin for Builtin {
             "changes" => audit::changes(cx).await,
             "grant" => grant::grant(&bot, cx).await,
             "revoke" => grant::revoke(&bot, cx).await,
-            "queue list" => queue::list(&bot, cx),
+            "queue list" => queue::list(&bot, cx).await,
             LEAVE => queue::leave(&bot, cx),
             ENROLL => enroll::enroll(&bot, cx).await,
             DECLINE => decline(&bot, cx).await,

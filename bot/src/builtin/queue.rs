@@ -2,6 +2,7 @@
 
 use crate::gate::{Bot, queue};
 use commands::cx::{Cx, InLine};
+use commands::offer::Held;
 use commands::reply::{Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -20,7 +21,7 @@ struct LeaveArgs {
     number: Option<u64>,
 }
 
-pub(super) fn list(bot: &Bot, cx: &Cx) -> Result<Reply> {
+pub(super) async fn list(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let ListArgs { service, env } = cx.args()?;
     let wanted = |(its_service, its_env): &(String, String)| {
         service.as_ref().is_none_or(|only| only == its_service) && env.as_ref().is_none_or(|only| only == its_env)
@@ -36,6 +37,12 @@ pub(super) fn list(bot: &Bot, cx: &Cx) -> Result<Reply> {
                 text::code(&line),
                 since,
             ]);
+        }
+    }
+    for Held { service, environment, since, says } in cx.ports().offered.held(cx.ports()).await? {
+        if wanted(&(service.clone(), environment.clone())) {
+            let since = text::ago(since, cx.now());
+            rows.push([format!("{service} / {environment}"), "held".to_owned(), "–".to_owned(), says, since]);
         }
     }
     if rows.is_empty() {

@@ -2,11 +2,11 @@
 
 use super::driver::{Begun, End, Found, Handle, Run};
 use super::plan::Plan;
-use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, name};
+use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
-use super::{Deployer, health, over, show};
+use super::{Deployer, doubt, health, over, show};
 use crate::program::{self, Board, Cancel, Shown};
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -27,6 +27,8 @@ const LEFT: &str = "this deploy is at a step that the next start goes on from";
 enum Trouble {
     /// Something is not well: a sentence without a full stop.
     Sick(String),
+    /// Nobody knows how it stands: a sentence without a full stop.
+    Unknown(String),
     /// Somebody took over the lock.
     Lost,
     /// Deckhand has to stop.
@@ -86,6 +88,10 @@ impl Deployer {
             match course.walk(std::mem::take(&mut resumed)).await? {
                 Ok(()) => return course.good(),
                 Err(Trouble::Left) => return Ok(Outcome::Left(LEFT)),
+                Err(Trouble::Unknown(why)) => {
+                    let why = if cancel.token.is_cancelled() { cancel.why(Some(why)) } else { why };
+                    return course.unknown(why);
+                }
                 Err(Trouble::Lost) => {
                     let why = "Somebody took over the lock meanwhile, and it was left as it is. Look at once";
                     return course.bad(why.to_owned(), true);
@@ -103,6 +109,10 @@ impl Deployer {
         let (after, doubt) = match course.walk(resumed).await? {
             Ok(()) => course.after_way_back(),
             Err(Trouble::Left) => return Ok(Outcome::Left(LEFT)),
+            Err(Trouble::Unknown(met)) => {
+                let why = course.deploy.back.clone().unwrap_or_default();
+                return course.unknown(format!("{why}. The way back: {met}"));
+            }
             Err(Trouble::Lost) => {
                 ("Somebody took over the lock, so the way back was not finished. Look at once".into(), true)
             }
@@ -121,7 +131,9 @@ impl Course<'_> {
             match self.take(&step, std::mem::take(&mut resumed)).await? {
                 Ok(()) => {}
                 // It was ended because Deckhand stops: the next start finds out how it stands.
-                Err(Trouble::Sick(_)) if self.cx.stopping().is_cancelled() => return Ok(Err(Trouble::Left)),
+                Err(Trouble::Sick(_) | Trouble::Unknown(_)) if self.cx.stopping().is_cancelled() => {
+                    return Ok(Err(Trouble::Left));
+                }
                 Err(trouble) => return Ok(Err(trouble)),
             }
             self.took.push(began.elapsed());
@@ -137,9 +149,9 @@ impl Course<'_> {
         if self.cancel.is_cancelled() {
             return Ok(Err(Trouble::Sick("It was cancelled".to_owned())));
         }
-        match self.permit.step().await {
-            Err(Stop::Refused(_)) => return Ok(Err(Trouble::Lost)),
-            other => other?,
+        // What an earlier start has begun is waited for all the same.
+        if !resumed && self.lost().await? {
+            return Ok(Err(Trouble::Lost));
         }
         match step {
             Step::Ship(place) => self.ship(place, resumed).await,
@@ -147,6 +159,14 @@ impl Course<'_> {
             Step::CheckAll => Ok(self.check_all().await),
             Step::Weigh(colour, weight) => self.weigh(colour, *weight, resumed).await,
             Step::Hold(place, time) => Ok(self.hold(place, *time).await),
+        }
+    }
+
+    /// Whether somebody has taken over the lock that all this rests on.
+    async fn lost(&self) -> Result<bool> {
+        match self.permit.step().await {
+            Err(Stop::Refused(_)) => Ok(true),
+            other => other.map(|()| false),
         }
     }
 
@@ -164,6 +184,7 @@ impl Course<'_> {
         work.colour = place.colour.as_deref();
         let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let driver = &plan.service.driver;
+        let tells = plan.service.health.as_ref().is_some_and(Health::tells_releases);
         let end = if resumed {
             let noted = if let Progress::Running(handle) = &self.deploy.state { Some(handle) } else { None };
             match driver.find(&run, noted).await {
@@ -194,8 +215,8 @@ impl Course<'_> {
             None => Err(Trouble::Left),
             Some(End::Good) => Ok(()),
             // Then it is the check that tells.
-            Some(End::Unknown { .. }) if resumed && plan.service.health.is_some() => Ok(()),
-            Some(End::Unknown { says, settle }) => Err(Trouble::Sick(unknown(says, settle))),
+            Some(End::Unknown { settle: None, .. }) if resumed && tells => Ok(()),
+            Some(End::Unknown { says, settle }) => Err(Trouble::Unknown(unknown(says, settle))),
             Some(End::Failed(why)) => Err(Trouble::Sick(why)),
             Some(End::Cancelled { left_behind }) => {
                 self.left_behind = left_behind;
@@ -266,6 +287,9 @@ impl Course<'_> {
                 () = self.cancel.cancelled() => processes.end(self.permit, &group, work.grace).await,
                 () = self.cx.stopping().cancelled() => return Ok(Err(Trouble::Left)),
             }
+        }
+        if resumed && self.lost().await? {
+            return Ok(Err(Trouble::Lost));
         }
         self.cx.progress(self.draw(None, &Shown::default()));
         work.hosts.clear();
@@ -367,9 +391,20 @@ impl Course<'_> {
         self.end(Outcome::Good)
     }
 
+    /// Stops where it is: whatever is shipped now would come between what may still go on.
+    fn unknown(mut self, why: String) -> Result<Outcome> {
+        let Plan { service, target, before, .. } = self.plan;
+        let hosts = service.hosts(&target.environment);
+        let came =
+            if self.deploy.back.is_none() && !hosts.is_empty() { self.where_it_came(hosts) } else { String::new() };
+        let says = [why, came].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
+        doubt::hold(self.permit, target, &mut self.deploy, before.0.as_ref(), says, self.cx.now())?;
+        self.end(Outcome::Unknown)
+    }
+
     fn bad(mut self, why: String, doubt: bool) -> Result<Outcome> {
         if let (true, Some(before)) = (doubt, &self.plan.before.0) {
-            LIVE.put(self.permit, &self.plan.target, &Live { doubt: Some(self.permit.act()), ..before.clone() })?;
+            LIVE.put(self.permit, &self.plan.target, &before.in_doubt(self.permit.act()))?;
         }
         self.deploy.state = Progress::Bad { at: self.cx.now(), why: why.clone() };
         self.permit.failed(&why);

@@ -3,6 +3,7 @@
 mod back;
 mod cancel;
 mod course;
+mod doubt;
 mod driver;
 mod health;
 mod look;
@@ -29,7 +30,7 @@ use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
 use commands::offer::Offers;
 use commands::parse::Invocation;
-use commands::plugin::{Guarded, Plugin};
+use commands::plugin::{Guarded, Plugin, nothing_kept};
 use commands::reply::Reply;
 use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
@@ -128,6 +129,23 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["deploy cancel hello staging"],
         },
         CommandSpec {
+            name: "deploy settle",
+            about: "Say what is live, where nobody knows how the last deploy ended",
+            args: &[
+                SERVICE,
+                ENVIRONMENT,
+                ArgSpec::required("live", Kind::Ref, "What is live: a release, or `nothing`; `unknown` takes it back"),
+                BECAUSE,
+            ],
+            need: Need::Rule,
+            effect: Effect::Changes,
+            urgent: true,
+            examples: &[
+                "deploy settle hello staging v2",
+                "deploy settle service:hello env:staging live:v1 because:\"the run was deleted\"",
+            ],
+        },
+        CommandSpec {
             name: "deploy status",
             about: "Show what is live where, and what is under way",
             args: &[
@@ -211,6 +229,12 @@ pub static SPEC: PluginSpec = PluginSpec {
 /// The commands that ship something new, as it is when their turn comes.
 const FORWARD: [&str; 2] = ["deploy ship", "deploy promote"];
 
+/// The commands that ship at all: none does where nobody knows how the last one ended.
+const SHIPS: [&str; 4] = ["deploy ship", "deploy promote", "deploy retry", "deploy rollback"];
+
+/// The verbs of their acts.
+const SHIPPING: [&str; 2] = ["deploy.ship", plan::BACK];
+
 /// The plugin at work.
 pub(crate) struct Deployer {
     settings: Settings,
@@ -253,6 +277,7 @@ impl Plugin for Deployer {
             "deploy diff" => self.diff(cx).await,
             "deploy rollback" => self.rollback(cx).await,
             "deploy cancel" => self.cancel(cx).await,
+            "deploy settle" => self.settle(cx).await,
             "deploy status" => self.status(cx).await,
             "deploy live" => self.live(cx).await,
             "deploy verdict" | "deploy keep" => {
@@ -274,6 +299,7 @@ impl Plugin for Deployer {
         match arg.name {
             "ref" => self.refs(&target.service, ports).await.unwrap_or_default(),
             "against" => self.comparable(&target, ports).await.unwrap_or_default(),
+            "live" => doubt::choices(&target, ports).await.unwrap_or_default(),
             "to" => back::releases(&target, ports).await.unwrap_or_default(),
             "number" => history::numbers(&target, ports).await.unwrap_or_default(),
             _ => Vec::new(),
@@ -286,6 +312,15 @@ impl Plugin for Deployer {
             return Ok(Guarded::Allow);
         };
         let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        if let Some(held) = doubt::held(cx.store(), &target).await? {
+            let deploy = held.value.deploy;
+            return Ok(match SHIPS.contains(&invocation.command.name) {
+                true => Guarded::Deny(Box::new(doubt::stopped(cx, &target, &held))),
+                false => {
+                    Guarded::Warn(format!("nobody knows how deploy #{deploy} of `{service}` in `{environment}` ended."))
+                }
+            });
+        }
         let (live, _) = records::live(cx.store(), &target).await?;
         Ok(match live.and_then(|live| live.doubt) {
             Some(number) => {
@@ -301,7 +336,7 @@ impl Plugin for Deployer {
     }
 
     async fn watch(&self, cx: &Cx) {
-        self.keep_verdicts(cx).await;
+        tokio::join!(self.keep_verdicts(cx), self.keep_doubts(cx));
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -318,7 +353,10 @@ impl Plugin for Deployer {
     }
 
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
-        self.settle(cx, doing).await
+        match SHIPPING.contains(&&*doing.draft.verb) {
+            true => self.find_again(cx, doing).await,
+            false => nothing_kept(cx, doing).await,
+        }
     }
 }
 

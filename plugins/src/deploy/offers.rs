@@ -1,12 +1,14 @@
 //! What deploys offer to other plugins: what is live where, and which commit a ref is.
 
 use super::Deployer;
+use super::doubt;
 use super::records::{self, Target};
 use super::source::git;
 use async_trait::async_trait;
 use commands::cx::Ports;
-use commands::offer::{Live, Offers};
+use commands::offer::{Held, Live, Offers};
 use commands::stop::Result;
+use commands::table::Versioned;
 
 #[async_trait]
 impl Offers for Deployer {
@@ -24,8 +26,25 @@ impl Offers for Deployer {
 
     async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
         let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        if let Some(held) = doubt::held(&*ports.store, &target).await? {
+            let says = format!("Nobody knows how deploy #{} ended. {}", held.value.deploy, held.value.next(&target));
+            return Ok(vec![says]);
+        }
         let (live, _) = records::live(&*ports.store, &target).await?;
         let doubt = live.and_then(|live| live.doubt);
         Ok(doubt.map(|number| format!("Nobody knows how deploy #{number} ended.")).into_iter().collect())
+    }
+
+    async fn held(&self, ports: &Ports) -> anyhow::Result<Vec<Held>> {
+        let doubts = doubt::DOUBTS.scan(&*ports.store, "", usize::MAX).await?.into_iter();
+        let held = |(name, doubt): (String, Versioned<doubt::Doubt>)| {
+            let (service, environment) = name.split_once('/')?;
+            let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+            let doubt = doubt.value;
+            let says = format!("nobody knows how #{} ended: {}", doubt.deploy, doubt.lines(&target));
+            let Target { service, environment } = target;
+            doubt.settled.is_none().then_some(Held { service, environment, since: doubt.since, says })
+        };
+        Ok(doubts.filter_map(held).collect())
     }
 }

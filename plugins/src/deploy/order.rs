@@ -2,6 +2,7 @@
 
 use super::Deployer;
 use super::back::LOOKED_BACK;
+use super::doubt::held;
 use super::plan::{BACK, Plan, Way};
 use super::records::{Deploy, Progress, Release, Target, act, history, live};
 use super::settings::Service;
@@ -38,6 +39,9 @@ async fn not_proven(cx: &Cx, target: &Target, release: &Release) -> Result<Optio
         Progress::Good { .. } => {}
         Progress::Running(_) => {
             return Ok(Some(format!("{release} is still under way, with #{number}, in `{environment}`")));
+        }
+        Progress::Unknown { .. } => {
+            return Ok(Some(format!("Nobody knows how {release} came out, with #{number}, in `{environment}`")));
         }
         Progress::Bad { .. } => {
             return Ok(Some(format!("{release} was not well the last time, with #{number}, in `{environment}`")));
@@ -92,6 +96,13 @@ impl Deployer {
                 "Nothing is live of `{name}` in `{first}`, so there is nothing to promote. `/deploy ship` puts something there."
             )));
         };
+        if let Some(held) = held(cx.store(), &earlier).await? {
+            return Err(Stop::refuse(format!(
+                "Nobody knows how deploy #{} of `{name}` in `{first}` ended, so nothing was promoted. {}",
+                held.value.deploy,
+                held.value.next(&earlier)
+            )));
+        }
         if let Some(number) = found.doubt {
             return Err(Stop::refuse(format!(
                 "Nobody knows how deploy #{number} of `{name}` in `{first}` ended, so nothing was promoted. Ship or roll back there first."

@@ -1,8 +1,9 @@
 //! What a deploy goes back over: commits that are live, are not in what is shipped, and change what can not go back.
 
 use super::Deployer;
+use super::back::LOOKED_BACK;
 use super::plan::Plan;
-use super::records::{DEPLOYS, name};
+use super::records::history;
 use super::settings::Service;
 use super::source::commits;
 use commands::act::Act;
@@ -21,9 +22,10 @@ impl Deployer {
         let Some(live) = &plan.before.0 else { return Ok(act) };
         let mut from = vec![live.release.commit.clone()];
         // What is in doubt may be live, or have done its work halfway.
-        if let Some(number) = live.doubt {
-            let doubtful = DEPLOYS.get(cx.store(), name(&plan.target, number)).await?;
-            from.extend(doubtful.map(|deploy| deploy.value.release.commit));
+        if let Some(first) = live.doubt {
+            let tried = history(cx.store(), &plan.target, LOOKED_BACK).await?;
+            from.extend(tried.into_iter().filter(|deploy| deploy.number >= first).map(|deploy| deploy.release.commit));
+            from.dedup();
         }
         for from in from {
             if let Some(Over { files, says }) = over(cx, plan.service, &plan.release.commit, &from).await

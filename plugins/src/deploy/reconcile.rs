@@ -1,24 +1,36 @@
 //! What becomes of a deploy that Deckhand was stopped in the middle of: it is looked at, told, and never run again.
 
 use super::Deployer;
+use super::doubt::Doubt;
 use super::driver::{End, Found, Run};
 use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
-use super::settings::Service;
+use super::settings::{Health, Service};
 use super::ship::Outcome;
-use super::{health, plan, ship};
+use super::{doubt, health, plan, ship, show};
 use crate::program::Board;
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ledger::Entry;
 use commands::reply::{Reply, Tone};
 use commands::stop::{Result, Stop};
+use commands::table::Versioned;
 
 const INTERRUPTED: &str = "Deckhand was stopped in the middle of this deploy, and has not run it again.";
 
+/// How a deploy that was cut off came out.
+enum Met {
+    /// Its release is live and well.
+    Well,
+    /// It is not: a sentence or two.
+    Bad(String),
+    /// Nobody can tell: what is known, without the last full stop.
+    Unknown(String),
+}
+
 impl Deployer {
     /// Waits for the program if it is still there, asks the health check what is live, and ends the act with the truth.
-    pub(super) async fn settle(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
+    pub(super) async fn find_again(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         let draft = &doing.draft;
         let target = Target {
             service: draft.service.clone().unwrap_or_default(),
@@ -26,7 +38,14 @@ impl Deployer {
         };
         let noted = DEPLOYS.get(cx.store(), name(&target, doing.seq)).await?;
         let deploy = noted.map_or_else(|| begun(&target, &doing), |noted| noted.value);
-        cx.resume(doing, async |permit| self.settle_run(cx, permit, &target, deploy).await).await
+        let number = deploy.number;
+        let reply = cx.resume(doing, async |permit| self.settle_run(cx, permit, &target, deploy).await).await?;
+        let held = doubt::held(cx.store(), &target).await?.filter(|held| held.value.deploy == number);
+        let told = |mut reply: Reply, held: &Versioned<Doubt>| {
+            reply.text = format!("{} {}. {}", reply.text, held.value.says, held.value.next(&target));
+            doubt::buttons(reply, &target, held)
+        };
+        Ok(held.iter().fold(reply, told))
     }
 
     async fn settle_run(&self, cx: &Cx, permit: &Permit, target: &Target, mut deploy: Deploy) -> Result<Reply> {
@@ -46,7 +65,7 @@ impl Deployer {
         let before = live(cx.store(), target).await?;
         let at = cx.now();
         let reply = match found {
-            Ok(()) => {
+            Met::Well => {
                 deploy.state = Progress::Good { at };
                 ship::make_live(permit, target, &deploy.release, &before, at, None)?;
                 let (noted, says) = match service.and_then(|service| service.health.as_ref()) {
@@ -57,7 +76,11 @@ impl Deployer {
                 let says = format!("{INTERRUPTED} {says} {} is live and well.", deploy.release);
                 told(Tone::Good, target, number, says)
             }
-            Err(met) => {
+            Met::Unknown(says) => {
+                doubt::hold(permit, target, &mut deploy, before.0.as_ref(), says, at)?;
+                not_known(target, &deploy.release, number, INTERRUPTED)
+            }
+            Met::Bad(met) => {
                 let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), service).await;
                 let Target { service, environment } = target;
                 let mut next =
@@ -66,7 +89,7 @@ impl Deployer {
                     let release = &live.release;
                     next +=
                         &format!(", `/deploy ship {service} {environment} {}` puts {release} back", release.reference);
-                    LIVE.put(permit, target, &Live { doubt: Some(number), ..live })?;
+                    LIVE.put(permit, target, &live.in_doubt(number))?;
                 }
                 let why = format!("{met} {now}");
                 deploy.state = Progress::Bad { at, why: why.clone() };
@@ -93,14 +116,18 @@ impl Deployer {
         let (step, all) = (deploy.at + 1, deploy.steps.len());
         let says =
             format!("Deckhand was restarted in the middle of this deploy, and goes on from step {step} of {all}.");
-        cx.progress(told(Tone::Working, target, number, says));
+        let reply = told(Tone::Working, target, number, says);
+        // What leads back is not cancelled.
+        cx.progress(if deploy.back.is_some() { reply } else { reply.button(show::cancel(target, number)) });
         let before = live(cx.store(), target).await?;
         let (release, why) = (deploy.release.clone(), permit.entry().draft.why.clone());
-        let plan = Plan { service, target: target.clone(), release, before, way: Way::Forward, why };
+        let way = if permit.entry().draft.verb == plan::BACK { Way::Back } else { Way::Forward };
+        let plan = Plan { service, target: target.clone(), release, before, way, why };
         let went_on = "Deckhand was restarted in the middle of this deploy, and went on from where it was.";
         let reply = match self.course(cx, permit, &plan, &registered.cancel, deploy, true).await? {
             Outcome::Left(_) => return Err(left_again(target, number)),
             Outcome::Good => told(Tone::Good, target, number, format!("{went_on} {} is live and well.", plan.release)),
+            Outcome::Unknown => not_known(target, &plan.release, number, went_on),
             Outcome::Bad(why) => {
                 let says = format!("{went_on} {} is not live. {}.", plan.release, why.trim_end_matches('.'));
                 told(Tone::Bad, target, number, says).outcome(commands::reply::Outcome::Broken)
@@ -140,16 +167,14 @@ impl Deployer {
         work.limit = work.limit.saturating_sub(ran);
         let cancel = registered.cancel.token.clone();
         let run = Run { ports: cx.ports(), permit, work, cancel, board: Board::default() };
-        let handle = match &deploy.state {
-            Progress::Running(handle) => Some(handle),
-            Progress::Good { .. } | Progress::Bad { .. } => None,
-        };
+        let handle = if let Progress::Running(handle) = &deploy.state { Some(handle) } else { None };
         match service.driver.find(&run, handle).await {
             Found::Never => Some(None),
             Found::Over(end) => Some(Some(end)),
             Found::Running(end) => {
                 let says = "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
-                cx.progress(told(Tone::Working, target, deploy.number, says.to_owned()));
+                let reply = told(Tone::Working, target, deploy.number, says.to_owned());
+                cx.progress(reply.button(show::cancel(target, deploy.number)));
                 tokio::select! {
                     end = end => Some(Some(end)),
                     () = cx.stopping().cancelled() => None,
@@ -158,7 +183,7 @@ impl Deployer {
         }
     }
 
-    /// Whether the release is live, as far as its driver and its health check tell; else a sentence or two.
+    /// How it came out, as far as its driver and its health check tell.
     async fn met(
         &self,
         cx: &Cx,
@@ -166,20 +191,26 @@ impl Deployer {
         release: &Release,
         service: Option<&Service>,
         end: Option<End>,
-    ) -> Result<(), String> {
+    ) -> Met {
         if let Some(End::Failed(why)) = &end {
-            return Err(format!("{release} is not live. {why}."));
+            return Met::Bad(format!("{release} is not live. {why}."));
         }
         let checked = self.is_live(cx, target, release, service).await;
-        let not_known = format!("Whether {release} is live is not known: there is no health check.");
+        let tells = service.and_then(|service| service.health.as_ref()).is_some_and(Health::tells_releases);
         match (checked, end) {
-            (Some(Ok(())), _) | (None, Some(End::Good)) => Ok(()),
-            (_, None) if service.is_some() => {
-                Err(format!("{release} is not live: there is no sign that its program was ever started."))
+            // A check that would say the same of any release settles nothing.
+            (checked, Some(End::Unknown { says, settle })) if !(tells && matches!(checked, Some(Ok(())))) => {
+                match checked.filter(|_| settle.is_none()) {
+                    Some(Err(met)) => Met::Bad(format!("{release} is not live: its health check {met}.")),
+                    _ => Met::Unknown(ship::unknown(says, settle)),
+                }
             }
-            (Some(Err(met)), _) => Err(format!("{release} is not live: its health check {met}.")),
-            (None, Some(End::Unknown { settle: Some(settle), .. })) => Err(format!("{not_known} {settle} tells.")),
-            (None, _) => Err(not_known),
+            (Some(Ok(())), _) | (None, Some(End::Good)) => Met::Well,
+            (_, None) if service.is_some() => {
+                Met::Bad(format!("{release} is not live: there is no sign that its program was ever started."))
+            }
+            (Some(Err(met)), _) => Met::Bad(format!("{release} is not live: its health check {met}.")),
+            (None, _) => Met::Bad(format!("Whether {release} is live is not known: there is no health check.")),
         }
     }
 
@@ -218,6 +249,12 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
 fn left_again(target: &Target, number: u64) -> Stop {
     let says = "Deckhand is being stopped again, and this still goes on. This message is continued when it is back.";
     Stop::Left(Box::new(told(Tone::Warn, target, number, says.to_owned())))
+}
+
+/// What is known, and what is to be said, is added once it is written down.
+fn not_known(target: &Target, release: &Release, number: u64, how: &str) -> Reply {
+    told(Tone::Warn, target, number, format!("{how} Whether {release} is live is not known."))
+        .outcome(commands::reply::Outcome::Broken)
 }
 
 fn told(tone: Tone, target: &Target, number: u64, says: String) -> Reply {

@@ -71,9 +71,16 @@ pub struct Live {
     /// What the other colour had when this went live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Release>,
-    /// A later deploy of which nobody knows how far it came.
+    /// The first later deploy of which nobody knows how far it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<u64>,
+}
+
+impl Live {
+    /// The same, in doubt since this deploy, unless an earlier one has put it in doubt already.
+    pub fn in_doubt(&self, deploy: u64) -> Live {
+        Live { doubt: self.doubt.or(Some(deploy)), ..self.clone() }
+    }
 }
 
 /// One deploy.
@@ -122,6 +129,13 @@ pub enum Progress {
         /// When it ended.
         at: DateTime<Utc>,
         /// A sentence.
+        why: String,
+    },
+    /// Nobody knows how it came out.
+    Unknown {
+        /// Since when.
+        at: DateTime<Utc>,
+        /// What is known: a sentence.
         why: String,
     },
 }

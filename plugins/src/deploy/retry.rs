@@ -26,7 +26,7 @@ impl Deployer {
                     "The last deploy of `{name}` to `{environment}`, #{number} of {release}, went well, so nothing was tried again. `/deploy ship` ships something else."
                 )));
             }
-            Progress::Running(_) => {
+            Progress::Running(_) | Progress::Unknown { .. } => {
                 return Err(Stop::refuse(format!(
                     "How deploy #{number} of {release} ended is not known, so it was not tried again. Look at it, then say `/deploy ship`."
                 )));

@@ -143,6 +143,12 @@ impl Names<'_> {
 }
 
 impl Health {
+    /// Whether it can tell one release from another: only then does it say that one is live.
+    pub fn tells_releases(&self) -> bool {
+        let texts = [Some(&self.url), self.contains.as_ref()];
+        texts.into_iter().flatten().any(|text| ["{commit}", "{ref}"].iter().any(|name| text.contains(name)))
+    }
+
     /// Whether it can tell one target, or colour, from another.
     pub fn tells_places(&self) -> bool {
         let texts = [Some(&self.url), self.contains.as_ref()];

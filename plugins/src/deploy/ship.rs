@@ -6,7 +6,7 @@ use super::plan::{Plan, Way, logs, names};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
 use super::settings::{Health, Service};
 use super::strategy::Step;
-use super::{Deployer, over, show};
+use super::{Deployer, doubt, over, show};
 use crate::program::{self, Board, Cancel, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -22,6 +22,8 @@ pub(super) enum Outcome {
     Good,
     /// The program or its health check failed, for this reason; and what is live then.
     Bad(String),
+    /// Nobody knows; it holds its target.
+    Unknown,
     /// Deckhand is stopping in the middle of it; this is what becomes of the deploy.
     Left(&'static str),
 }
@@ -40,7 +42,14 @@ impl Deployer {
             })
             .await?;
         let version = super::records::live(cx.store(), &plan.target).await?.1;
+        let held = doubt::held(cx.store(), &plan.target).await?.filter(|held| held.value.deploy == number);
         let reply = match outcome {
+            Outcome::Unknown => {
+                let output = self.tail(cx, &plan, number).await;
+                let says = held.iter().map(|held| format!("{}. {}", held.value.says, held.value.next(&plan.target)));
+                let reply = show::unknown(&plan, number, &says.collect::<String>(), output);
+                held.iter().fold(reply, |reply, held| doubt::buttons(reply, &plan.target, held))
+            }
             Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number).await),
             _ => show::live(&plan, number, version, cx.now().with_timezone(&cx.ports().vocabulary.zone)),
         };
@@ -105,7 +114,16 @@ impl Deployer {
             },
             Some(End::Cancelled { left_behind }) => Err(cancel.why(left_behind)),
             Some(End::Failed(why)) => Err(why),
-            Some(End::Unknown { says, settle }) => Err(unknown(says, settle)),
+            Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
+                Seen::New => Ok(()),
+                seen => {
+                    let says = if cancel.token.is_cancelled() { cancel.why(Some(says)) } else { says };
+                    let says = seen.told(unknown(says, settle), plan);
+                    doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, cx.now())?;
+                    DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
+                    return Ok(Outcome::Unknown);
+                }
+            },
         };
         let at = cx.now();
         let outcome = match met {
@@ -160,6 +178,21 @@ impl Deployer {
         }
     }
 
+    /// What is live, as far as a health check can tell that tells releases apart.
+    pub(super) async fn seen(&self, cx: &Cx, plan: &Plan<'_>) -> Seen {
+        let Some(check) = plan.service.health.as_ref().filter(|check| check.tells_releases()) else {
+            return Seen::Neither;
+        };
+        let names = |release| names(&plan.target, release);
+        if health::once(cx.ports(), check, &names(&plan.release)).await.is_ok() {
+            return Seen::New;
+        }
+        match &plan.before.0 {
+            Some(before) if health::once(cx.ports(), check, &names(&before.release)).await.is_ok() => Seen::Before,
+            _ => Seen::Neither,
+        }
+    }
+
     /// After a deploy that did not work: puts back what was live where that is not well any more, and says in a
     /// sentence what is live now.
     async fn aftermath(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>) -> Result<String> {
@@ -167,7 +200,7 @@ impl Deployer {
         let release = &before.release;
         let names = names(&plan.target, release);
         let Some(check) = &plan.service.health else {
-            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
             return Ok(format!(
                 "There is no health check to tell whether {release} is still live: look, then ship or roll back"
             ));
@@ -176,19 +209,19 @@ impl Deployer {
             return Ok(format!("{release} is still live and well"));
         }
         if let Err(Stop::Refused(_)) = permit.step().await {
-            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
             return Ok(format!(
                 "{release} does not answer as live and well, and was not put back: somebody took over the lock meanwhile"
             ));
         }
         if cx.stopping().is_cancelled() {
-            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
             return Ok(format!(
                 "{release} does not answer as live and well, and there was no time to put it back. Look at once"
             ));
         }
         if let Some(over) = over::in_the_way_back(cx, plan).await {
-            LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
             let Target { service, environment } = &plan.target;
             return Ok(format!(
                 "{release} does not answer as live and well, and was not put back by itself. {over} `/deploy rollback {service} {environment} to:{}` does it, after your yes. Look at once",
@@ -199,7 +232,7 @@ impl Deployer {
         match self.put_back(cx, permit, plan, release, check).await {
             Ok(()) => Ok(format!("{release} was put back, and is live and well")),
             Err(why) => {
-                LIVE.put(permit, &plan.target, &Live { doubt: Some(permit.act()), ..before.clone() })?;
+                LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
                 Ok(format!("{why}. Look at once"))
             }
         }
@@ -228,6 +261,26 @@ impl Deployer {
             End::Unknown { says, settle } => {
                 Err(unknown(format!("Whether {release} was put back is not known: {says}"), settle))
             }
+        }
+    }
+}
+
+/// What the health check sees, where nobody knows how a deploy ended.
+pub(super) enum Seen {
+    /// What was shipped.
+    New,
+    /// What was live before.
+    Before,
+    /// Neither, or it can not tell them apart.
+    Neither,
+}
+
+impl Seen {
+    /// `says`, with what is seen.
+    pub fn told(&self, says: String, plan: &Plan<'_>) -> String {
+        match (self, &plan.before.0) {
+            (Seen::Before, Some(before)) => format!("{says}. Now {} answers", before.release),
+            _ => says,
         }
     }
 }

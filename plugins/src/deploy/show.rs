@@ -1,5 +1,6 @@
 //! How deploys look in chat.
 
+use super::doubt::Doubt;
 use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
 use crate::program::{Shown, seconds};
@@ -106,6 +107,12 @@ pub(super) fn failed(plan: &Plan<'_>, number: u64, why: &str, output: String) ->
         .outcome(Outcome::Broken)
 }
 
+/// Nobody knows how it came out; `says` is what is known, and what is to be said next.
+pub(super) fn unknown(plan: &Plan<'_>, number: u64, says: &str, output: String) -> Reply {
+    let title = format!("{}: whether {} is live is not known", place(&plan.target), plan.release);
+    card(Tone::Warn, title, plan, number, says).output(output).outcome(Outcome::Broken)
+}
+
 pub(super) fn left(plan: &Plan<'_>, number: u64, how: &str) -> Reply {
     let says = format!("Deckhand is being stopped, and {how}. This message is continued when Deckhand is back.");
     card(Tone::Warn, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says).outcome(Outcome::Broken)
@@ -137,9 +144,14 @@ pub(super) fn status_row(
     target: &Target,
     live: Option<&Live>,
     running: Option<u64>,
+    held: Option<&Doubt>,
     in_line: &[InLine],
     now: DateTime<Utc>,
 ) -> [String; 4] {
+    let held = held.map(|doubt| {
+        let ago = text::ago(doubt.since, now);
+        format!("held: how #{} ended is not known ({ago}), `/deploy settle` says it", doubt.deploy)
+    });
     let under_way = running.map(|number| format!("#{number} is under way"));
     let (release, since, note) = match live {
         None => ("nothing yet".to_owned(), "–".to_owned(), None),
@@ -154,7 +166,7 @@ pub(super) fn status_row(
         1 => Some(format!("{} waits", waiting[0])),
         _ => Some(format!("in line: {}", waiting.join(", "))),
     };
-    let notes: Vec<_> = [under_way.or(note), waiting].into_iter().flatten().collect();
+    let notes: Vec<_> = [under_way.or(held).or(note), waiting].into_iter().flatten().collect();
     let note = if notes.is_empty() { "–".to_owned() } else { notes.join("; ") };
     [format!("{} / {}", target.service, target.environment), release, since, note]
 }
@@ -173,6 +185,7 @@ pub(super) fn how(deploy: &Deploy, live: Option<&Live>, columns: usize) -> Strin
         Progress::Good { .. } if live.is_some_and(|live| live.deploy == deploy.number) => "live".to_owned(),
         Progress::Good { .. } => "was live".to_owned(),
         Progress::Bad { why, .. } => format!("failed: {}", text::cut(&text::plain(why), columns)),
+        Progress::Unknown { why, .. } => format!("not known: {}", text::cut(&text::plain(why), columns)),
     }
 }
 
@@ -180,7 +193,7 @@ pub(super) fn how(deploy: &Deploy, live: Option<&Live>, columns: usize) -> Strin
 pub(super) fn took(deploy: &Deploy) -> Option<String> {
     match &deploy.state {
         Progress::Running(_) => None,
-        Progress::Good { at } | Progress::Bad { at, .. } => {
+        Progress::Good { at } | Progress::Bad { at, .. } | Progress::Unknown { at, .. } => {
             Some(seconds((*at - deploy.began).to_std().unwrap_or_default()))
         }
     }

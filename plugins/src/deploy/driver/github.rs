@@ -5,6 +5,7 @@ use crate::deploy::settings::check_placeholders;
 use crate::deploy::source::github::{Fault, GitHub, Home};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::text;
 use config::Section;
@@ -183,6 +184,21 @@ impl Driver for Workflow {
             },
         }
     }
+
+    async fn outcome(&self, ports: &Ports, work: &Work<'_>, handle: &Handle) -> Option<End> {
+        let noted = handle.read::<Noted>()?;
+        let seen: Seen = match noted.run {
+            Some(id) => self.github.get(ports, &format!("{}/actions/runs/{id}", self.path())).await.ok()?,
+            None => self.named(ports, work.act, &noted).await.ok()??,
+        };
+        let ended = seen.status.as_deref() == Some("completed");
+        let conclusion = seen.conclusion.as_deref().filter(|_| ended)?;
+        Some(match conclusion {
+            "success" => End::Good,
+            "cancelled" => End::Failed("Its run was cancelled at GitHub".to_owned()),
+            other => End::Failed(format!("Its run at GitHub ended with {}", text::code(other))),
+        })
+    }
 }
 
 impl Workflow {
@@ -283,8 +299,8 @@ impl Workflow {
         Ok(seen)
     }
 
-    /// Finds the run by the number of the act, which the workflow puts into its name.
-    async fn look_up(&self, run: &Run<'_>, noted: &Noted) -> Result<u64, End> {
+    /// The run that has the number of the act in its name, where there is one by now.
+    async fn named(&self, ports: &Ports, act: u64, noted: &Noted) -> Result<Option<Seen>, String> {
         // Both clocks may be a little off.
         let since = (noted.since - TimeDelta::minutes(2)).format("%Y-%m-%dT%H%%3A%M%%3A%SZ");
         let path = format!(
@@ -292,15 +308,20 @@ impl Workflow {
             self.path(),
             self.workflow
         );
+        let all = self.github.list(ports, &path, |page: Runs| page.workflow_runs).await?;
+        Ok(all.into_iter().find(|seen| names_act(&seen.display_title, act)))
+    }
+
+    /// Finds the run by the number of the act, which the workflow puts into its name.
+    async fn look_up(&self, run: &Run<'_>, noted: &Noted) -> Result<u64, End> {
         let began = Instant::now();
         loop {
-            let found = self.github.list(run.ports, &path, |page: Runs| page.workflow_runs).await;
-            let why = match found {
-                Ok(all) => match all.iter().find(|seen| names_act(&seen.display_title, run.work.act)) {
-                    Some(seen) => return Ok(seen.id),
-                    None => "No run at GitHub has this deploy's number in its name, so it is not known whether one was started",
+            let why = match self.named(run.ports, run.work.act, noted).await {
+                Ok(Some(seen)) => return Ok(seen.id),
+                Ok(None) => {
+                    "No run at GitHub has this deploy's number in its name, so it is not known whether one was started"
+                        .to_owned()
                 }
-                .to_owned(),
                 Err(why) => why,
             };
             if began.elapsed() > APPEARS || run.cancel.is_cancelled() {
@@ -333,14 +354,14 @@ impl Workflow {
             }
         }
         let page = last.as_ref().map_or_else(|| self.page(), |seen| seen.html_url.clone());
-        let left = format!("GitHub did not end its run: look at {}", text::plain(&page));
-        match cut {
-            Cut::Asked => End::Cancelled { left_behind: Some(left) },
+        let says = match cut {
+            Cut::Asked => "GitHub did not end its run".to_owned(),
             Cut::TooLong => {
                 let limit = config::duration::show(run.work.limit);
-                End::Failed(format!("Its run at GitHub took longer than {limit}. {left}"))
+                format!("Its run at GitHub took longer than {limit}, and GitHub did not end it")
             }
-        }
+        };
+        End::Unknown { says, settle: Some(text::plain(&page)) }
     }
 
     /// What a run that has ended means, told to GitHub, too.

@@ -62,6 +62,12 @@ pub trait Driver: Debug + Send + Sync {
     /// Finds work again that an earlier start of Deckhand began, by its handle; without one by the act's number, as the
     /// work left its mark before the handle was saved.
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a>;
+
+    /// Looks, without touching anything, at work of which nobody knew how it ended: whether it has gone well or has failed
+    /// after all. Nothing comes of it as long as that can not be told.
+    async fn outcome(&self, _ports: &Ports, _work: &Work<'_>, _handle: &Handle) -> Option<End> {
+        None
+    }
 }
 
 /// What a driver is to do.
@@ -180,7 +186,8 @@ pub enum End {
     Unknown {
         /// What is known, as a sentence without a full stop.
         says: String,
-        /// What a person types or looks at to find out.
+        /// What a person looks at to find out, where the work may still go on; nothing where it is over, so that only what
+        /// is live can tell.
         settle: Option<String>,
     },
 }

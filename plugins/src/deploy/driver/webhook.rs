@@ -4,8 +4,10 @@
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
 use crate::deploy::settings::{Names, check_placeholders};
 use crate::deploy::source::github::Home;
+use crate::program::Board;
 use async_trait::async_trait;
 use bytes::Bytes;
+use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::text;
 use config::Section;
@@ -267,6 +269,17 @@ impl Driver for Service {
             None => Found::Over(unknown("Deckhand was stopped while the service was being asked".to_owned())),
         }
     }
+
+    async fn outcome(&self, ports: &Ports, work: &Work<'_>, handle: &Handle) -> Option<End> {
+        let id = handle.read::<String>()?;
+        let request = self.poll.request.fill(&work.names(None), &id, None).ok()?;
+        // What might change something is not sent unasked.
+        let answer = ports.http.read(request, TIMEOUT, LIMIT).await.ok()?;
+        match self.standing(&answer, &Board::default()) {
+            Ok(Standing::Over(end)) => Some(end),
+            _ => None,
+        }
+    }
 }
 
 impl Service {
@@ -309,8 +322,13 @@ impl Service {
         };
         let answer =
             sent.map_err(|error| format!("The service could not be asked: {}", text::plain(&format!("{error:#}"))))?;
+        self.standing(&answer, &run.board)
+    }
+
+    /// How a run stands by what the service says of it.
+    fn standing(&self, answer: &Response<Bytes>, board: &Board) -> Result<Standing, String> {
         if !answer.status().is_success() {
-            return Err(format!("The service answered {}{}", answer.status().as_u16(), quoted(&answer)));
+            return Err(format!("The service answered {}{}", answer.status().as_u16(), quoted(answer)));
         }
         let body: Value = serde_json::from_slice(answer.body())
             .map_err(|_| "The service answered something that is no JSON".to_owned())?;
@@ -319,7 +337,7 @@ impl Service {
             word(&body, state).ok_or_else(|| format!("The service's answer has no state at {}", text::code(state)))?;
         let why = says.as_ref().and_then(|says| word(&body, says)).map(|why| text::plain(&why));
         let page = link.as_ref().and_then(|link| word(&body, link)).filter(|page| page.starts_with("https://"));
-        page.into_iter().for_each(|page| run.board.link(page));
+        page.into_iter().for_each(|page| board.link(page));
         let full = |says: String| why.iter().fold(says, |says, why| format!("{says} ({why})"));
         Ok(if good.contains(&state) {
             Standing::Over(End::Good)
@@ -336,11 +354,10 @@ impl Service {
 
     /// Tells the service to end the run, where the config says how, and waits for that.
     async fn cancel(&self, run: &Run<'_>, id: &str, late: Option<String>) -> End {
-        let over = |left_behind: Option<String>| match &late {
-            None => End::Cancelled { left_behind },
-            Some(late) => End::Failed(left_behind.iter().fold(late.clone(), |late, left| format!("{late}. {left}"))),
+        let goes_on = |why: &str| {
+            let goes_on = format!("The service goes on with its run {}: {why}", text::code(id));
+            unknown(late.iter().fold(goes_on, |goes_on, late| format!("{late}. {goes_on}")))
         };
-        let goes_on = |why: &str| over(Some(format!("The service goes on with its run {}: {why}", text::code(id))));
         let Some(template) = &self.cancel else {
             return goes_on("the config has no `cancel` that would tell it to end");
         };
@@ -364,7 +381,9 @@ impl Service {
         while began.elapsed() <= run.work.grace {
             match self.look(run, id).await {
                 Ok(Standing::Over(End::Good)) => return End::Good,
-                Ok(Standing::Over(End::Failed(_))) => return over(None),
+                Ok(Standing::Over(End::Failed(_))) => {
+                    return late.map_or(End::Cancelled { left_behind: None }, End::Failed);
+                }
                 _ => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         }

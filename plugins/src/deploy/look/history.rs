@@ -3,6 +3,7 @@
 use crate::deploy::back::good;
 use crate::deploy::records::{DEPLOYS, Deploy, Live, Progress, Target, live, name};
 use crate::deploy::{Deployer, records, show};
+use commands::act::RESTS_ON;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
@@ -18,10 +19,10 @@ const PAGE: usize = 10;
 const LOOKED_AT: usize = 1_000;
 
 /// What can be asked for alone.
-pub(in crate::deploy) const OUTCOMES: [&str; 2] = ["good", "failed"];
+pub(in crate::deploy) const OUTCOMES: [&str; 3] = ["good", "failed", "unknown"];
 
-/// The facts of an act that the page shows by other names.
-const SHOWN: [&str; 2] = ["commit", "ref"];
+/// The facts of an act that the page shows by other names, or that are no news to people.
+const SHOWN: [&str; 3] = ["commit", "ref", RESTS_ON];
 
 #[derive(Deserialize)]
 struct HistoryArgs {
@@ -61,6 +62,7 @@ async fn page(cx: &Cx, target: &Target, outcome: Option<&str>, before: Option<u6
     let says = match outcome {
         None => "",
         Some("good") => "Only those that went well.",
+        Some("unknown") => "Only those of which nobody knows how they ended.",
         Some(_) => "Only those that failed.",
     };
     let mut reply = Reply::card(Tone::Plain, title, says).table(["#", "Release", "When", "Who", "Took", "How"], rows);
@@ -117,6 +119,7 @@ async fn find(
 fn is(state: &Progress, outcome: &str) -> bool {
     match outcome {
         "good" => matches!(state, Progress::Good { .. }),
+        "unknown" => matches!(state, Progress::Unknown { .. }),
         _ => matches!(state, Progress::Bad { .. }),
     }
 }

@@ -1,5 +1,6 @@
 //! `/deploy status` and `/deploy live`: what is live where, at a glance and in full.
 
+use crate::deploy::doubt::held;
 use crate::deploy::order::before;
 use crate::deploy::records::{DEPLOYS, Live, Target, live, name};
 use crate::deploy::settings::Service;
@@ -34,7 +35,9 @@ impl Deployer {
                 let target = Target { service: name.clone(), environment: environment.clone() };
                 let (live, _) = live(cx.store(), &target).await?;
                 let waiting = cx.in_line(&target.service, &target.environment);
-                rows.push(show::status_row(&target, live.as_ref(), self.running(&target), &waiting, cx.now()));
+                let held = held(cx.store(), &target).await?.map(|held| held.value);
+                let running = self.running(&target);
+                rows.push(show::status_row(&target, live.as_ref(), running, held.as_ref(), &waiting, cx.now()));
             }
         }
         if rows.is_empty() {
@@ -57,7 +60,9 @@ impl Deployer {
                 Some(live) => vec![since(cx, &target, live).await?],
             };
             says.extend(self.behind(cx, service, &target, found.as_ref()).await?);
-            if let Some(number) = found.as_ref().and_then(|live| live.doubt) {
+            if let Some(held) = held(cx.store(), &target).await? {
+                says.push(format!("How #{} ended is not known. {}", held.value.deploy, held.value.next(&target)));
+            } else if let Some(number) = found.as_ref().and_then(|live| live.doubt) {
                 says.push(format!("How #{number} ended is not known."));
             }
             says.extend(self.running(&target).map(|number| format!("#{number} is under way.")));
@@ -97,7 +102,7 @@ impl Deployer {
     }
 
     /// The deploy under way at a target.
-    fn running(&self, target: &Target) -> Option<u64> {
+    pub(in crate::deploy) fn running(&self, target: &Target) -> Option<u64> {
         self.under_way.get(target).map(|cancel| cancel.number)
     }
 }

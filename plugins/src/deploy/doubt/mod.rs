@@ -1,0 +1,179 @@
+//! Deploys of which nobody knows how they came out: nothing more is shipped there until somebody says what is live, or
+//! Deckhand finds it out by itself.
+
+mod settle;
+mod watch;
+
+use super::driver::Handle;
+use super::records::{Deploy, LIVE, Live, Progress, Release, Target};
+use chrono::{DateTime, Utc};
+use commands::act::Permit;
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports};
+use commands::parse;
+use commands::reply::{Button, Reply};
+use commands::stop::Result;
+use commands::store::Read;
+use commands::table::{Table, Versioned};
+use commands::text;
+use serde::{Deserialize, Serialize};
+
+/// The last deploy in doubt, by target.
+pub const DOUBTS: Table<Doubt> = Table::new("deploy/doubt/");
+
+/// What is said where nothing is live.
+const NOTHING: &str = "nothing";
+
+/// What takes back what was said.
+const UNKNOWN: &str = "unknown";
+
+/// A deploy of which nobody knows how it came out, or knew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// Which.
+    pub deploy: u64,
+    /// What it shipped.
+    pub release: Release,
+    /// What was live before it.
+    pub before: Option<Live>,
+    /// Since when nobody knows.
+    pub since: DateTime<Utc>,
+    /// What is known, and where one looks to know more: sentences, without the last full stop.
+    pub says: String,
+    /// What finds its work again.
+    pub handle: Option<Handle>,
+    /// Who has said how it is; nothing is shipped before that.
+    pub settled: Option<String>,
+}
+
+impl Doubt {
+    /// What may be live, likeliest first: what is said of it, and its name.
+    fn either(&self) -> Vec<(&str, String)> {
+        let before = self.before.as_ref().map(|live| &live.release);
+        let shipped = (self.release.short(), self.release.to_string());
+        match before {
+            Some(before) if before.commit == self.release.commit => vec![shipped, (NOTHING, NOTHING.to_owned())],
+            Some(before) => vec![shipped, (before.short(), before.to_string())],
+            None => vec![shipped, (NOTHING, NOTHING.to_owned())],
+        }
+    }
+
+    /// The lines that say how it is, as they are typed.
+    pub fn lines(&self, target: &Target) -> String {
+        let Target { service, environment } = target;
+        let names = [Some(&self.release), self.before.as_ref().map(|live| &live.release)];
+        let short = |release: &Release| match release.commit.starts_with(&release.reference) {
+            true => release.short().to_owned(),
+            false => parse::quote(&release.reference),
+        };
+        let mut names: Vec<_> = names.into_iter().flatten().map(short).collect();
+        names.dedup();
+        if names.len() < 2 {
+            names.push(NOTHING.to_owned());
+        }
+        let line = |name: &String| text::code(&format!("/deploy settle {service} {environment} {name}"));
+        names.iter().map(line).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// That nothing more is shipped, and what changes that.
+    pub fn next(&self, target: &Target) -> String {
+        format!("Nothing more is shipped there until somebody says what is live: {}.", self.lines(target))
+    }
+}
+
+/// The deploy that holds a target, and the version of its record.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn held(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Versioned<Doubt>>> {
+    Ok(DOUBTS.get(store, target).await?.filter(|doubt| doubt.value.settled.is_none()))
+}
+
+/// Stages that nobody knows how `deploy` came out.
+///
+/// # Errors
+/// When it can not be written down.
+pub fn hold(
+    permit: &Permit,
+    target: &Target,
+    deploy: &mut Deploy,
+    before: Option<&Live>,
+    says: String,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let handle = if let Progress::Running(handle) = &deploy.state { Some(handle.clone()) } else { None };
+    let doubt = Doubt {
+        deploy: deploy.number,
+        release: deploy.release.clone(),
+        before: before.cloned(),
+        since: at,
+        says: says.trim_end_matches('.').to_owned(),
+        handle,
+        settled: None,
+    };
+    DOUBTS.put(permit, target, &doubt)?;
+    if let Some(before) = before {
+        LIVE.put(permit, target, &before.in_doubt(deploy.number))?;
+    }
+    permit.failed(format!("not known: {}", doubt.says));
+    deploy.state = Progress::Unknown { at, why: doubt.says };
+    Ok(())
+}
+
+/// What somebody is told who wants to ship where a deploy is in doubt.
+pub fn stopped(cx: &Cx, target: &Target, doubt: &Versioned<Doubt>) -> Reply {
+    let Target { service, environment } = target;
+    let Doubt { deploy, says, since, .. } = &doubt.value;
+    let says = format!(
+        "Nobody knows how deploy #{deploy} of `{service}` to `{environment}` ended ({}), so nothing was done. {says}. {}",
+        text::ago(*since, cx.now()),
+        doubt.value.next(target)
+    );
+    buttons(Reply::refuse(says), target, doubt)
+}
+
+/// Adds the buttons that say how it is, good as long as nobody has said it.
+pub fn buttons(reply: Reply, target: &Target, Versioned { value, version }: &Versioned<Doubt>) -> Reply {
+    value.either().into_iter().fold(reply, |reply, (word, name)| {
+        let line = line(target, word);
+        let verb = if word == NOTHING { "Nothing".to_owned() } else { name };
+        reply.button(Button::new(format!("{verb} is live"), line).drawn_from(DOUBTS.key(target), *version))
+    })
+}
+
+/// What may be written for `live:`.
+pub async fn choices(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
+    let Some(Versioned { value: doubt, .. }) = DOUBTS.get(&*ports.store, target).await? else { return Ok(Vec::new()) };
+    let choice = |value: &str, about: &str| Choice { value: value.to_owned(), about: about.to_owned() };
+    let mut choices = vec![choice(&doubt.release.reference, &format!("what #{} shipped", doubt.deploy))];
+    choices.extend(doubt.before.iter().map(|live| choice(&live.release.reference, "what was live before")));
+    choices.push(choice(NOTHING, "nothing is live"));
+    choices.extend(doubt.settled.iter().map(|_| choice(UNKNOWN, "nobody knows after all")));
+    Ok(choices)
+}
+
+fn line(target: &Target, word: &str) -> String {
+    let Target { service, environment } = target;
+    format!("deploy settle service:{service} env:{environment} live:{word}")
+}
+
+/// Stages what is live after all, how the deploy came out, and who says so.
+fn settled(
+    permit: &Permit,
+    target: &Target,
+    Versioned { value, version }: &Versioned<Doubt>,
+    live: Option<&Live>,
+    deploy: Option<Deploy>,
+    who: Option<String>,
+) -> Result<()> {
+    permit.expect(DOUBTS.key(target), *version);
+    DOUBTS.put(permit, target, &Doubt { settled: who, ..value.clone() })?;
+    match live {
+        Some(live) => LIVE.put(permit, target, live)?,
+        None => permit.delete(LIVE.key(target)),
+    }
+    if let Some(deploy) = deploy {
+        super::records::DEPLOYS.put(permit, super::records::name(target, deploy.number), &deploy)?;
+    }
+    Ok(())
+}
