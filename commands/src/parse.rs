@@ -5,7 +5,7 @@ pub(crate) mod arrange;
 use crate::args::Args;
 use crate::line::{self, Word};
 use crate::registry::{Registry, word_after};
-use crate::spec::{CommandSpec, Kind};
+use crate::spec::{ArgSpec, CommandSpec, Kind};
 use crate::text;
 use crate::value::{self, PLAIN_LETTERS, Value};
 use crate::vocabulary::Vocabulary;
@@ -118,7 +118,8 @@ pub fn parse(
     let mut args = Args::default();
     for given in &given {
         let value = Value::read(given.arg.kind, &given.text, registry, vocabulary, now);
-        args.set(command, given.arg.name, value.map_err(|what| ill_typed(given, what))?);
+        let ill_typed = |what| ill_typed(given, misplaced(command, given, registry, vocabulary).unwrap_or(what));
+        args.set(command, given.arg.name, value.map_err(ill_typed)?);
     }
     match command.args.iter().find(|arg| arg.required && args.get(arg.name).is_none()) {
         Some(arg) => Err(arrange::missing(command, arg, line.len(), registry, vocabulary)),
@@ -211,6 +212,20 @@ fn meant(plain: &[&Word], registry: &Registry) -> Option<String> {
     let by_group = || config::suggest::suggest(&first, registry.groups());
     let by_end = || names().find(|name| name.rsplit(' ').next() == Some(first.as_str()));
     whole.or_else(by_group).or_else(by_end).map(str::to_owned)
+}
+
+/// What to tell of a name of something else that the command takes, too: `lock take hello staging`.
+fn misplaced(command: &CommandSpec, given: &Given, registry: &Registry, vocabulary: &Vocabulary) -> Option<String> {
+    let Given { arg, text, .. } = given;
+    let things = [Kind::Service, Kind::Environment, Kind::Person];
+    let is_one = |other: &&ArgSpec| {
+        let names = || value::names(other.kind, registry, vocabulary);
+        other.kind != arg.kind && things.contains(&other.kind) && names().contains(&&**text)
+    };
+    let other = command.args.iter().filter(|_| things.contains(&arg.kind)).find(is_one)?;
+    let (wanted, found, name) = (value::noun(arg.kind), value::noun(other.kind), text::code(text));
+    let instead = text::code(&format!("{}:{text}", other.name));
+    Some(format!("There is no {wanted} {name}, but the {found} {name}. Write {instead}, and `{}:…`.", arg.name))
 }
 
 /// The mistake of a value that its kind does not take. What only looks like a name is told by its place in the line.

@@ -116,6 +116,11 @@ fn values_that_do_not_fit_are_refused() {
             "There is no service `xyz`. One of `hello`, `checkout`.",
         ),
         ("/deploy ship hello mars v2", "mars", "There is no environment `mars`. One of `staging`, `production`."),
+        (
+            "/deploy ship staging hello v2",
+            "staging",
+            "There is no service `staging`, but the environment `staging`. Write `env:staging`, and `service:…`.",
+        ),
         ("/changes 2h @bne", "@bne", "There is no person `bne`. Did you mean `ben`?"),
         (
             "/changes noon",
