@@ -327,10 +327,11 @@ async fn on_a_full_disk_nothing_is_done_until_there_is_room() {
     }
     drop(filler);
     // The database has some room left in its own file: until that is used up, the program's log is what does not fit.
+    let line = format!("deploy ship app staging v2 because:{}", "x".repeat(1_500));
     let mut refusals = 0;
     let runs = until("the ledger can not be written", || {
         let runs = service.runs().len();
-        let ran = home.say("deploy ship app staging v2");
+        let ran = home.say(&line);
         if ran.code == Some(0) {
             return None;
         }
