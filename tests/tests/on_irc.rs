@@ -376,6 +376,20 @@ async fn long_answers_come_in_pages_and_hostile_words_stay_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_of_help_keeps_nobody_waiting() {
+    let stage = with("burst = 2\npace = \"2s\"\n", Network::default()).await;
+    stage.network.say("ben", "deckhand", "help");
+    pass(3).await;
+    stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
+    pass(60).await;
+    let said = stage.network.state().said.clone();
+    let place = |text: &str| said.iter().position(|said| said.text.contains(text)).unwrap();
+    assert!(place("What you can say") < place("is live"), "{said:#?}");
+    assert!(place("is live since") < place("more lines: !more"), "{said:#?}");
+    stage.finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_gets_in_and_stays_in() {
     let network = Network::default();
     {

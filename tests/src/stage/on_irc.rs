@@ -286,8 +286,9 @@ fn moved(config: &str, channels: &[String], more: &str) -> String {
         text += &format!("\n[channels.{name}]\n{NETWORK} = \"#{name}\"\n");
     }
     let list: Vec<_> = names.iter().map(|name| format!("\"#{name}\"")).collect();
+    let pace = if more.contains("burst") { "" } else { "burst = 100\npace = \"1s\"\n" };
     text + &format!(
-        "\n[chat.irc.{NETWORK}]\naddress = \"127.0.0.1:6667\"\ntls = false\nnick = \"deckhand\"\nburst = 100\npace = \"1s\"\nchannels = [{}]\n{more}",
+        "\n[chat.irc.{NETWORK}]\naddress = \"127.0.0.1:6667\"\ntls = false\nnick = \"deckhand\"\n{pace}channels = [{}]\n{more}",
         list.join(", ")
     )
 }

@@ -1,6 +1,6 @@
 //! The life of one answer: a line at each stage, and the last word to its end.
 
-use super::link::Unsaid;
+use super::link::{Haste, Unsaid};
 use super::record::Taken;
 use super::render::{self, Drawn};
 use super::who::Seat;
@@ -74,7 +74,7 @@ impl Answer {
                 let before =
                     if target.starts_with(['#', '&', '+', '!']) { format!("{before}{name}: ") } else { before };
                 match self.reads {
-                    Some(_) => irc.say(command, &target, reply, &before, &self.seat.id).await,
+                    Some(_) => irc.say(Haste::Idle, command, &target, reply, &before, &self.seat.id).await,
                     None => irc.deliver(&self.place.message, command, &target, reply, &before, &self.seat.id).await,
                 }
             }

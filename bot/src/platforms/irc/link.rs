@@ -44,6 +44,15 @@ pub enum Event {
     Off,
 }
 
+/// How soon something is to be sent: networks take a line in two seconds, and a page of help has many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Before all that only reads.
+    Now,
+    /// When nothing else is to be said.
+    Idle,
+}
+
 /// Something to be sent.
 enum Job {
     /// A line that nobody waits for.
@@ -65,7 +74,7 @@ pub struct Link {
 #[derive(Default)]
 struct State {
     /// The way to the session that is on.
-    jobs: Option<mpsc::UnboundedSender<Job>>,
+    jobs: Option<mpsc::UnboundedSender<(Haste, Job)>>,
     /// Our own nick.
     nick: String,
     /// Whether the server marks each message with the account of its sender.
@@ -102,13 +111,18 @@ impl Link {
     pub fn send(&self, line: &str) {
         if let Some(jobs) = &self.state().jobs {
             // A session that is ending sends nothing more.
-            let _ = jobs.send(Job::Line(safe(line)));
+            let _ = jobs.send((Haste::Now, Job::Line(safe(line))));
         }
     }
 
     /// Sends lines to a channel or a nick that nobody waits for.
-    pub fn mention(&self, command: &str, target: &str, lines: &[String]) {
-        lines.iter().for_each(|line| self.send(&format!("{command} {} :{line}", word(target))));
+    pub fn mention(&self, haste: Haste, command: &str, target: &str, lines: &[String]) {
+        if let Some(jobs) = &self.state().jobs {
+            for line in lines {
+                // A session that is ending sends nothing more.
+                let _ = jobs.send((haste, Job::Line(safe(&format!("{command} {} :{line}", word(target))))));
+            }
+        }
     }
 
     /// Says lines to a channel or a nick, and waits until the server has read them: a `PING` that was sent after them is
@@ -117,12 +131,12 @@ impl Link {
     ///
     /// # Errors
     /// When the link is or goes down, or the server refuses.
-    pub async fn say(&self, command: &str, target: &str, lines: &[String]) -> Result<(), Unsaid> {
+    pub async fn say(&self, haste: Haste, command: &str, target: &str, lines: &[String]) -> Result<(), Unsaid> {
         let target = word(target);
         let lines = lines.iter().map(|line| safe(&format!("{command} {target} :{line}"))).collect();
         let (done, said) = oneshot::channel();
         let job = Job::Say { target, lines, done };
-        let sent = self.state().jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let sent = self.state().jobs.as_ref().is_some_and(|jobs| jobs.send((haste, job)).is_ok());
         if sent { said.await.unwrap_or(Err(Unsaid::Away)) } else { Err(Unsaid::Away) }
     }
 

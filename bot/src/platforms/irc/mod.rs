@@ -29,7 +29,7 @@ use dial::Dial;
 use forms::Filling;
 use health::Health;
 use incoming::Heard;
-use link::{Event, Link};
+use link::{Event, Haste, Link};
 use message::{Message, same};
 use pace::Bucket;
 use questions::Open;
@@ -269,7 +269,7 @@ impl Irc {
         drop(known);
         if tell && let Some(nick) = message.nick() {
             let text = "You say more than I can take: this was not done. Wait a few seconds.".to_owned();
-            self.link.mention("NOTICE", nick, &[text]);
+            self.link.mention(Haste::Now, "NOTICE", nick, &[text]);
         }
         has
     }
@@ -324,10 +324,10 @@ impl Irc {
         let text = if !spoken.seat.proven {
             match self.settings.identity {
                 settings::Identity::Account => {
-                    "Nothing was done: a nick proves nothing, and the network does not say who you are. Log in to its services (`/msg NickServ IDENTIFY …`), and say it again. Until then you can read."
+                    "Nothing was done: a nick proves nothing, and the network does not say who you are. Log in to its services (`/msg NickServ IDENTIFY …`), and say it again. Until then you can read what strangers may."
                 }
                 settings::Identity::Certificate => {
-                    "Nothing was done: a nick proves nothing, and the network shows no certificate of yours. Connect with it, and say it again. Until then you can read."
+                    "Nothing was done: a nick proves nothing, and the network shows no certificate of yours. Connect with it, and say it again. Until then you can read what strangers may."
                 }
             }
         } else if spoken.full {

@@ -1,6 +1,6 @@
 //! A network as a platform: what Deckhand says there without being asked, and what is told after a restart.
 
-use super::link::Unsaid;
+use super::link::{Haste, Unsaid};
 use super::{Irc, render, short, tag};
 use crate::outbox::{Outgoing, What};
 use crate::platforms::{Platform, PostError};
@@ -45,7 +45,7 @@ impl Irc {
             false
         });
         let again = if again { "(perhaps again) " } else { "" };
-        let said = self.say(command, target, reply, &format!("{again}{before}"), asker).await;
+        let said = self.say(Haste::Now, command, target, reply, &format!("{again}{before}"), asker).await;
         match &said {
             Err(Unsaid::Lost) => return said,
             Err(Unsaid::Refused(why)) => self.close_channel(target, why),
@@ -81,6 +81,7 @@ impl Irc {
         let is_person = to.starts_with('@');
         // Who has no account never comes back as the same.
         if is_person && to.contains('!') {
+            self.records.settled(id, true).await.map_err(PostError::Away)?;
             return Err(PostError::Refused(anyhow!("the server refuses it: {why}")));
         }
         let first = self.known().deaf.insert(to.to_owned());
@@ -197,11 +198,12 @@ impl Platform for Irc {
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
         let taken = self.records.get(&place.message).await.map_err(PostError::Away)?;
         let (nick, id) = taken.map_or_else(Default::default, |taken| (Some(taken.nick), taken.id));
-        let private = place.channel.strip_prefix('@');
+        // A thread is a tag here, which the message has.
+        let channel = place.channel.split('/').next().unwrap_or_default();
+        let private = channel.strip_prefix('@');
         let (command, to) = match (private, reply.only_you) {
-            (Some(_), _) => ("PRIVMSG", place.channel.clone()),
             (None, true) => ("NOTICE", format!("@{id}")),
-            (None, false) => ("PRIVMSG", place.channel.clone()),
+            _ => ("PRIVMSG", channel.to_owned()),
         };
         let target = match to.strip_prefix('@') {
             Some(id) => self.find(id, nick.as_deref()).await,

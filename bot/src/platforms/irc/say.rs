@@ -1,6 +1,6 @@
 //! How Deckhand says something on a network: drawn, cut, in pages, to whoever it is for.
 
-use super::link::Unsaid;
+use super::link::{Haste, Unsaid};
 use super::message::{room, safe};
 use super::render::{self, Drawn};
 use super::who::Seat;
@@ -22,7 +22,7 @@ impl Irc {
     /// Says what is drawn, and waits for nobody.
     pub(super) fn mention(&self, command: &'static str, target: &str, drawn: &Drawn, before: &str) {
         let (said, _) = self.page(command, target, drawn, before);
-        self.link.mention(command, target, &said);
+        self.link.mention(Haste::Now, command, target, &said);
     }
 
     /// The numbers of a reply's buttons; nothing where they can not be kept.
@@ -34,6 +34,7 @@ impl Irc {
     /// Says a whole reply, its first page at least; `before` stands before its first line. Its rest is for `asker`.
     pub(super) async fn say(
         &self,
+        haste: Haste,
         command: &'static str,
         target: &str,
         reply: &Reply,
@@ -52,7 +53,7 @@ impl Irc {
             }
             known.rests.insert(asker.to_owned(), (command, target.to_owned(), rest));
         }
-        self.link.say(command, target, &said).await
+        self.link.say(haste, command, target, &said).await
     }
 
     /// The text with commands as they are typed here: a slash is for the client itself.
@@ -89,7 +90,7 @@ impl Irc {
         };
         let Some((key, (command, target, mut lines))) = found else {
             if let Some(nick) = seat.nick() {
-                self.link.mention("NOTICE", &nick, &["There is nothing more.".to_owned()]);
+                self.link.mention(Haste::Now, "NOTICE", &nick, &["There is nothing more.".to_owned()]);
             }
             return;
         };
@@ -100,7 +101,7 @@ impl Irc {
             lines.push(render::more(&rest));
             self.known().rests.insert(key, (command, target.clone(), rest));
         }
-        self.link.mention(command, &target, &lines);
+        self.link.mention(Haste::Idle, command, &target, &lines);
     }
 
     /// The nick of a person, as far as it is known.

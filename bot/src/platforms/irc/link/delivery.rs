@@ -107,14 +107,14 @@ impl Delivery {
         }
     }
 
-    /// The server has read everything up to here.
+    /// The server has read all of the message that asked with this token. One before it may have been put aside for it.
     fn was_read(&mut self, token: &str) {
         let is_it = |waiting: &Waiting| waiting.token.as_deref() == Some(token);
-        let Some(last) = self.waiting.iter().position(is_it) else { return };
-        for waiting in self.waiting.drain(..=last) {
-            // Whoever waited may have been killed.
-            let _ = waiting.done.send(waiting.refused.map_or(Ok(()), |why| Err(Unsaid::Refused(why))));
-        }
+        let Some(waiting) = self.waiting.iter().position(is_it).and_then(|place| self.waiting.remove(place)) else {
+            return;
+        };
+        // Whoever waited may have been killed.
+        let _ = waiting.done.send(waiting.refused.map_or(Ok(()), |why| Err(Unsaid::Refused(why))));
     }
 
     /// The link is down: what came back was heard, of everything else nobody can know.

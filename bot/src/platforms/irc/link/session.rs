@@ -4,7 +4,7 @@ use super::super::message::{LONGEST, Message, same};
 use super::super::pace::Bucket;
 use super::super::settings::Sasl;
 use super::delivery::{Delivery, ECHO};
-use super::{Event, Job, Link, Unsaid};
+use super::{Event, Haste, Job, Link, Unsaid};
 use crate::platforms::irc::dial::Stream;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -56,9 +56,11 @@ struct Session<'a> {
     events: &'a mpsc::UnboundedSender<Event>,
     write: WriteHalf<Box<dyn Stream>>,
     bucket: Bucket,
-    jobs: mpsc::UnboundedReceiver<Job>,
-    sender: mpsc::UnboundedSender<Job>,
-    queue: VecDeque<Job>,
+    jobs: mpsc::UnboundedReceiver<(Haste, Job)>,
+    sender: mpsc::UnboundedSender<(Haste, Job)>,
+    /// What is to be sent now, and what is when there is nothing of that.
+    now: VecDeque<Job>,
+    idle: VecDeque<Job>,
     delivery: Delivery,
     channels: Vec<Channel>,
     on: bool,
@@ -95,7 +97,8 @@ impl Link {
             bucket: Bucket::new(burst, every),
             jobs,
             sender,
-            queue: VecDeque::new(),
+            now: VecDeque::new(),
+            idle: VecDeque::new(),
             delivery: Delivery::default(),
             channels: self.settings.channels.iter().map(channel).collect(),
             on: false,
@@ -124,7 +127,7 @@ impl Session<'_> {
         let mut tend = tokio::time::interval(TEND);
         loop {
             let ready = self.bucket.ready();
-            let sends = !self.queue.is_empty();
+            let sends = !self.now.is_empty() || !self.idle.is_empty();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
@@ -141,7 +144,7 @@ impl Session<'_> {
                     }
                     return Err(why);
                 }
-                Some(job) = self.jobs.recv() => self.queue.push_back(job),
+                Some((haste, job)) = self.jobs.recv() => self.queue(haste).push_back(job),
                 () = sleep_until(ready), if sends => self.send_next().await?,
                 _ = tend.tick() => self.tend(began).await?,
             }
@@ -150,15 +153,22 @@ impl Session<'_> {
 
     /// Tells those who wait that the link is down.
     fn end(&mut self) {
-        while let Ok(job) = self.jobs.try_recv() {
-            self.queue.push_back(job);
+        while let Ok((haste, job)) = self.jobs.try_recv() {
+            self.queue(haste).push_back(job);
         }
         self.delivery.end();
-        for job in self.queue.drain(..) {
+        for job in self.now.drain(..).chain(self.idle.drain(..)) {
             if let Job::Say { done, .. } = job {
                 // Whoever waited may have been killed.
                 let _ = done.send(Err(Unsaid::Away));
             }
+        }
+    }
+
+    fn queue(&mut self, haste: Haste) -> &mut VecDeque<Job> {
+        match haste {
+            Haste::Now => &mut self.now,
+            Haste::Idle => &mut self.idle,
         }
     }
 
@@ -177,7 +187,8 @@ impl Session<'_> {
 
     /// Sends the next line, and, after the last one of a message, the question whether it was read.
     async fn send_next(&mut self) -> Result<(), String> {
-        let Some(job) = self.queue.pop_front() else { return Ok(()) };
+        let haste = if self.now.is_empty() { Haste::Idle } else { Haste::Now };
+        let Some(job) = self.queue(haste).pop_front() else { return Ok(()) };
         self.bucket.take();
         let (number, mut lines) = match job {
             Job::Line(line) => return self.put(&line).await,
@@ -189,7 +200,7 @@ impl Session<'_> {
             self.put(&line).await?;
         }
         if !lines.is_empty() {
-            self.queue.push_front(Job::Rest { number, lines });
+            self.queue(haste).push_front(Job::Rest { number, lines });
             return Ok(());
         }
         let question = self.delivery.question(number);
