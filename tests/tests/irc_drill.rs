@@ -108,8 +108,8 @@ async fn told_to_its_end(make: Make, more: &str) {
     deckhand.signal(Signal::CONT);
     ana.until(&team.live("v2"));
     until_ready(&team.home).await;
-    ana.say("deckhand", "nonsense");
-    ana.until("There is no command");
+    ana.say("deckhand", "help");
+    ana.until("What you can say");
     let heard = ana.heard();
     assert_eq!(heard.iter().filter(|line| line.contains(&team.live("v2"))).count(), 1, "{heard:#?}");
     assert!(!heard.iter().any(|line| line.contains("perhaps again")), "{heard:#?}");
