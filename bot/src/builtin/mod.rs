@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use commands::cx::{Cx, Who};
 use commands::plugin::Plugin;
 use commands::reply::Reply;
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Kind, Need, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use std::sync::{Arc, OnceLock, Weak};
@@ -35,18 +35,15 @@ pub static SPEC: PluginSpec = PluginSpec {
             about: "Show what you can say, or how to say one command",
             args: &[ArgSpec::optional("command", Kind::Command, "The command to explain"), PAGE],
             need: Need::Nothing,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["help", "help deploy ship", "help page:2"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "whoami",
             about: "Show who Deckhand takes you for, and your roles",
-            args: &[],
             need: Need::Nothing,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["whoami"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "why",
@@ -56,9 +53,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("person", Kind::Person, "As whom to try it; yourself if left out"),
             ],
             need: Need::Nothing,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["why", "why line:\"deploy ship hello production v2\"", "why line:\"audit\" person:dan"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "audit",
@@ -72,10 +68,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("until", Kind::Time, "Only before this moment"),
                 ArgSpec::optional("before", Kind::Integer(1, i64::MAX), "Only before this entry: the next page"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["audit", "audit hello production", "audit person:ana since:yesterday", "audit verb:deploy"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "changes",
@@ -85,10 +79,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("service", Kind::Service, "Only this service"),
                 ArgSpec::optional("env", Kind::Environment, "Only this environment"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["changes since:14:00", "changes 2h", "changes since:yesterday env:production"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "grant",
@@ -99,19 +91,15 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::required("for", Kind::Duration, "For how long, at most 7 days"),
                 ArgSpec::required("because", Kind::Text, "Why"),
             ],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["grant person:dan may:\"deploy ship env=staging\" for:2h because:\"ana is on a train\""],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "revoke",
             about: "End a grant before its time",
             args: &[ArgSpec::required("grant", Kind::Integer(1, i64::MAX), "The grant's number")],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["revoke 41"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: ENROLL,
@@ -120,10 +108,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::secret("code", "The first code of a new secret"),
                 ArgSpec::secret("old", "A code of the secret that you have, to get a new one"),
             ],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["enroll"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "queue list",
@@ -132,10 +118,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("service", Kind::Service, "Only this service"),
                 ArgSpec::optional("env", Kind::Environment, "Only this environment"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["queue list", "queue list hello staging"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: LEAVE,
@@ -146,9 +130,9 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Only with this; its button fills it in"),
             ],
             need: Need::Nothing,
-            effect: Effect::Reads,
             urgent: true,
             examples: &["queue leave hello staging"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: CONFIRM,
@@ -158,45 +142,42 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::secret("code", "A one-time code, where the question asks for one"),
             ],
             need: Need::Nothing,
-            effect: Effect::Reads,
             urgent: true,
             examples: &["confirm 3fa2"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: DECLINE,
             about: "Say no to a question that was put to you",
             args: &[ArgSpec::required("question", Kind::Text, "The question's name")],
             need: Need::Nothing,
-            effect: Effect::Reads,
             urgent: true,
             examples: &["decline 3fa2"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "approvals",
             about: "Show what waits for the approval of others, and of whom",
-            args: &[],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["approvals"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: APPROVE,
             about: "Approve what somebody else has asked for",
             args: &[REQUEST, ArgSpec::secret("code", "A one-time code, where policy asks for one")],
             need: Need::Nothing,
-            effect: Effect::Reads,
             urgent: true,
             examples: &["approve tobe"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: REJECT,
             about: "Reject what somebody else has asked for, or withdraw what you have",
             args: &[REQUEST, ArgSpec::required("because", Kind::Text, "Why")],
             need: Need::Nothing,
-            effect: Effect::Reads,
             urgent: true,
             examples: &["reject tobe because:\"the load test is still running\""],
+            ..CommandSpec::READS
         },
     ],
     start: |_| Arc::new(Builtin::default()),

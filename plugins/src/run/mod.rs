@@ -18,7 +18,7 @@ use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
 use commands::plugin::{Job, Line, Plugin};
 use commands::reply::Reply;
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use records::RUNS;
@@ -41,19 +41,15 @@ pub static SPEC: PluginSpec = PluginSpec {
                 Kind::Integer(1, i64::MAX),
                 "Which run; its button fills this in, and where only one is under way it may be left out",
             )],
-            need: Need::Rule,
-            effect: Effect::Changes,
             urgent: true,
             examples: &["run cancel", "run cancel number:12"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "run list",
             about: "Show which tasks there are, what is under way, and how the last runs went",
-            args: &[],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["run list"],
+            ..CommandSpec::READS
         },
     ],
     start: |setup| Arc::new(Runbooks { settings: Settings::read(setup), under_way: UnderWay::default() }),
