@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod browser;
 pub mod contract;
+pub mod deploys;
 pub mod discord;
 pub mod drill;
 pub mod github;

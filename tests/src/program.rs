@@ -1,9 +1,10 @@
 //! The built program as an operator has it: an installation of its own, started, asked, signalled, and always ended.
 
+use crate::deploys::serve;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a drill gives up on it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program `deckhand`, which lies beside the test's own.
 ///
@@ -405,10 +406,7 @@ impl Service {
             "#!/bin/sh\necho \"$DECKHAND_REF $$\" >> runs\n. ./how.sh\necho \"$1\" > live.new\nmv live.new live\n",
         );
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("its own file");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let health = format!("http://{}/", listener.local_addr().expect("it listens"));
-        let live = folder.join("live");
-        std::thread::spawn(move || serve_file(&listener, &live));
+        let health = format!("http://127.0.0.1:{}/", serve(folder.clone(), Some("live")));
         let service = Service { folder, health };
         service.how("");
         service
@@ -451,17 +449,6 @@ impl Service {
     /// The commit of a tag.
     pub fn commit(&self, tag: &str) -> String {
         git(&self.folder.join("app"), &["rev-parse", tag])
-    }
-}
-
-/// Answers every request with what is in a file, on a thread of its own: a drill waits for programs that wait for this.
-fn serve_file(listener: &TcpListener, file: &Path) {
-    for socket in listener.incoming() {
-        let Ok(mut socket) = socket else { return };
-        let text = fs::read_to_string(file).unwrap_or_else(|_| "nothing".to_owned());
-        let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-        // Whoever asks may be killed in the middle of it.
-        let _ = socket.read(&mut [0; 4096]).and_then(|_| socket.write_all(answer.as_bytes()));
     }
 }
 

@@ -39,6 +39,9 @@ impl Sshd {
             format!("HostKey {}", path("host").display()),
             format!("AuthorizedKeysFile {}", path("authorized").display()),
             "PidFile none".to_owned(),
+            // It stands for many hosts, which are reached at once.
+            "MaxStartups 200".to_owned(),
+            "MaxSessions 200".to_owned(),
             // The folder is a temporary one, which is too open for its taste.
             "StrictModes no".to_owned(),
             "UsePAM no".to_owned(),

@@ -180,10 +180,10 @@ async fn start(
         upkeep::cleaning(&bot, every("17 4 * * *")?, files.clone()),
     ];
     jobs.extend(jobs::plugged(&bot));
-    let holder = format!("pid {}", std::process::id());
-    tasks.spawn(jobs::keep(jobs, store, clock, holder, services.clone()));
-    // sled lets one process in: a watch of one that was killed need not be waited out.
-    tasks.spawn(jobs::watch(bot.clone(), "this machine".to_owned(), services.clone()));
+    // sled lets one process in: a lease of one that was killed need not be waited out.
+    let holder = "this machine".to_owned();
+    tasks.spawn(jobs::keep(jobs, store, clock, holder.clone(), services.clone()));
+    tasks.spawn(jobs::watch(bot.clone(), holder, services.clone()));
     let link = console.first_link()?;
     let page = router(console.clone()).merge(probes::routes(health));
     tasks.spawn(serve_http(listeners.console, page, services.clone()));

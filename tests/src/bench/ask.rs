@@ -165,7 +165,7 @@ async fn fill(store: &dyn Store, acts: u64) -> Result<()> {
 }
 
 /// Says a line, and returns how long the last reply took.
-async fn ask(bot: &Arc<Bot>, line: &str) -> Result<Duration> {
+pub(super) async fn ask(bot: &Arc<Bot>, line: &str) -> Result<Duration> {
     let ask = Ask {
         said: Said::Line(line.to_owned()),
         speaker: Speaker::console("ana"),

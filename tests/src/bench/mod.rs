@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod commits;
+pub mod deploys;
 pub mod discord;
 pub mod process;
 

@@ -64,8 +64,17 @@ pub(super) struct Server(pub(super) Child);
 impl Server {
     /// The memory that it has, in bytes.
     pub(super) fn memory(&self) -> Result<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub(super) fn peak(&self) -> Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("proc(5) has it")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("proc(5) has it")?;
         let kibi: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kibi * 1024.0)
     }

@@ -1,42 +1,25 @@
 //! Drill: the built program ships by way of GitHub, is killed at any moment of it, and starts nothing twice; and hears of the
 //! end by a webhook.
 
-use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tests::deploys::{config, end_of, last_word};
 use tests::drill;
 use tests::github::webhooks::SECRET;
 use tests::github::{Served, TOKEN};
 use tests::program::{Home, Service, until};
 
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[hooks]
-listen = "{hooks}"
-
-[deploy]
+const GITHUB: &str = r#"
 grace = "5s"
 [deploy.github]
 token = "{token}"
 api = "{api}"
 secret = "{secret}"
 
-[services.app]
-repository = "app"
+[hooks]
+listen = "{hooks}"
+"#;
 
-[services.app.deploy]
+const SERVICE: &str = r#"
 driver = "github"
 github = "acme/hello"
 workflow = "deploy.yml"
@@ -52,21 +35,9 @@ async fn installation() -> (Home, Served, Service) {
         github.state.repositories.values_mut().for_each(|repository| repository.commits.clone_from(&commits));
     };
     hello(&mut served.github());
-    home.write_config(&CONFIG.replace("{token}", TOKEN).replace("{api}", &served.api).replace("{secret}", SECRET));
+    let keys = GITHUB.replace("{token}", TOKEN).replace("{api}", &served.api).replace("{secret}", SECRET);
+    home.write_config(&config(&keys, SERVICE));
     (home, served, service)
-}
-
-/// The end of an act on the ledger, once it has one. A run that was never started is looked for for a minute.
-fn end_of(home: &Home, act: &Value) -> String {
-    let began = Instant::now();
-    loop {
-        let entries = home.ledger();
-        if let Some(end) = entries.iter().find(|entry| entry["of"] == *act && entry["phase"] != "doing") {
-            return end["phase"].as_str().unwrap_or_default().to_owned();
-        }
-        assert!(began.elapsed() < Duration::from_secs(90), "waited in vain for the end of act {act}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +64,8 @@ async fn killed_at_any_moment_nothing_is_started_twice_and_the_run_is_found_agai
         assert_eq!(served.github().runs().len(), runs + begun, "{what}: something was started after the kill");
         assert!(begun <= 1, "{what}");
         assert_eq!(end == "did", begun == 1 && how == "the run ends well", "{what}: it ended as {end}");
+        let reply = last_word(&home, &doing["place"]["message"]).await;
+        assert_eq!(reply["card"]["tone"], if end == "did" { "good" } else { "bad" }, "{what}: {reply:#}");
     }
     let (entries, runs) = (home.ledger().len(), served.github().runs().len());
     let last = home.say("deploy ship app staging v3");

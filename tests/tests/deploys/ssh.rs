@@ -1,31 +1,11 @@
 //! Drill: the driver `ssh` ships to three targets over a real sshd, believes no other host key, and leaves nothing behind.
 
 use std::path::Path;
+use tests::deploys::config;
 use tests::program::{Home, Service, until, write};
 use tests::sshd::Sshd;
 
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[deploy]
-grace = "1s"
-
-[services.app]
-repository = "app"
-
-[services.app.deploy]
+const SERVICE: &str = r#"
 driver = "ssh"
 command = ["sh", "-c", "echo ${HOSTILE} > ${SITE}/said; echo $$ > ${SITE}/pid; . ${SITE}/how; echo $1 > ${SITE}/release", "x", "{commit}"]
 variables = { HOSTILE = "it's; touch pwned $(touch pwned) `touch pwned`" }
@@ -46,11 +26,11 @@ fn installation() -> (Home, Service, Sshd) {
     let (mut home, sshd) = (Home::demo(), Sshd::start());
     let service = Service::make(&home);
     std::fs::copy(sshd.known_hosts(), home.path("known")).expect("a file");
-    let config = CONFIG.replace("{port}", &sshd.port().to_string()).replace("{key}", &sshd.key().display().to_string());
+    let keys = SERVICE.replace("{port}", &sshd.port().to_string()).replace("{key}", &sshd.key().display().to_string());
     // What a program sees in its environment is not for Deckhand to fill in.
-    let config = config.replace("${HOSTILE}", "\\\"$HOSTILE\\\"").replace("${SITE}", "$SITE");
-    let at = |config: String, web: &&str| config.replace(&format!("{{{web}}}"), &sshd.site(web).display().to_string());
-    home.write_config(&WEBS.iter().fold(config, at));
+    let keys = keys.replace("${HOSTILE}", "\\\"$HOSTILE\\\"").replace("${SITE}", "$SITE");
+    let at = |keys: String, web: &&str| keys.replace(&format!("{{{web}}}"), &sshd.site(web).display().to_string());
+    home.write_config(&config("grace = \"1s\"", &WEBS.iter().fold(keys, at)));
     WEBS.iter().for_each(|web| write(&sshd.site(web).join("how"), ""));
     (home, service, sshd)
 }

@@ -1,34 +1,10 @@
 //! Drill: Deckhand is killed while people wait in line, and reads a repository that is elsewhere from its mirror.
 
 use serde_json::Value;
+use tests::deploys::config;
 use tests::program::{Home, Service, until_async};
 
-/// A config with the service `app`, whose repository is at an address.
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[people.ben]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[deploy]
-grace = "1s"
-
-[services.app]
-repository = "{repository}"
-
-[services.app.deploy]
+const SERVICE: &str = r#"
 command = ["./ship.sh", "{commit}"]
 unsafe_back = ["rel*"]
 health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
@@ -38,7 +14,8 @@ fn installation() -> (Home, Service) {
     let mut home = Home::demo();
     let service = Service::make(&home);
     let repository = format!("file://{}", home.path("app").display());
-    home.write_config(&CONFIG.replace("{health}", &service.health).replace("{repository}", &repository));
+    let config = config("grace = \"1s\"", &SERVICE.replace("{health}", &service.health));
+    home.write_config(&config.replace("repository = \"app\"", &format!("repository = \"{repository}\"")));
     (home, service)
 }
 

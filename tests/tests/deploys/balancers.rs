@@ -4,36 +4,17 @@
 #![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tests::deploys::{config, free_port, serve};
 use tests::program::{Home, Service, until, write};
 
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[deploy]
-
-[services.app]
-repository = "app"
-
-[services.app.deploy]
+const SERVICE: &str = r#"
 command = ["sh", "-c", "echo $2 > $1.new; mv $1.new $1", "x", "{colour}", "{commit}"]
 switch = ["sh", "./switch.sh", "{colour}", "{weight}"]
 strategy = "{strategy}"
@@ -89,40 +70,22 @@ enum Kind {
     Haproxy,
 }
 
-/// Serves files of a folder: always this one, or the one that the path names. Returns the port.
-fn serve(folder: PathBuf, always: Option<&'static str>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = listener.local_addr().expect("it listens").port();
-    std::thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            let mut asked = [0; 2048];
-            let read = socket.read(&mut asked).unwrap_or(0);
-            let path = String::from_utf8_lossy(&asked[..read]);
-            let path = path.split([' ', '/']).nth(2).unwrap_or_default().to_owned();
-            let text = std::fs::read_to_string(folder.join(always.unwrap_or(&path))).unwrap_or_default();
-            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
-            // Whoever asks may have gone.
-            let _ = socket.write_all((head + &text).as_bytes());
-        }
-    });
-    port
-}
-
-fn ask(port: u16) -> Option<String> {
+/// The body of an answer that came well.
+pub fn ask(port: u16) -> Option<String> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     socket.write_all(b"GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
+    (head.starts_with("HTTP/1.1 200") && !body.is_empty()).then(|| body.trim().to_owned())
 }
 
 /// An answer, and when it came; nothing where the request failed.
 type Answer = (Instant, Option<String>);
 
 /// Somebody who asks all the time, and notes what came of it and when.
-struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<Answer>>>,
     thread: JoinHandle<()>,
@@ -130,7 +93,7 @@ struct Load {
 }
 
 impl Load {
-    fn on(port: u16) -> Load {
+    pub fn on(port: u16) -> Load {
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (stopped, noted) = (stop.clone(), seen.clone());
         let thread = std::thread::spawn(move || {
@@ -151,7 +114,7 @@ impl Load {
         100.0 * got as f64 / within.len() as f64
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap();
         let seen = self.seen.lock().unwrap();
@@ -164,7 +127,24 @@ impl Load {
 }
 
 /// What stands in front of two colours; it goes with the drill.
-struct Balancer(Child);
+pub struct Balancer(Child);
+
+impl Balancer {
+    /// Starts it, and waits until it answers at this port.
+    pub fn start(mut command: Command, front: u16) -> Balancer {
+        let started = command.stdin(Stdio::null()).spawn();
+        let balancer = Balancer(started.unwrap_or_else(|error| panic!("{command:?}: {error}: run `scripts/setup`")));
+        until("the balancer answers", || ask(front));
+        balancer
+    }
+}
+
+/// HAProxy with the config `haproxy.cfg`.
+pub fn haproxy(home: &Home) -> Command {
+    let mut command = Command::new("/usr/sbin/haproxy");
+    command.arg("-db").arg("-f").arg(home.path("haproxy.cfg")).current_dir(home.path(""));
+    command
+}
 
 impl Drop for Balancer {
     fn drop(&mut self) {
@@ -182,7 +162,7 @@ fn installation(kind: Kind, strategy: &str) -> (Home, Service, Balancer, u16) {
         write(&home.path(colour), service.commit("v1"));
         write(&home.path(&format!("{colour}.port")), serve(folder.clone(), Some(colour)).to_string());
     }
-    let front = TcpListener::bind("127.0.0.1:0").and_then(|probe| probe.local_addr()).expect("a port is free").port();
+    let front = free_port();
     let port = |colour: &str| std::fs::read_to_string(home.path(&format!("{colour}.port"))).expect("it was written");
     let [blue, green] = ["blue", "green"].map(port);
     let fill = |text: &str| {
@@ -192,23 +172,18 @@ fn installation(kind: Kind, strategy: &str) -> (Home, Service, Balancer, u16) {
     write(&home.path("nginx.conf"), fill(NGINX));
     write(&home.path("haproxy.cfg"), fill(HAPROXY));
     write(&home.path("upstream.conf"), format!("upstream app {{ server 127.0.0.1:{blue}; }}"));
-    let (program, switch) = match kind {
-        Kind::Nginx => ("/usr/sbin/nginx", SWITCH),
-        Kind::Haproxy => ("/usr/sbin/haproxy", RUNTIME),
+    let (switch, mut command) = match kind {
+        Kind::Nginx => (SWITCH, Command::new("/usr/sbin/nginx")),
+        Kind::Haproxy => (RUNTIME, haproxy(&home)),
     };
     write(&home.path("switch.sh"), switch);
-    let mut command = Command::new(program);
-    match kind {
-        Kind::Nginx => command.arg("-p").arg(&folder).arg("-c").arg(home.path("nginx.conf")),
-        Kind::Haproxy => command.arg("-db").arg("-f").arg(home.path("haproxy.cfg")),
-    };
+    if matches!(kind, Kind::Nginx) {
+        command.arg("-p").arg(&folder).arg("-c").arg(home.path("nginx.conf"));
+    }
     let files = serve(folder.clone(), None).to_string();
-    let config = fill(CONFIG).replace("{strategy}", strategy).replace("{files}", &files);
-    home.write_config(&config);
-    let started = command.stdin(Stdio::null()).spawn();
-    let balancer = Balancer(started.unwrap_or_else(|error| panic!("{program}: {error}: run `scripts/setup`")));
-    until("the balancer answers", || ask(front));
-    (home, service, balancer, front)
+    let keys = fill(SERVICE).replace("{strategy}", strategy).replace("{files}", &files);
+    home.write_config(&config("", &keys));
+    (home, service, Balancer::start(command, front), front)
 }
 
 /// Waits until everybody gets `commit`: after a reload, nginx lets its old workers answer what they have taken already.

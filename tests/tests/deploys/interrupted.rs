@@ -2,36 +2,11 @@
 
 use serde_json::{Value, json};
 use std::time::Duration;
+use tests::deploys::{config, end_of, last_word};
 use tests::drill;
 use tests::program::{Home, Ran, Service, until, until_async};
 
-/// A config with the service `app`; `{health}` and `{on_stop}` are filled in.
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[people.ben]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[deploy]
-grace = "1s"
-on_stop = "{on_stop}"
-
-[services.app]
-repository = "app"
-
-[services.app.deploy]
+const SERVICE: &str = r#"
 command = ["./ship.sh", "{commit}"]
 limit = "1m"
 health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
@@ -40,32 +15,15 @@ health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
 fn installation(on_stop: &str) -> (Home, Service) {
     let mut home = Home::demo();
     let service = Service::make(&home);
-    home.write_config(&CONFIG.replace("{health}", &service.health).replace("{on_stop}", on_stop));
+    let how = format!("grace = \"1s\"\non_stop = \"{on_stop}\"\n");
+    home.write_config(&config(&how, &SERVICE.replace("{health}", &service.health)));
     (home, service)
-}
-
-/// Waits for the last word in the message of this id.
-async fn last_word(home: &Home, id: &Value) -> Value {
-    let message = until_async("the message tells how it ended", async || {
-        let found = home.answers().await.into_iter().find(|message| message["id"] == *id);
-        // What it says when it is stopped (again) is not the last word.
-        let goes_on =
-            |message: &Value| message["reply"]["text"].as_str().is_some_and(|text| text.contains("is continued when"));
-        found.filter(|message| message["reply"]["state"] == "final" && !goes_on(message))
-    });
-    message.await["reply"].clone()
 }
 
 /// The first answer that is under way.
 async fn under_way(home: &Home) -> Value {
     let shown = async || home.answers().await.into_iter().rfind(|message| message["reply"]["state"] == "progress");
     until_async("the deploy is shown", shown).await
-}
-
-/// How the act of this number ended, as the ledger has it.
-fn ended(home: &Home, number: &Value) -> Vec<String> {
-    let of_it = |entry: &&Value| entry["of"] == *number && entry["phase"] != "doing";
-    home.ledger().iter().filter(of_it).map(|entry| entry["phase"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -99,8 +57,8 @@ async fn killed_at_any_moment_it_tells_the_truth_and_runs_nothing_twice() {
         let doing =
             home.ledger().into_iter().nth(entries).unwrap_or_else(|| panic!("{what}: nothing is on the ledger"));
         assert_eq!(doing["phase"], "doing", "{what}");
-        let ends = until_ended(&home, &doing["seq"]);
-        assert_eq!(ends, [if is_live { "did" } else { "failed" }], "{what}: {reply:#}");
+        let end = end_of(&home, &doing["seq"]);
+        assert_eq!(end, if is_live { "did" } else { "failed" }, "{what}: {reply:#}");
         let tone = if is_live { "good" } else { "bad" };
         assert_eq!(reply["card"]["tone"], tone, "{what}: {reply:#}");
         if !is_live {
@@ -137,10 +95,6 @@ async fn under_way_or_over(home: &Home, entries: usize) -> Value {
     message["id"].clone()
 }
 
-fn until_ended(home: &Home, number: &Value) -> Vec<String> {
-    until("the act has an end", || Some(ended(home, number)).filter(|ends| !ends.is_empty()))
-}
-
 #[tokio::test]
 async fn a_program_that_is_still_there_is_waited_for_and_can_be_cancelled() {
     let (home, service) = installation("end");
@@ -167,7 +121,7 @@ async fn a_program_that_is_still_there_is_waited_for_and_can_be_cancelled() {
     let reply = last_word(&home, &id).await;
     assert_eq!(reply["card"]["tone"], "bad", "{reply:#}");
     until("the program is gone", || (!service.is_running()).then_some(()));
-    assert_eq!((service.runs().len(), until_ended(&home, &json!(1))), (1, vec!["failed".to_owned()]));
+    assert_eq!((service.runs().len(), end_of(&home, &json!(1))), (1, "failed".to_owned()));
     home.assert_sound();
     deckhand.stop();
 }
@@ -219,7 +173,7 @@ async fn told_to_stop_it_hands_over_and_finishes_the_story_later() {
             (&json!("good"), &json!("done")),
             "{away:?}: {reply:#}"
         );
-        assert_eq!((service.runs().len(), until_ended(&home, &json!(1))), (1, vec!["did".to_owned()]), "{away:?}");
+        assert_eq!((service.runs().len(), end_of(&home, &json!(1))), (1, "did".to_owned()), "{away:?}");
         assert!(home.say("deploy status").out.contains("v1 ("));
         home.assert_sound();
     }
@@ -274,7 +228,7 @@ async fn killed_just_as_its_program_is_started_it_claims_nothing_that_is_not_so(
         let what = format!("round {round}");
         let acts: Vec<_> = home.ledger().into_iter().skip(entries).filter(|entry| entry["phase"] == "doing").collect();
         for act in &acts {
-            until_ended(&home, &act["seq"]);
+            end_of(&home, &act["seq"]);
             last_word(&home, &act["place"]["message"]).await;
         }
         let settled =

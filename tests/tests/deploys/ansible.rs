@@ -2,31 +2,11 @@
 
 use serde_json::Value;
 use std::time::Duration;
+use tests::deploys::config;
 use tests::program::{Home, Service, until, write};
 use tests::sshd::{Sshd, peer};
 
-const CONFIG: &str = r#"
-environments = ["staging"]
-data = "{data}"
-
-[people.ana]
-roles = ["deployer"]
-
-[[policy]]
-allow = "*"
-to = ["deployer"]
-
-[console]
-listen = "{listen}"
-channels = ["ops"]
-
-[deploy]
-grace = "5s"
-
-[services.app]
-repository = "app"
-
-[services.app.deploy]
+const SERVICE: &str = r#"
 driver = "ansible"
 program = "{ansible}/bin/ansible-playbook"
 playbook = "site.yml"
@@ -77,7 +57,8 @@ impl Hosts {
         );
         write(&home.path("hosts.ini"), format!("[web]\n{hosts}\n{vars}"));
         write(&home.path("site.yml"), PLAYBOOK);
-        home.write_config(&CONFIG.replace("{ansible}", &peer("ansible").display().to_string()));
+        let service_keys = SERVICE.replace("{ansible}", &peer("ansible").display().to_string());
+        home.write_config(&config("grace = \"5s\"", &service_keys));
         Hosts { home, service, sshd }
     }
 

@@ -1,0 +1,182 @@
+//! What Deckhand adds to a deploy: the time from the line to its last reply against the same commands in a loop of a shell,
+//! and its memory while a program talks without end.
+
+use super::ask::ask;
+use super::process::Server;
+use super::{Figure, Goal, median};
+use crate::deploys::{config, free_port};
+use crate::sshd::Sshd;
+use anyhow::{Context, Result, ensure};
+use bot::assembly::{self, Surroundings};
+use bot::gate::Bot;
+use bot::store::SledStore;
+use bot::world::{Clones, Folder, Internet, Programs};
+use chrono::Utc;
+use commands::clock::Clock;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often each case has its turn.
+const TURNS: usize = 25;
+
+/// How many targets there are.
+const TARGETS: [usize; 2] = [1, 50];
+
+/// How much a program says, in bytes.
+const SAYS: [usize; 2] = [1 << 20, 100 << 20];
+
+/// How long a deploy that says so much may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How the targets are reached, by Deckhand and by a shell.
+struct Way {
+    name: &'static str,
+    /// What the service's section has beside its targets.
+    keys: String,
+    /// What the loop does for each target.
+    body: String,
+    against: &'static str,
+}
+
+/// Measures deploys of `true`, and then `deckhand` in the folder `programs`; everything is kept under `scratch`.
+///
+/// # Errors
+/// When a deploy does not go well.
+pub async fn run(programs: &Path, scratch: &Path) -> Result<Vec<Figure>> {
+    let repository = scratch.join("app");
+    repository_at(&repository)?;
+    let sshd = Sshd::start();
+    let mut figures = Vec::new();
+    let sockets = tempfile::tempdir()?;
+    for way in ways(&sshd, sockets.path()) {
+        for targets in TARGETS {
+            let folder = scratch.join(format!("{} {targets}", way.name));
+            fs::create_dir_all(&folder)?;
+            figures.push(added(&way, targets, &folder, &repository).await?);
+        }
+    }
+    figures.push(flood(programs, scratch, &repository)?);
+    Ok(figures)
+}
+
+/// Connections that are kept have their sockets in `sockets`, whose path has to be short.
+fn ways(sshd: &Sshd, sockets: &Path) -> Vec<Way> {
+    let (port, key, known) = (sshd.port(), sshd.key(), sshd.known_hosts());
+    let options = format!("-T -F none -p {port} -i '{}' -o UserKnownHostsFile='{}'", key.display(), known.display());
+    let kept = format!("{options} -o ControlMaster=auto -o ControlPersist=60 -o ControlPath={}/%C", sockets.display());
+    let keys = format!(
+        "driver = \"ssh\"\ncommand = [\"true\"]\nssh = {{ known_hosts = '{}', port = {port}, identity = '{}' }}\n",
+        known.display(),
+        key.display()
+    );
+    let over = |against, options: &str| {
+        let body = format!("ssh {options} 127.0.0.1 true");
+        Way { name: "over ssh", keys: keys.clone(), body, against }
+    };
+    let local = "command = [\"/bin/true\"]\n".to_owned();
+    vec![
+        Way { name: "here", keys: local, body: "/bin/true".to_owned(), against: "a shell's loop" },
+        over("a loop that connects each time", &options),
+        over("a loop that keeps its connections", &kept),
+    ]
+}
+
+/// A repository with the tag `v1`.
+fn repository_at(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let commit = ["-c", "user.name=ana", "-c", "user.email=ana@example.invalid", "commit", "--quiet", "--allow-empty"];
+    for words in [&["init", "--quiet"][..], &[&commit[..], &["--message", "v1"]].concat(), &["tag", "v1"]] {
+        let git = Command::new("git").arg("-C").arg(folder).args(words).env("GIT_CONFIG_GLOBAL", "/dev/null").status()?;
+        ensure!(git.success(), "git {words:?} failed");
+    }
+    Ok(())
+}
+
+/// The time of a deploy against that of the loop, which take turns: a slow moment of the machine is to hit both.
+async fn added(way: &Way, targets: usize, folder: &Path, repository: &Path) -> Result<Figure> {
+    let bot = bot(&way.keys, targets, folder, repository)?;
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for turn in 0..=TURNS {
+        let took = ask(&bot, "/deploy ship app staging v1").await?.as_secs_f64();
+        let began = Instant::now();
+        let script = format!("i=0; while [ $i -lt {targets} ]; do {} || exit 1; i=$((i+1)); done", way.body);
+        let shell = Command::new("sh").args(["-c", &script]).stdin(Stdio::null()).stderr(Stdio::null()).status()?;
+        ensure!(shell.success(), "`{script}` failed");
+        // The first turn warms both up.
+        if turn > 0 {
+            ours.push(took);
+            bare.push(began.elapsed().as_secs_f64());
+        }
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    Ok(Figure {
+        what: format!("a deploy of `true`, {}, targets: {targets}", way.name),
+        measured: format!("{:.1} ms", ours * 1e3),
+        against: format!("{}: {:.1} ms", way.against, bare * 1e3),
+        ratio: ours / bare,
+        goal: Goal::AtMost(1.3),
+    })
+}
+
+/// A bot in the real world, for a service with so many targets.
+fn bot(keys: &str, targets: usize, folder: &Path, repository: &Path) -> Result<Arc<Bot>> {
+    let mut section = format!("{keys}[services.app.deploy.targets.staging]\n");
+    for target in 1..=targets {
+        writeln!(section, "web{target} = {{ host = \"127.0.0.1\" }}")?;
+    }
+    let text = filled(&config("", &section), folder, repository, "127.0.0.1:0");
+    let (config, problems) = config::parse(&text, "bench.toml", folder, &|_| None);
+    let plan = assembly::plan(&config, plugins::ALL, &problems);
+    ensure!(problems.is_empty(), "the config has mistakes:\n{problems}");
+    let clock = Clock::at(Utc::now());
+    let store = Arc::new(SledStore::open(&folder.join("store"), clock.clone())?);
+    let files = Arc::new(Folder::new(&folder.join("files"))?);
+    let internet = Arc::new(Internet::new()?);
+    let launcher = Arc::new(Programs::new(files.clone(), plan.redactor().clone()));
+    let mirrors = Arc::new(Clones::new(folder.join("mirrors"), launcher.clone()));
+    Ok(plan.build(Surroundings { clock, store, wire: internet.clone(), dial: internet, launcher, files, mirrors }))
+}
+
+fn filled(config: &str, folder: &Path, repository: &Path, listen: &str) -> String {
+    let config = config.replace("{data}", &folder.join("data").display().to_string()).replace("{listen}", listen);
+    config.replace("repository = \"app\"", &format!("repository = '{}'", repository.display()))
+}
+
+/// The most memory that `deckhand` has had when a program said much, against when it said little.
+fn flood(programs: &Path, scratch: &Path, repository: &Path) -> Result<Figure> {
+    let mut peaks = Vec::new();
+    for bytes in SAYS {
+        let folder = scratch.join(format!("says {bytes}"));
+        fs::create_dir_all(&folder)?;
+        let says = format!("yes 'a line of a log that goes on, as logs do' | head -c {bytes}");
+        let keys = format!("command = ['sh', '-c', \"{says}\"]\n");
+        let listen = format!("127.0.0.1:{}", free_port());
+        let file = folder.join("deckhand.toml");
+        fs::write(&file, filled(&config("", &keys), &folder, repository, &listen))?;
+        let deckhand = || {
+            let mut deckhand = Command::new(programs.join("deckhand"));
+            deckhand.env("DECKHAND_CONFIG", &file).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null());
+            deckhand.stderr(Stdio::null());
+            deckhand
+        };
+        let server = Server(deckhand().spawn().context("deckhand can not be started")?);
+        let began = Instant::now();
+        while !deckhand().args(["say", "deploy ship app staging v1"]).status()?.success() {
+            ensure!(began.elapsed() < PATIENCE, "a program that says {bytes} bytes could not be shipped with");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        peaks.push(server.peak()?);
+    }
+    let mebi = |bytes: f64| format!("{:.1} MiB", bytes / f64::from(1 << 20));
+    Ok(Figure {
+        what: "the most memory (VmHWM), with a log of 100 MiB".to_owned(),
+        measured: mebi(peaks[1]),
+        against: format!("with one of 1 MiB: {}", mebi(peaks[0])),
+        ratio: peaks[1] / peaks[0],
+        goal: Goal::AtMost(1.1),
+    })
+}
