@@ -54,6 +54,9 @@ impl Deployer {
         if let (Some(service), false) = (service, deploy.steps.is_empty()) {
             return self.go_on(cx, permit, service, target, deploy).await;
         }
+        // Said before anything is settled, so that there is a message when Deckhand is killed again before the last word.
+        let looks = "Deckhand was restarted in the middle of this deploy, and finds out how it stands.";
+        cx.progress(told(Tone::Working, target, number, looks.to_owned()));
         let Some(end) = self.end_of(cx, permit, target, &deploy, service).await else {
             return Err(left_again(target, number));
         };

@@ -90,7 +90,8 @@ fn repository_at(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
     let commit = ["-c", "user.name=ana", "-c", "user.email=ana@example.invalid", "commit", "--quiet", "--allow-empty"];
     for words in [&["init", "--quiet"][..], &[&commit[..], &["--message", "v1"]].concat(), &["tag", "v1"]] {
-        let git = Command::new("git").arg("-C").arg(folder).args(words).env("GIT_CONFIG_GLOBAL", "/dev/null").status()?;
+        let git =
+            Command::new("git").arg("-C").arg(folder).args(words).env("GIT_CONFIG_GLOBAL", "/dev/null").status()?;
         ensure!(git.success(), "git {words:?} failed");
     }
     Ok(())
