@@ -14,11 +14,15 @@ use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How long the first reply is waited for. One that comes in time is the acknowledgement itself, and says at once whether
 /// only the asker sees it; after that, Discord is told that the answer comes later.
 const GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long the disk is not asked yet while the promise leaves: its threads would take the processor from it.
+const HEAD_START: Duration = Duration::from_millis(1);
 
 /// How long the token of an interaction is used.
 const TOKEN_LIFE: Duration = Duration::from_secs(TOKEN_MINUTES as u64 * 60);
@@ -70,13 +74,17 @@ impl Answer {
         at_once: impl Future<Output = bool>,
     ) {
         let grace = Instant::now() + GRACE;
+        let (promise_over, is_over) = oneshot::channel();
+        let promise = async {
+            let promised = if at_once.await { Some(self.promise().await) } else { None };
+            let _ = promise_over.send(());
+            promised
+        };
         let begin = async {
-            // The promise is on its way before the disk is asked.
-            tokio::task::yield_now().await;
+            let _ = tokio::time::timeout(HEAD_START, is_over).await;
             begin.await
         };
         tokio::pin!(begin);
-        let promise = async { if at_once.await { Some(self.promise().await) } else { None } };
         let (promised, begun) = tokio::join!(promise, tokio::time::timeout_at(grace, &mut begin));
         let begun = match begun {
             Ok(Ok(None)) if !matches!(promised, Some(Ok(_))) => {

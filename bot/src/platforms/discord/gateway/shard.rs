@@ -13,6 +13,10 @@ use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_util::sync::CancellationToken;
 
+/// How much is read at a time, in bytes: an interaction or two. All of it is cleared before each read, and with more than
+/// this, the 128 KiB of the library's own default, most of the time of a short message goes there.
+const READ_AT_ONCE: usize = 8 * 1024;
+
 /// The longest message that is read, in bytes.
 const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
 
@@ -173,8 +177,10 @@ impl Shard {
 
 /// Opens a WebSocket there.
 pub async fn dial(url: &str, patience: Duration) -> Result<Socket, String> {
-    let config =
-        WebSocketConfig::default().max_message_size(Some(LONGEST_MESSAGE)).max_frame_size(Some(LONGEST_MESSAGE));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_MESSAGE))
+        .max_frame_size(Some(LONGEST_MESSAGE))
+        .read_buffer_size(READ_AT_ONCE);
     match timeout(patience, connect_async_with_config(address(url), Some(config), true)).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(error)) => Err(format!("it can not be connected to: {error}")),
