@@ -150,6 +150,14 @@ impl Permit {
         self.staged().batch.expect(key, version);
     }
 
+    /// Stages what was put together elsewhere: writes, and the versions that they rest on.
+    pub fn stage(&self, batch: Batch) {
+        let Batch { expect, writes, .. } = batch;
+        let staged = &mut self.staged().batch;
+        staged.expect.extend(expect);
+        staged.writes.extend(writes);
+    }
+
     /// Says in a sentence what came of it, for the ledger.
     pub fn note(&self, note: impl Into<String>) {
         self.staged().note = note.into();

@@ -44,7 +44,8 @@ pub(super) async fn grant(bot: &Bot, cx: &Cx) -> Result<Reply> {
     let act = Act {
         verb: "grant",
         object: format!("{person}: {pattern} for {}", config::duration::show(r#for)),
-        says: format!("Lend {person} the right to {} until {shown}.", text::code(&may)),
+        // For how long, not until when: the time counts from when it is done, after a yes or an approval.
+        says: format!("Lend {person} the right to {} for {}.", text::code(&may), config::duration::show(r#for)),
         // Not until when: that would be another grant whenever a yes or an approval comes.
         facts: vec![("person", person.clone()), ("may", pattern.to_string()), ("for", config::duration::show(r#for))],
         why: because,

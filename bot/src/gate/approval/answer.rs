@@ -8,6 +8,7 @@ use crate::gate::{Bot, codes};
 use crate::outbox::{self, Outgoing};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use commands::act::Act;
 use commands::complete::Choice;
 use commands::cx::{Cx, Who};
 use commands::parse::Invocation;
@@ -260,7 +261,19 @@ impl Bot {
             let told = Reply { calls: vec![request.who.clone()], ..Reply::say(told) };
             post(&mut batch, cx.now(), &request.place, told)?;
         }
-        commit(&self.world.store, batch).await?;
+        let act = Act {
+            verb: if own { "approval.withdraw" } else { "approval.reject" },
+            object: format!("{id}: /{}", request.line),
+            says: format!("Reject `{id}`."),
+            facts: vec![("request", id.to_owned()), ("asked by", request.who.clone())],
+            why: because,
+            ..Act::default()
+        };
+        cx.act(act, async |permit| {
+            permit.stage(batch);
+            Ok(())
+        })
+        .await?;
         Ok(Reply::say(match own {
             true => format!("You have withdrawn `{id}`. Nothing was done."),
             false => format!("You have rejected `{id}`, and {asker} is told why. Nothing was done."),
