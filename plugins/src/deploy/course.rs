@@ -300,14 +300,14 @@ impl Course<'_> {
         environment.insert("DECKHAND_WEIGHT".to_owned(), percent.clone());
         let argv = switch.argv.iter().map(|word| names.fill(word)).collect();
         let program = Program { argv, folder: switch.folder.clone(), environment, limit: work.limit };
-        // It is not cancelled in the middle: nobody would know who serves.
-        let never = CancellationToken::new();
-        let running = match processes.spawn(self.permit, program, &log, work.grace, never).await {
+        // Nobody knows who serves when it is ended in the middle: the way back says it anew.
+        let running = match processes.spawn(self.permit, program, &log, work.grace, self.cancel.clone()).await {
             Ok(running) => running,
             Err(error) => return Ok(Err(Trouble::Sick(format!("The switch could not be started: {error:#}")))),
         };
         Ok(match program::ended(running, drop).await {
             Exit::Status(0) => Ok(()),
+            Exit::Cancelled => Err(Trouble::Sick("It was cancelled".to_owned())),
             exit => Err(Trouble::Sick(format!("The switch to {colour} ({weight} %) failed: {exit}"))),
         })
     }

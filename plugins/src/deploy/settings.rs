@@ -25,6 +25,8 @@ pub struct Settings {
     pub in_order: bool,
     /// How long a program has between TERM and KILL.
     pub grace: Duration,
+    /// How long work may wait before it begins; then people are told that it has not.
+    pub start_within: Duration,
     /// GitHub, for what asks it.
     pub github: GitHub,
     /// The services that can be deployed, by name.
@@ -162,11 +164,13 @@ impl Health {
 impl Settings {
     /// Reads it, noting every mistake.
     pub fn read(setup: &Setup<'_>) -> Settings {
-        let mut settings = Settings { grace: Duration::from_secs(10), ..Settings::default() };
+        let mut settings =
+            Settings { grace: Duration::from_secs(10), start_within: Duration::from_secs(30), ..Settings::default() };
         if let Some(section) = setup.section() {
             settings.on_stop = OnStop::read(&section);
             settings.in_order = section.boolean("in_order").unwrap_or(false);
             settings.grace = section.duration("grace").unwrap_or(settings.grace);
+            settings.start_within = section.duration("start_within").unwrap_or(settings.start_within);
             settings.github = section
                 .table("github")
                 .map(|section| GitHub::read(section, setup.config.hooks.is_some()))

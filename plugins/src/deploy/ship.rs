@@ -153,6 +153,18 @@ impl Deployer {
         end: Ending<'_>,
         draw: &(dyn Fn(Duration, &Shown) -> Reply + Sync),
     ) -> Option<End> {
+        let late = async {
+            tokio::time::sleep(self.settings.start_within).await;
+            run.board.late();
+            std::future::pending().await
+        };
+        let end = async {
+            tokio::select! {
+                biased;
+                end = end => end,
+                end = late => end,
+            }
+        };
         program::follow(cx, &run.board, self.settings.on_stop, &run.cancel, end, draw).await
     }
 

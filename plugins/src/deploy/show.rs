@@ -25,13 +25,19 @@ fn place(target: &Target) -> String {
 }
 
 pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, shown: &Shown) -> Reply {
-    let says = format!("The program is running, for {} now.", seconds(elapsed));
+    let says = match shown.not_begun() {
+        Some(waits) => format!("It has not started, for {} now: {waits}. {NOT_BEGUN}", seconds(elapsed)),
+        None => format!("The program is running, for {} now.", seconds(elapsed)),
+    };
     let reply = card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says);
     let reply = shown.link.iter().fold(reply, |reply, link| reply.field("Run", text::plain(link)));
     let rows: Vec<_> = shown.hosts.iter().map(|(name, says)| [name.clone(), text::plain(says)]).collect();
     let reply = if rows.is_empty() { reply } else { reply.table(["Target", "How"], rows) };
     reply.output(shown.output()).button(cancel(&plan.target, number))
 }
+
+/// What can be done about work that does not begin.
+const NOT_BEGUN: &str = "It is waited for; `/deploy cancel` ends it.";
 
 /// The most steps that are shown: those around the one that is being taken.
 const STEPS: usize = 7;
@@ -50,6 +56,10 @@ pub(super) fn on_course(
     let back = deploy.back.iter().map(|why| format!("{}. It goes back. ", why.trim_end_matches('.')));
     let now = says
         .unwrap_or_else(|| format!("Step {} of {}: {step}, {} since it began.", at + 1, steps.len(), seconds(elapsed)));
+    let now = match shown.not_begun() {
+        Some(waits) => format!("{now} It has not started: {waits}. {NOT_BEGUN}"),
+        None => now,
+    };
     let tone = if deploy.back.is_some() { Tone::Warn } else { Tone::Working };
     let says = back.collect::<String>() + &now;
     let first = at.saturating_sub(STEPS / 2).min(steps.len().saturating_sub(STEPS));

@@ -27,9 +27,18 @@ pub struct Shown {
     pub link: Option<String>,
     /// How each target stands: "ok 5, changed 2".
     pub hosts: BTreeMap<String, String>,
+    /// What it waits for before it begins, as the end of a sentence; nothing once it has begun.
+    pub waits: Option<String>,
+    /// Whether it should have begun by now.
+    pub late: bool,
 }
 
 impl Shown {
+    /// What has not begun although it should have: what it waits for.
+    pub fn not_begun(&self) -> Option<&str> {
+        self.waits.as_deref().filter(|_| self.late)
+    }
+
     /// The last lines, fit to be shown.
     pub fn output(&self) -> String {
         self.lines.iter().map(|line| text::line(line)).collect::<Vec<_>>().join("\n")
@@ -56,6 +65,28 @@ impl Board {
     /// How a target stands, in a few words.
     pub fn host(&self, name: &str, says: impl Into<String>) {
         self.change(|shown| _ = shown.hosts.insert(name.to_owned(), says.into()));
+    }
+
+    /// What it waits for before it begins: "no runner at GitHub has taken its run".
+    pub fn waits(&self, what: impl Into<String>) {
+        let what = Some(what.into());
+        if self.shown().waits != what {
+            self.change(|shown| shown.waits = what);
+        }
+    }
+
+    /// It has begun.
+    pub fn begun(&self) {
+        if self.shown().waits.is_some() {
+            self.change(|shown| shown.waits = None);
+        }
+    }
+
+    /// It should have begun by now.
+    pub fn late(&self) {
+        let mut state = self.state();
+        state.shown.late = true;
+        state.changed |= state.shown.waits.is_some();
     }
 
     /// How it looks now.

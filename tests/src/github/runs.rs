@@ -30,6 +30,8 @@ pub enum Script {
     Hangs,
     /// It goes on, and does not end when it is cancelled; force helps.
     Clings,
+    /// No machine takes it.
+    Waits,
     /// Nothing ends it but the stage.
     Undead,
 }
@@ -53,6 +55,7 @@ impl Repository {
         match direction {
             "the next run fails" => self.scripts.push_back(Script::Fails),
             "the next run hangs" => self.scripts.push_back(Script::Hangs),
+            "the next run finds no runner" => self.scripts.push_back(Script::Waits),
             "the next run clings to life" => self.scripts.push_back(Script::Clings),
             "the next run can not be ended" => self.scripts.push_back(Script::Undead),
             "the run ends well" => self.end("success", now),
@@ -70,7 +73,7 @@ impl Repository {
     pub(super) fn advance(&mut self, now: DateTime<Utc>) {
         for run in self.runs.iter_mut().filter(|run| run.ended.is_none()) {
             let over = now - run.began > TimeDelta::seconds(QUEUED + WORKS);
-            if !run.works && now - run.began >= TimeDelta::seconds(QUEUED) {
+            if !run.works && run.is_taken(now) {
                 run.works = true;
                 self.events.push(run.event("in_progress", now));
             }
@@ -110,7 +113,7 @@ impl Run {
     }
 
     fn status(&self, now: DateTime<Utc>) -> &'static str {
-        let queued = now - self.began < TimeDelta::seconds(QUEUED);
+        let queued = !self.is_taken(now);
         if self.ended.is_some() {
             "completed"
         } else if queued {
@@ -118,6 +121,11 @@ impl Run {
         } else {
             "in_progress"
         }
+    }
+
+    /// Whether a machine takes it by now.
+    fn is_taken(&self, now: DateTime<Utc>) -> bool {
+        self.script != Some(Script::Waits) && now - self.began >= TimeDelta::seconds(QUEUED)
     }
 
     fn page(&self) -> String {

@@ -294,6 +294,11 @@ impl Workflow {
     async fn look(&self, run: &Run<'_>, id: u64, told: &mut Told) -> Result<Seen, String> {
         let path = format!("{}/actions/runs/{id}", self.path());
         let seen: Seen = self.github.get(run.ports, &path).await?;
+        match seen.status.as_deref() {
+            Some("in_progress" | "completed") => run.board.begun(),
+            Some("waiting") => run.board.waits("its run waits for a review at GitHub"),
+            _ => run.board.waits("no runner at GitHub has taken its run"),
+        }
         let page: Jobs = self.github.get(run.ports, &format!("{path}/jobs?per_page=100")).await?;
         told.news(&seen, &page.jobs).into_iter().for_each(|line| run.board.line(line));
         Ok(seen)
@@ -315,6 +320,7 @@ impl Workflow {
     /// Finds the run by the number of the act, which the workflow puts into its name.
     async fn look_up(&self, run: &Run<'_>, noted: &Noted) -> Result<u64, End> {
         let began = Instant::now();
+        run.board.waits("GitHub shows no run of it");
         loop {
             let why = match self.named(run.ports, run.work.act, noted).await {
                 Ok(Some(seen)) => return Ok(seen.id),

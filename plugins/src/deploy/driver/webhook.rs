@@ -51,6 +51,8 @@ struct Poll {
     failed: Vec<String>,
     /// The states of a run under way; any other where none are named.
     running: Vec<String>,
+    /// The states of a run that has not begun.
+    waiting: Vec<String>,
     /// Where the answer says why, and where more is to be seen: JSON pointers.
     says: Option<String>,
     link: Option<String>,
@@ -99,7 +101,17 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) 
             poll.problem("every", "the service would be asked all the time", "write `every = \"1s\"` or more");
         }
         let (says, link) = (pointer(&poll, "says"), pointer(&poll, "link"));
-        let found = Poll { request, every, state, good, failed, running: poll.texts("running"), says, link };
+        let found = Poll {
+            request,
+            every,
+            state,
+            good,
+            failed,
+            running: poll.texts("running"),
+            waiting: poll.texts("waiting"),
+            says,
+            link,
+        };
         poll.finish();
         found
     });
@@ -332,7 +344,7 @@ impl Service {
         }
         let body: Value = serde_json::from_slice(answer.body())
             .map_err(|_| "The service answered something that is no JSON".to_owned())?;
-        let Poll { state, good, failed, running, says, link, .. } = &self.poll;
+        let Poll { state, good, failed, running, waiting, says, link, .. } = &self.poll;
         let state =
             word(&body, state).ok_or_else(|| format!("The service's answer has no state at {}", text::code(state)))?;
         let why = says.as_ref().and_then(|says| word(&body, says)).map(|why| text::plain(&why));
@@ -343,7 +355,11 @@ impl Service {
             Standing::Over(End::Good)
         } else if failed.contains(&state) {
             Standing::Over(End::Failed(full(format!("The service says {}", text::code(&state)))))
+        } else if waiting.contains(&state) {
+            board.waits(format!("the service says {}", text::code(&state)));
+            Standing::Running(full(state))
         } else if running.is_empty() || running.contains(&state) {
+            board.begun();
             Standing::Running(full(state))
         } else {
             let says =

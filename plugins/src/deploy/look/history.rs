@@ -2,6 +2,8 @@
 
 use crate::deploy::back::good;
 use crate::deploy::records::{DEPLOYS, Deploy, Live, Progress, Target, live, name};
+use crate::deploy::settings::Service;
+use crate::deploy::ship::with_logs;
 use crate::deploy::{Deployer, records, show};
 use commands::act::RESTS_ON;
 use commands::complete::Choice;
@@ -37,9 +39,9 @@ impl Deployer {
     pub(in crate::deploy) async fn history(&self, cx: &Cx) -> Result<Reply> {
         let HistoryArgs { service, env, number, outcome, before } = cx.args()?;
         let target = Target { service, environment: env };
-        self.service(&target)?;
+        let service = self.service(&target)?;
         match number {
-            Some(number) => one(cx, &target, number).await,
+            Some(number) => one(cx, service, &target, number).await,
             None => page(cx, &target, outcome.as_deref(), before).await,
         }
     }
@@ -125,7 +127,7 @@ fn is(state: &Progress, outcome: &str) -> bool {
 }
 
 /// A deploy in full: with whatever its act says on the ledger, such as who approved it.
-async fn one(cx: &Cx, target: &Target, number: u64) -> Result<Reply> {
+async fn one(cx: &Cx, settings: &Service, target: &Target, number: u64) -> Result<Reply> {
     let Target { service, environment } = target;
     let Some(found) = DEPLOYS.get(cx.store(), name(target, number)).await? else {
         return Err(Stop::refuse(format!(
@@ -161,7 +163,7 @@ async fn one(cx: &Cx, target: &Target, number: u64) -> Result<Reply> {
     if live.as_ref().is_some_and(other) && is(&deploy.state, "good") {
         reply = reply.button(show::back(target, &deploy.release, version));
     }
-    Ok(reply.file(format!("Log of #{number}"), deploy.log))
+    Ok(with_logs(cx, reply, settings, target, number).await)
 }
 
 /// What stands on the ledger beside the deploy's own record.
