@@ -327,7 +327,15 @@ fn each_mistake_is_told_with_what_to_write() {
             "[console]\nlisten = \"localhost:80\"".into(),
             "2:10: `localhost:80` is no address; write an IP address and a port, as in `127.0.0.1:7878`",
         ),
-        ("[hooks]".into(), "1:1: `[hooks]` has no `listen`; write `listen = \"127.0.0.1:7879\"`"),
+        (
+            "[console]\npublic_url = \"https://example.com/deckhand\"".into(),
+            "2:14: it has more than a host and a port; write it as in `https://deckhand.example.com`",
+        ),
+        (
+            "[console]\npublic_url = \"example.com\"".into(),
+            "2:14: `example.com` is no web address; write it as in `https://host/path`",
+        ),
+        ("[hooks]".into(), "1:2: `[hooks]` has no `listen`; write `listen = \"127.0.0.1:7879\"`"),
         (
             "[hooks]\nlisten = \"everywhere\"".into(),
             "2:10: `everywhere` is no address; write an IP address and a port, as in `127.0.0.1:7879`",

@@ -231,6 +231,29 @@ async fn the_doors_are_shut_to_everybody_else() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_it_is_known_by_that_address_too() {
+    let public = "https://deckhand.example.com";
+    let config = "data = '{data}'\n[people.ana]\n[console]\nlisten = '{listen}'\npublic_url = ";
+    let home = Home::with(&format!("{config}'{public}/'"));
+    let deckhand = home.start();
+    assert!(deckhand.link.starts_with(&format!("{public}/signin?word=")), "{}", deckhand.link);
+    let line = |host: &str, origin: &str| {
+        let line = client().post(home.url("/api/ask")).bearer_auth(home.token()).json(&json!({ "line": "/help" }));
+        line.header("host", host).header("origin", origin).send()
+    };
+    let own = home.listen().to_string();
+    for (host, origin, status) in [
+        ("deckhand.example.com", public, 202),
+        (&own, &*format!("http://{own}"), 202),
+        ("deckhand.example.com", "http://deckhand.example.com", 403),
+        ("deckhand.example.com", "https://evil.example", 403),
+        ("deckhand.example.com:1", public, 421),
+    ] {
+        assert_eq!(line(host, origin).await.unwrap().status(), status, "{host} {origin}");
+    }
+}
+
+#[tokio::test]
 async fn no_path_leads_out_of_the_folders() {
     let home = Home::demo();
     let _deckhand = home.start();
