@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_to_say_is_shown_whole_and_can_not_break_out() {
+        let line = format!("deploy rollback service:hello env:production to:{}", "1".repeat(40));
+        assert_eq!(to_say(&line), format!("`/{line}`"));
+        assert_eq!(to_say("/help `x`"), "`/help 'x'`");
+        assert!(to_say(&"x".repeat(10_000)).chars().count() <= LINE + 2);
+    }
+
+    #[test]
     fn code_can_not_be_left() {
         let cases = [
             ("hello", "`hello`"),

@@ -236,3 +236,27 @@ impl<K: Eq + Clone> UnderWay<K> {
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_found_until_it_is_over_and_the_first_cancel_counts() {
+        let under_way = UnderWay::default();
+        let first = under_way.register_alone(&"hello", 7);
+        assert!(first.is_some() && under_way.register_alone(&"hello", 9).is_none());
+        let other = under_way.register_alone(&"shop", 8);
+        let found = under_way.get(&"hello").unwrap();
+        found.end("ana");
+        found.end("ben");
+        assert!(first.as_ref().unwrap().cancel.token.is_cancelled());
+        assert!(first.as_ref().unwrap().cancel.why(None).starts_with("ana cancelled it"));
+        assert!(!other.as_ref().unwrap().cancel.token.is_cancelled());
+        drop(first);
+        assert_eq!(
+            under_way.all().iter().map(|(key, cancel)| (*key, cancel.number)).collect::<Vec<_>>(),
+            [("shop", 8)]
+        );
+    }
+}

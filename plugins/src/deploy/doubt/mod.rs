@@ -71,7 +71,7 @@ impl Doubt {
         if names.len() < 2 {
             names.push(NOTHING.to_owned());
         }
-        let line = |name: &String| text::code(&format!("/deploy settle {service} {environment} {name}"));
+        let line = |name: &String| text::to_say(&format!("deploy settle {service} {environment} {name}"));
         names.iter().map(line).collect::<Vec<_>>().join(" or ")
     }
 
