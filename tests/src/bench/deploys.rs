@@ -20,11 +20,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often each case has its turn.
-const TURNS: usize = 25;
-
-/// How many targets there are.
-const TARGETS: [usize; 2] = [1, 50];
+/// How many targets there are, and how often each case has its turn.
+const TARGETS: [(usize, usize); 2] = [(1, 25), (50, 7)];
 
 /// How much a program says, in bytes.
 const SAYS: [usize; 2] = [1 << 20, 100 << 20];
@@ -53,10 +50,10 @@ pub async fn run(programs: &Path, scratch: &Path) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     let sockets = tempfile::tempdir()?;
     for way in ways(&sshd, sockets.path()) {
-        for targets in TARGETS {
-            let folder = scratch.join(format!("{} {targets}", way.name));
+        for (targets, turns) in TARGETS {
+            let folder = scratch.join(format!("case {}", figures.len()));
             fs::create_dir_all(&folder)?;
-            figures.push(added(&way, targets, &folder, &repository).await?);
+            figures.push(added(&way, (targets, turns), &folder, &repository).await?);
         }
     }
     figures.push(flood(programs, scratch, &repository)?);
@@ -98,10 +95,10 @@ fn repository_at(folder: &Path) -> Result<()> {
 }
 
 /// The time of a deploy against that of the loop, which take turns: a slow moment of the machine is to hit both.
-async fn added(way: &Way, targets: usize, folder: &Path, repository: &Path) -> Result<Figure> {
+async fn added(way: &Way, (targets, turns): (usize, usize), folder: &Path, repository: &Path) -> Result<Figure> {
     let bot = bot(&way.keys, targets, folder, repository)?;
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    for turn in 0..=TURNS {
+    for turn in 0..=turns {
         let took = ask(&bot, "/deploy ship app staging v1").await?.as_secs_f64();
         let began = Instant::now();
         let script = format!("i=0; while [ $i -lt {targets} ]; do {} || exit 1; i=$((i+1)); done", way.body);
