@@ -180,12 +180,13 @@ impl Cancel {
         self.token.cancel();
     }
 
-    /// Why it was ended before its time, and what that left in the world, where it left anything: a sentence each.
-    pub fn why(&self, left_behind: Option<String>) -> String {
+    /// Why it was ended before its time, what did the work ("program"), and what that left in the world, where it left
+    /// anything: a sentence each.
+    pub fn why(&self, worker: &str, left_behind: Option<String>) -> String {
         match (self.by.get(), left_behind) {
-            (Some(who), None) => format!("{} cancelled it, and its program was ended", text::plain(who)),
+            (Some(who), None) => format!("{} cancelled it, and its {worker} was ended", text::plain(who)),
             (Some(who), Some(left)) => format!("{} cancelled it. {left}", text::plain(who)),
-            (None, None) => "Deckhand is being stopped, so its program was ended".to_owned(),
+            (None, None) => format!("Deckhand is being stopped, so its {worker} was ended"),
             (None, Some(left)) => format!("Deckhand is being stopped, so it was to end. {left}"),
         }
     }

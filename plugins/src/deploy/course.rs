@@ -98,7 +98,8 @@ impl Deployer {
                 }
                 Err(Trouble::Sick(why)) => {
                     let left = course.left_behind.take();
-                    let why = if cancel.token.is_cancelled() { cancel.why(left) } else { why };
+                    let why =
+                        if cancel.token.is_cancelled() { cancel.why(plan.service.driver.worker(), left) } else { why };
                     course.turn_back(why).await;
                 }
             }
@@ -187,7 +188,11 @@ impl Course<'_> {
         let tells = plan.service.health.as_ref().is_some_and(Health::tells_releases);
         let end = if resumed {
             let noted = if let Progress::Running(handle) = &self.deploy.state { Some(handle) } else { None };
-            match driver.find(&run, noted).await {
+            let found = tokio::select! {
+                found = driver.find(&run, noted) => found,
+                () = self.cx.stopping().cancelled() => return Ok(Err(Trouble::Left)),
+            };
+            match found {
                 Found::Running(end) => end,
                 Found::Over(end) => Box::pin(std::future::ready(end)),
                 Found::Never => {

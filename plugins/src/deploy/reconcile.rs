@@ -171,12 +171,19 @@ impl Deployer {
         let cancel = registered.cancel.token.clone();
         let run = Run { ports: cx.ports(), permit, work, cancel, board: Board::default() };
         let handle = if let Progress::Running(handle) = &deploy.state { Some(handle) } else { None };
-        match service.driver.find(&run, handle).await {
+        let found = tokio::select! {
+            found = service.driver.find(&run, handle) => found,
+            () = cx.stopping().cancelled() => return None,
+        };
+        match found {
             Found::Never => Some(None),
             Found::Over(end) => Some(Some(end)),
             Found::Running(end) => {
-                let says = "Deckhand was restarted in the middle of this deploy. Its program is still running, and is waited for.";
-                let reply = told(Tone::Working, target, deploy.number, says.to_owned());
+                let worker = service.driver.worker();
+                let says = format!(
+                    "Deckhand was restarted in the middle of this deploy. Its {worker} is still running, and is waited for."
+                );
+                let reply = told(Tone::Working, target, deploy.number, says);
                 cx.progress(reply.button(show::cancel(target, deploy.number)));
                 tokio::select! {
                     end = end => Some(Some(end)),
@@ -210,7 +217,8 @@ impl Deployer {
             }
             (Some(Ok(())), _) | (None, Some(End::Good)) => Met::Well,
             (_, None) if service.is_some() => {
-                Met::Bad(format!("{release} is not live: there is no sign that its program was ever started."))
+                let worker = service.map_or("program", |service| service.driver.worker());
+                Met::Bad(format!("{release} is not live: there is no sign that its {worker} was ever started."))
             }
             (Some(Err(met)), _) => Met::Bad(format!("{release} is not live: its health check {met}.")),
             (None, _) => Met::Bad(format!("Whether {release} is live is not known: there is no health check.")),

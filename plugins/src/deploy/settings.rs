@@ -198,9 +198,12 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let at_github = at_github(&section, repository.as_deref());
     let home = Home { github, repository: at_github.as_deref() };
     let names = driver::ALL.map(|(name, _)| name);
-    let chosen = section.choice("driver", &names).unwrap_or_else(|| names[0].to_owned());
-    let driver =
-        driver::ALL.iter().find(|(name, _)| *name == chosen).and_then(|(_, read)| read(setup, &section, &home));
+    let chosen = section.choice("driver", &names);
+    // Of a driver that there is not, nobody knows what it needs and takes.
+    let unknown = chosen.is_none() && section.has("driver");
+    let chosen = chosen.as_deref().unwrap_or(names[0]);
+    let found = driver::ALL.iter().find(|(name, _)| *name == chosen).filter(|_| !unknown);
+    let driver = found.and_then(|(_, read)| read(setup, &section, &home));
     let environments = section.names("environments", "environment", &setup.config.environments);
     let environments = if environments.is_empty() { setup.config.environments.clone() } else { environments };
     let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, &home, &setup.config.folder));
@@ -210,7 +213,9 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let unsafe_back = section.texts("unsafe_back");
     let [health, balancer] = ["health", "balancer"].map(|key| section.table(key).map(health));
     let strategy = strategy::read(setup, &section, &targets);
-    section.finish();
+    if !unknown {
+        section.finish();
+    }
     let driver = driver.filter(|_| !repository.is_empty())?;
     Some(Service { repository, driver, limit, environments, targets, strategy, unsafe_back, health, balancer, ci })
 }
@@ -286,29 +291,4 @@ pub(super) fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_filled_once_and_other_braces_stay() {
-        let names = Names {
-            service: "hello",
-            environment: "staging",
-            commit: "abc",
-            reference: "{commit}",
-            host: None,
-            colour: None,
-            weight: None,
-        };
-        let cases = [
-            ("", ""),
-            ("{service}/{environment}", "hello/staging"),
-            ("{ref}", "{commit}"),
-            ("{\"ok\": true, \"at\": \"{commit}\"}", "{\"ok\": true, \"at\": \"abc\"}"),
-            ("{nothing} {", "{nothing} {"),
-        ];
-        for (text, filled) in cases {
-            assert_eq!(names.fill(text), filled, "{text}");
-        }
-    }
-}
+mod tests;

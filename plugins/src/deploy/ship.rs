@@ -112,7 +112,7 @@ impl Deployer {
                 None => return Ok(Outcome::Left("the health check is asked again later")),
                 Some(met) => met,
             },
-            Some(End::Cancelled { left_behind }) => Err(cancel.why(left_behind)),
+            Some(End::Cancelled { left_behind }) => Err(cancel.why(plan.service.driver.worker(), left_behind)),
             Some(End::Failed(why)) => Err(why),
             Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
                 Seen::New => Ok(()),

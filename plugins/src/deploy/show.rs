@@ -27,7 +27,7 @@ fn place(target: &Target) -> String {
 pub(super) fn under_way(plan: &Plan<'_>, number: u64, elapsed: Duration, shown: &Shown) -> Reply {
     let says = match shown.not_begun() {
         Some(waits) => format!("It has not started, for {} now: {waits}. {NOT_BEGUN}", seconds(elapsed)),
-        None => format!("The program is running, for {} now.", seconds(elapsed)),
+        None => format!("The {} is running, for {} now.", plan.service.driver.worker(), seconds(elapsed)),
     };
     let reply = card(Tone::Working, format!("{}: {}", place(&plan.target), doing(plan)), plan, number, says);
     let reply = shown.link.iter().fold(reply, |reply, link| reply.field("Run", text::plain(link)));
@@ -88,7 +88,7 @@ pub(super) fn on_course(
 
 pub(super) fn checking(plan: &Plan<'_>, number: u64, met: Option<(u32, u32, &str)>) -> Reply {
     let says = match met {
-        None => "The program has ended well. Its health is being checked.".to_owned(),
+        None => format!("The {} has ended well. Its health is being checked.", plan.service.driver.worker()),
         Some((attempt, tries, met)) => format!("The health check {met} (try {attempt} of {tries})."),
     };
     card(Tone::Working, format!("{}: checking {}", place(&plan.target), plan.release), plan, number, says)

@@ -56,7 +56,7 @@ impl Runbooks {
         match program::follow(cx, &Board::default(), OnStop::HandOver, &cancel.token, end, draw).await {
             None => Err(Stop::Left(Box::new(show::left_again(&run.task, &run.said, run.number)))),
             Some(WaitedOut::Ended) => Ok(unknown("it has ended")),
-            Some(WaitedOut::Cancelled) => Ok(Ended { good: false, how: cancel.why(None) }),
+            Some(WaitedOut::Cancelled) => Ok(Ended { good: false, how: cancel.why("program", None) }),
             Some(WaitedOut::TooLong) => {
                 Ok(Ended { good: false, how: "Its program took too long, and was ended".to_owned() })
             }

@@ -244,7 +244,7 @@ impl Runbooks {
                         let took = (cx.now() - run.began).to_std().unwrap_or_default();
                         Ended { good: true, how: format!("It ended well after {}", program::seconds(took)) }
                     }
-                    Some(Exit::Cancelled) => Ended { good: false, how: cancel.why(None) },
+                    Some(Exit::Cancelled) => Ended { good: false, how: cancel.why("program", None) },
                     Some(exit) => Ended { good: false, how: format!("Its program failed: {exit}") },
                 }
             }

@@ -139,6 +139,10 @@ impl Playbook {
 
 #[async_trait]
 impl Driver for Playbook {
+    fn worker(&self) -> &'static str {
+        "playbook"
+    }
+
     fn says(&self, work: &Work<'_>) -> String {
         let names = work.names(None);
         let on = match work.hosts.len() {

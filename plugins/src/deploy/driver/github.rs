@@ -26,6 +26,9 @@ const LOOK_CLOSELY: Duration = Duration::from_secs(2);
 /// For how long GitHub may say nothing useful before the run counts as lost from sight.
 const BLIND: Duration = Duration::from_secs(10 * 60);
 
+/// For how long after a start GitHub is asked whether there was a deployment at all.
+const AWAY: Duration = Duration::from_secs(2 * 60);
+
 /// How long a run that was dispatched may take to appear in GitHub's lists.
 const APPEARS: Duration = Duration::from_secs(60);
 
@@ -117,7 +120,7 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -
         let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
         section.problem("driver", "GitHub is to ship it, and there is no token for it", instead);
     }
-    if repository.is_none() {
+    if repository.is_none() && !section.has("github") {
         let what = "GitHub is to ship it, and the service's repository is not known there";
         section.problem("driver", what, "write `github = \"owner/name\"`");
     }
@@ -134,6 +137,10 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -
 
 #[async_trait]
 impl Driver for Workflow {
+    fn worker(&self) -> &'static str {
+        "workflow"
+    }
+
     fn says(&self, work: &Work<'_>) -> String {
         format!(
             "runs the workflow `{}` of {} at GitHub, for `{}`",
@@ -172,16 +179,22 @@ impl Driver for Workflow {
         }
         let commit = &run.work.release.commit;
         let path = format!("{}/deployments?sha={commit}", self.path());
-        match self.github.list(run.ports, &path, |page: Vec<Deployment>| page).await {
-            Err(why) => Found::Over(self.not_known(why, None)),
-            Ok(all) => match all.into_iter().find(|it| it.payload["deckhand"] == run.work.act) {
-                // The deployment comes first: without it there was no dispatch.
-                None => Found::Never,
-                Some(it) => {
-                    let noted = Noted { deployment: it.id, run: None, since: it.created_at };
-                    Found::Running(Box::pin(self.follow(run, noted)))
-                }
-            },
+        let began = Instant::now();
+        let all = loop {
+            match self.github.list(run.ports, &path, |page: Vec<Deployment>| page).await {
+                Ok(all) => break all,
+                Err(why) if began.elapsed() > AWAY => return Found::Over(self.not_known(why, None)),
+                // What has stopped Deckhand may have cut the network, too.
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        };
+        match all.into_iter().find(|it| it.payload["deckhand"] == run.work.act) {
+            // The deployment comes first: without it there was no dispatch.
+            None => Found::Never,
+            Some(it) => {
+                let noted = Noted { deployment: it.id, run: None, since: it.created_at };
+                Found::Running(Box::pin(self.follow(run, noted)))
+            }
         }
     }
 

@@ -48,6 +48,11 @@ pub trait Driver: Debug + Send + Sync {
     /// What it would do, for a plan: "runs `./ship staging 2222222`".
     fn says(&self, work: &Work<'_>) -> String;
 
+    /// What does the work, in a word, as in "its program was ended".
+    fn worker(&self) -> &'static str {
+        "program"
+    }
+
     /// Plays the work without changing anything, and says in a few lines what it would change; nothing where it can not.
     async fn rehearse(&self, _ports: &Ports, _work: &Work<'_>) -> Option<Result<String, String>> {
         None
@@ -60,7 +65,7 @@ pub trait Driver: Debug + Send + Sync {
     async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String>;
 
     /// Finds work again that an earlier start of Deckhand began, by its handle; without one by the act's number, as the
-    /// work left its mark before the handle was saved.
+    /// work left its mark before the handle was saved. It may take a while, and is broken off when Deckhand stops.
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a>;
 
     /// Looks, without touching anything, at work of which nobody knew how it ended: whether it has gone well or has failed

@@ -244,6 +244,10 @@ fn encoded(text: &str) -> String {
 
 #[async_trait]
 impl Driver for Service {
+    fn worker(&self) -> &'static str {
+        "job"
+    }
+
     fn says(&self, work: &Work<'_>) -> String {
         let Template { method, url, .. } = &self.start;
         format!("asks {} {}", text::plain(method.as_str()), text::code(&fill_address(url, &work.names(None), "")))

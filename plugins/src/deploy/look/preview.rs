@@ -137,9 +137,9 @@ impl Deployer {
         let act = self.act(cx, plan).await?;
         let mut reply = Reply::card(tone, title, act.says).field("Commit", text::code(&release.commit));
         let checks = if service.health.is_some() {
-            "its health check"
+            "its health check".to_owned()
         } else {
-            "none: it counts as live once its program ends well"
+            format!("none: it counts as live once its {} ends well", service.driver.worker())
         };
         if let Some((says, _)) = ci {
             reply = reply.field("CI", says);
