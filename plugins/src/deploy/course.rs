@@ -89,7 +89,11 @@ impl Deployer {
                 Ok(()) => return course.good(),
                 Err(Trouble::Left) => return Ok(Outcome::Left(LEFT)),
                 Err(Trouble::Unknown(why)) => {
-                    let why = if cancel.token.is_cancelled() { cancel.why(Some(why)) } else { why };
+                    let why = if cancel.token.is_cancelled() {
+                        cancel.why(plan.service.driver.worker(), Some(why))
+                    } else {
+                        why
+                    };
                     return course.unknown(why);
                 }
                 Err(Trouble::Lost) => {

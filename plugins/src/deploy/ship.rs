@@ -117,7 +117,11 @@ impl Deployer {
             Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
                 Seen::New => Ok(()),
                 seen => {
-                    let says = if cancel.token.is_cancelled() { cancel.why(Some(says)) } else { says };
+                    let says = if cancel.token.is_cancelled() {
+                        cancel.why(plan.service.driver.worker(), Some(says))
+                    } else {
+                        says
+                    };
                     let says = seen.told(unknown(says, settle), plan);
                     doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, cx.now())?;
                     DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;

@@ -2,6 +2,7 @@
 //! wrong. What is asked of it that it does not know, or that GitHub's own description does not have, fails the test.
 
 mod check;
+pub mod prism;
 mod routes;
 pub mod runs;
 mod serve;
@@ -18,6 +19,7 @@ use state::{Fault, State};
 use std::collections::HashMap;
 use webhooks::Webhooks;
 
+pub use routes::templates;
 pub use serve::Served;
 
 /// Where it is.
@@ -33,6 +35,8 @@ pub struct GitHub {
     pub state: State,
     faults: Vec<Fault>,
     webhooks: Webhooks,
+    asked: Vec<Request<Bytes>>,
+    silent: bool,
     amiss: Vec<String>,
 }
 
@@ -80,6 +84,12 @@ impl GitHub {
 
     /// Answers a request at this moment.
     pub fn answer(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
+        let known = |it: &Request<Bytes>| {
+            (it.method(), it.uri(), it.body()) == (request.method(), request.uri(), request.body())
+        };
+        if !self.asked.iter().any(known) {
+            self.asked.push(request.clone());
+        }
         let (status, body, told) = self.decide(request, now);
         let mut answer = Response::builder().status(status).header("content-type", "application/json; charset=utf-8");
         for (name, value) in told {
@@ -98,10 +108,13 @@ impl GitHub {
             let (status, body) = refusal(401, "Bad credentials");
             return (status, body, Vec::new());
         }
-        let lost = self.faults.first() == Some(&Fault::Lost) && request.uri().path().ends_with("/dispatches");
-        if !self.faults.is_empty() && self.faults.first() != Some(&Fault::Lost) {
-            return self.faults.remove(0).answer(now);
-        }
+        let path = request.uri().path();
+        let lost = match self.faults.first() {
+            Some(Fault::Lost) => path.ends_with("/dispatches"),
+            Some(Fault::Silent) => path.ends_with("/deployments"),
+            Some(_) => return self.faults.remove(0).answer(now),
+            None => false,
+        };
         let (method, path) = (request.method().as_str(), request.uri().path());
         let Some((route, parameters)) = find(routes::ROUTES, method, path) else {
             self.amiss.push(format!("GitHub was asked {method} {path}, which it does not know here"));
@@ -132,7 +145,9 @@ impl GitHub {
             self.amiss.extend(check.answer(method, route.template, status, &body));
         }
         if lost {
-            return self.faults.remove(0).answer(now);
+            let fault = self.faults.remove(0);
+            self.silent |= fault == Fault::Silent;
+            return fault.answer(now);
         }
         (status, body, Vec::new())
     }
@@ -165,6 +180,16 @@ impl GitHub {
     /// Lets the next runs be like any other.
     pub fn forget_scripts(&mut self) {
         self.state.repositories.values_mut().for_each(|repository| repository.scripts.clear());
+    }
+
+    /// Whether the last answer never comes.
+    pub fn is_silent(&mut self) -> bool {
+        std::mem::take(&mut self.silent)
+    }
+
+    /// What it was asked, each once.
+    pub fn asked(&self) -> &[Request<Bytes>] {
+        &self.asked
     }
 
     /// What was asked of it that no client should ask.

@@ -23,6 +23,14 @@ pub static ROUTES: &[Route<Handler>] = &[
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
 ];
 
+/// The templates of all paths.
+pub fn templates() -> Vec<&'static str> {
+    let mut templates: Vec<_> = ROUTES.iter().map(|route| route.template).collect();
+    templates.sort_unstable();
+    templates.dedup();
+    templates
+}
+
 fn unknown_commit(commit: &str) -> Answer {
     refusal(422, &format!("No commit found for SHA: {commit}"))
 }

@@ -130,6 +130,8 @@ pub enum Fault {
     Spent(Duration),
     /// A dispatch is carried out, and its answer is lost on the way.
     Lost,
+    /// A deployment is written, and its answer never comes.
+    Silent,
 }
 
 /// The fault that a stage direction is about: `GitHub answers 502 next`.
@@ -138,6 +140,7 @@ pub fn fault(direction: &str) -> Option<Fault> {
     let seconds = |text: &str| text.parse().map(Duration::from_secs).ok();
     match words[..] {
         ["the", "answer", "to", "the", "next", "dispatch", "is", "lost"] => Some(Fault::Lost),
+        ["the", "answer", "to", "the", "next", "deployment", "never", "comes"] => Some(Fault::Silent),
         ["GitHub", "answers", status, "next"] => status.parse().ok().map(Fault::Trouble),
         ["GitHub", "wants", "a", "pause", "of", s, "seconds"] => seconds(s).map(Fault::Secondary),
         ["GitHub's", "rate", "limit", "is", "spent", "for", s, "seconds"] => seconds(s).map(Fault::Spent),
@@ -150,7 +153,7 @@ impl Fault {
     pub fn answer(&self, now: DateTime<Utc>) -> (u16, Value, Vec<(&'static str, String)>) {
         match self {
             Fault::Trouble(status) => (*status, Value::String("<html>Unicorn!</html>".to_owned()), Vec::new()),
-            Fault::Lost => Fault::Trouble(502).answer(now),
+            Fault::Lost | Fault::Silent => Fault::Trouble(502).answer(now),
             Fault::Secondary(pause) => {
                 let (status, body) = refusal(403, "You have exceeded a secondary rate limit.");
                 (status, body, vec![("retry-after", pause.as_secs().to_string())])

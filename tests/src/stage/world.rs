@@ -406,6 +406,14 @@ impl Launcher for World {
 }
 
 impl World {
+    /// What GitHub answers; nothing where its answer never comes.
+    fn ask_github(&self, request: &http::Request<Bytes>) -> Option<http::Response<Bytes>> {
+        let mut state = self.state();
+        let now = state.now();
+        let answer = state.github.answer(request, now);
+        (!state.github.is_silent()).then_some(answer)
+    }
+
     /// What the shop answers: `ok` and the path, unless it is gone.
     async fn shop(&self, path: &str) -> Result<http::Response<Bytes>> {
         let (slow, gone) = {
@@ -441,11 +449,13 @@ impl Wire for World {
         if let Some(path) = address.strip_prefix("http://shop.example/") {
             return self.shop(path).await;
         }
-        let mut state = self.state();
         if request.uri().host() == Some(github::HOST) {
-            let now = state.now();
-            return Ok(state.github.answer(&request, now));
+            return match self.ask_github(&request) {
+                Some(answer) => Ok(answer),
+                None => std::future::pending().await,
+            };
         }
+        let mut state = self.state();
         if request.uri().host() == Some(ships::HOST) {
             return Ok(state.ships.answer(&request));
         }

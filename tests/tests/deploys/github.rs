@@ -4,8 +4,10 @@
 use std::time::Duration;
 use tests::deploys::{config, end_of, last_word};
 use tests::drill;
+use tests::github::prism::Prism;
+use tests::github::state::CheckRun;
 use tests::github::webhooks::SECRET;
-use tests::github::{Served, TOKEN};
+use tests::github::{Served, TOKEN, templates};
 use tests::program::{Home, Service, until};
 
 const GITHUB: &str = r#"
@@ -26,6 +28,11 @@ workflow = "deploy.yml"
 limit = "2m"
 "#;
 
+fn written(served: &Served) -> String {
+    let keys = GITHUB.replace("{token}", TOKEN).replace("{api}", &served.api).replace("{secret}", SECRET);
+    config(&keys, SERVICE)
+}
+
 /// An installation whose service is at GitHub, too, with its commits.
 async fn installation() -> (Home, Served, Service) {
     let (mut home, served) = (Home::demo(), Served::start().await);
@@ -35,8 +42,7 @@ async fn installation() -> (Home, Served, Service) {
         github.state.repositories.values_mut().for_each(|repository| repository.commits.clone_from(&commits));
     };
     hello(&mut served.github());
-    let keys = GITHUB.replace("{token}", TOKEN).replace("{api}", &served.api).replace("{secret}", SECRET);
-    home.write_config(&config(&keys, SERVICE));
+    home.write_config(&written(&served));
     (home, served, service)
 }
 
@@ -121,4 +127,53 @@ async fn a_webhook_wakes_and_nothing_but_github_itself_is_believed() {
     assert_eq!(served.github().amiss(), Vec::<String>::new());
     home.assert_sound();
     deckhand.stop();
+}
+
+/// A service whose checks are looked at, too.
+const CHECKED: &str = "[services.app.deploy.ci]\nrequired = [\"build\", \"lint\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prism_finds_nothing_wrong_with_what_github_is_asked() {
+    let (mut home, served, service) = installation().await;
+    home.write_config(&(written(&served) + CHECKED));
+    let direct = |what: &str| assert!(served.github().direct(what, chrono::Utc::now()), "{what}");
+    let green = |tag: &str| {
+        let ended = Some(("success".to_owned(), chrono::Utc::now()));
+        let checks = ["build", "lint"].map(|name| CheckRun { name: name.to_owned(), ended: ended.clone() });
+        let mut github = served.github();
+        let repository = github.state.repositories.values_mut().next().expect("it has a repository");
+        repository.checks.insert(service.commit(tag), checks.to_vec());
+    };
+    let deckhand = home.start();
+    assert_ne!(home.say("deploy ship app staging v1").code, Some(0), "nothing is green yet");
+    green("v1");
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    // One that has to be made to end, of which GitHub does not say which it is.
+    green("v2");
+    direct("the next run clings to life");
+    direct("GitHub does not say which run it starts");
+    let said = home.begin(&["say", "deploy ship app staging v2"]);
+    until("the run has begun", || (served.github().runs().len() == 2).then_some(()));
+    let cancelled = home.say("deploy cancel app staging");
+    assert_eq!(cancelled.code, Some(0), "{cancelled:?}");
+    said.end();
+    deckhand.stop();
+    let asked = served.github().asked().to_vec();
+    for part in ["check-runs", "/status?", "dispatches", "/runs?", "/jobs", "/cancel", "/force-cancel", "/statuses"] {
+        assert!(
+            asked.iter().any(|it| it.uri().to_string().contains(part) || it.uri().path().ends_with(part)),
+            "{part}"
+        );
+    }
+    let prism = Prism::start(&home.path(""), &templates());
+    let mut wrong = Vec::new();
+    for request in &asked {
+        wrong.extend(prism.violations(request).await);
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    // It would see it.
+    let request = http::Request::post("/repos/acme/hello/deployments").header("content-type", "application/json");
+    let request = request.body(bytes::Bytes::from(r#"{"auto_merge":"no"}"#)).expect("a request");
+    let told = prism.violations(&request).await.expect("prism sees what is wrong");
+    assert!(told.contains("'ref'") && told.contains("auto_merge must be boolean"), "{told}");
 }
