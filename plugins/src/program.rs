@@ -252,7 +252,7 @@ mod tests {
         found.end("ana");
         found.end("ben");
         assert!(first.as_ref().unwrap().cancel.token.is_cancelled());
-        assert!(first.as_ref().unwrap().cancel.why(None).starts_with("ana cancelled it"));
+        assert!(first.as_ref().unwrap().cancel.why("program", None).starts_with("ana cancelled it"));
         assert!(!other.as_ref().unwrap().cancel.token.is_cancelled());
         drop(first);
         assert_eq!(

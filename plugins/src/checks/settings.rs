@@ -96,7 +96,7 @@ fn environments(config: &Config, section: &Section<'_>, probe: &Probe) -> Vec<St
     if !named.is_empty() {
         return config.environments.iter().filter(|name| named.contains(name)).cloned().collect();
     }
-    let everywhere = probe.texts().iter().any(|text| text.contains("{environment}"));
+    let everywhere = probe.texts().iter().any(|(_, text)| text.contains("{environment}"));
     if !everywhere && config.environments.len() > 1 {
         let instead = "write `env = [\"…\"]`, or `{environment}` in what is looked at";
         section.problem("env", "it is not said which environment this check looks at", instead);

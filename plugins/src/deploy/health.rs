@@ -1,7 +1,7 @@
-//! Whether a release is live and well: an HTTP check, tried a few times.
+//! Whether a release is live and well: a check, tried a few times.
 
 use super::settings::{Health, Names};
-use crate::probe::{self, Probe};
+use crate::probe;
 use commands::cx::Ports;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,6 @@ pub async fn check(
 /// # Errors
 /// As [`check`].
 pub async fn once(ports: &Ports, health: &Health, names: &Names<'_>) -> Result<(), String> {
-    let contains = health.contains.as_deref().map(|text| names.fill(text));
-    let probe = Probe::Http { url: names.fill(&health.url), expect: vec![200..=200], contains };
+    let probe = health.probe.filled(|text| names.fill(text));
     probe::once(ports, &probe, health.timeout).await.well
 }

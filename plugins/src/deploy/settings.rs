@@ -6,10 +6,12 @@ use super::source::ci::Ci;
 use super::source::github::{self, GitHub, Home};
 use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
+use crate::probe::Probe;
 use crate::program::OnStop;
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,13 +82,11 @@ impl Service {
     }
 }
 
-/// An HTTP check that a release is live and well.
+/// A check that a release is live and well.
 #[derive(Debug, Clone)]
 pub struct Health {
-    /// What is read.
-    pub url: String,
-    /// What the answer has to hold, beside the status 200.
-    pub contains: Option<String>,
+    /// What is tried, with `{names}` in its texts.
+    pub probe: Probe,
     /// How often it is tried.
     pub tries: u32,
     /// How long to wait between two tries.
@@ -147,17 +147,16 @@ impl Names<'_> {
 impl Health {
     /// Whether it can tell one release from another: only then does it say that one is live.
     pub fn tells_releases(&self) -> bool {
-        let texts = [Some(&self.url), self.contains.as_ref()];
-        texts.into_iter().flatten().any(|text| ["{commit}", "{ref}"].iter().any(|name| text.contains(name)))
+        self.names(&["{commit}", "{ref}"])
     }
 
     /// Whether it can tell one target, or colour, from another.
     pub fn tells_places(&self) -> bool {
-        let texts = [Some(&self.url), self.contains.as_ref()];
-        texts
-            .into_iter()
-            .flatten()
-            .any(|text| ["{target}", "{host}", "{colour}"].iter().any(|name| text.contains(name)))
+        self.names(&["{target}", "{host}", "{colour}"])
+    }
+
+    fn names(&self, names: &[&str]) -> bool {
+        self.probe.texts().iter().any(|(_, text)| names.iter().any(|name| text.contains(name)))
     }
 }
 
@@ -211,7 +210,8 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let limit = section.duration("limit").unwrap_or(Duration::from_secs(15 * 60));
     let targets = targets(&section, &environments);
     let unsafe_back = section.texts("unsafe_back");
-    let [health, balancer] = ["health", "balancer"].map(|key| section.table(key).map(health));
+    let [health, balancer] =
+        ["health", "balancer"].map(|key| section.table(key).and_then(|section| health(section, &setup.config.folder)));
     let strategy = strategy::read(setup, &section, &targets);
     if !unknown {
         section.finish();
@@ -259,23 +259,21 @@ fn located(setup: &Setup<'_>, repository: String) -> String {
     if address { repository } else { setup.config.folder.join(repository).to_string_lossy().into_owned() }
 }
 
-fn health(section: Section<'_>) -> Health {
-    let url = section.required_text("url");
-    if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
-        section.problem("url", "this is no address that Deckhand can read", "begin it with `http://` or `https://`");
+/// Reads `health` or `balancer`: a probe, and how often it is tried. Programs run in `folder`.
+fn health(section: Section<'_>, folder: &Path) -> Option<Health> {
+    let mut probe = Probe::read(&section, folder);
+    if let (Some(Probe::Http { expect, .. }), false) = (&mut probe, section.has("expect")) {
+        // Any page may answer with another good status; the one that speaks for a release answers with this.
+        *expect = vec![200..=200];
     }
-    check_placeholders(&section, "url", &url);
-    let contains = section.text("contains");
-    contains.iter().for_each(|text| check_placeholders(&section, "contains", text));
-    let health = Health {
-        url,
-        contains,
-        tries: section.integer("tries", 1..=1_000).map_or(5, |tries| u32::try_from(tries).unwrap_or(5)),
-        pause: section.duration("pause").unwrap_or(Duration::from_secs(1)),
-        timeout: section.duration("timeout").unwrap_or(Duration::from_secs(5)),
-    };
+    for (key, text) in probe.iter().flat_map(Probe::texts) {
+        check_placeholders(&section, key, text);
+    }
+    let tries = section.integer("tries", 1..=1_000).map_or(5, |tries| u32::try_from(tries).unwrap_or(5));
+    let pause = section.duration("pause").unwrap_or(Duration::from_secs(1));
+    let timeout = section.duration("timeout").unwrap_or(Duration::from_secs(5));
     section.finish();
-    health
+    Some(Health { probe: probe?, tries, pause, timeout })
 }
 
 /// Notes placeholders that nothing stands for.

@@ -40,12 +40,16 @@ impl Probe {
         }
     }
 
-    /// Where it looks: what tells one place of a service from another.
-    pub fn texts(&self) -> Vec<&str> {
+    /// Where it looks, each text with its key: what tells one place of a service from another.
+    pub fn texts(&self) -> Vec<(&'static str, &str)> {
         match self {
-            Probe::Icmp { host: place } | Probe::Tcp { address: place } => vec![place],
-            Probe::Http { url, contains, .. } => std::iter::once(url).chain(contains).map(String::as_str).collect(),
-            Probe::Program { argv, .. } => argv.iter().map(String::as_str).collect(),
+            Probe::Icmp { host } => vec![("host", host)],
+            Probe::Tcp { address } => vec![("address", address)],
+            Probe::Http { url, contains, .. } => {
+                let contains = contains.as_deref().map(|text| ("contains", text));
+                std::iter::once(("url", url.as_str())).chain(contains).collect()
+            }
+            Probe::Program { argv, .. } => argv.iter().map(|word| ("program", word.as_str())).collect(),
         }
     }
 }

@@ -243,15 +243,6 @@ impl Rig {
         let (id, end) = (&doing["place"]["message"], end_of(&self.home, &doing["seq"]));
         let ended = new.iter().find(|entry| entry["of"] == doing["seq"]);
         let held = ended.is_some_and(|entry| entry["note"].as_str().is_some_and(|note| note.contains("not known: ")));
-        if !self.home.answers().await.iter().any(|message| message["id"] == *id) {
-            // Killed before anything was shown, and again between its end and its last word: the ledger alone tells.
-            println!("{what}: {end} without a message");
-            if end == "did" {
-                assert!(self.serves(commit), "{what}: {:?}", self.served());
-                commit.clone_into(&mut self.live);
-            }
-            return held;
-        }
         let reply = last_word(&self.home, id).await;
         let says = reply.to_string();
         let told = format!("{what}: {end}, {:?} is served, {} was live\n{reply:#}", self.served(), self.live);

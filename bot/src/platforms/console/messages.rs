@@ -14,8 +14,8 @@ use tokio::sync::broadcast;
 
 const MESSAGES: Table<Message> = Table::new("console/messages/");
 
-/// The messages that were begun and not ended, so that a restart finds them.
-const BEGUN: &str = "console/begun/";
+/// The answers that have not come to their last word, as they were begun, so that a restart finds them.
+const ASKED: Table<Message> = Table::new("console/asked/");
 
 /// How many messages a slow reader may fall behind before it has to start over.
 const BEHIND: usize = 1_024;
@@ -96,17 +96,32 @@ impl Messages {
         self.live.subscribe()
     }
 
+    /// Keeps what somebody said and shows it, and keeps in mind that `answer` is to answer it.
+    ///
+    /// # Errors
+    /// As [`Messages::keep`].
+    pub async fn ask(&self, line: &Message, answer: &Message) -> Result<()> {
+        let mut batch = Batch::default();
+        ASKED.put_in(&mut batch, name(&answer.channel, &answer.id), answer)?;
+        self.keep_in(batch, line).await
+    }
+
     /// Keeps a message and shows it.
     ///
     /// # Errors
     /// When the store can not write; then nobody sees it.
     pub async fn keep(&self, message: &Message) -> Result<()> {
-        let mut batch = Batch::default();
+        self.keep_in(Batch::default(), message).await
+    }
+
+    async fn keep_in(&self, mut batch: Batch, message: &Message) -> Result<()> {
         let name = name(&message.channel, &message.id);
         MESSAGES.put_in(&mut batch, &name, &kept(message))?;
         match &message.reply {
-            Some(reply) if reply.state == State::Progress => _ = batch.put(format!("{BEGUN}{name}"), Vec::new()),
-            Some(_) => _ = batch.delete(format!("{BEGUN}{name}")),
+            Some(reply) if reply.state == State::Progress => {
+                ASKED.put_in(&mut batch, &name, &Message { reply: None, ..message.clone() })?;
+            }
+            Some(_) => _ = batch.delete(ASKED.key(&name)),
             None => {}
         }
         let root = self.grow_thread(message, &mut batch).await?;
@@ -146,17 +161,21 @@ impl Messages {
         Ok(())
     }
 
-    /// The messages that were begun and not ended.
+    /// The answers that have not come to their last word, as they were begun.
     ///
     /// # Errors
     /// When the store can not be read.
-    pub async fn begun(&self) -> Result<Vec<Message>> {
-        let mut begun = Vec::new();
-        for (key, _) in self.store.scan(BEGUN, None, usize::MAX).await? {
-            let Some((channel, id)) = key[BEGUN.len()..].rsplit_once('/') else { continue };
-            begun.extend(self.get(channel, id).await?);
-        }
-        Ok(begun)
+    pub async fn unanswered(&self) -> Result<Vec<Message>> {
+        let asked = ASKED.scan(&*self.store, "", usize::MAX).await?;
+        Ok(asked.into_iter().map(|(_, answer)| answer.value).collect())
+    }
+
+    /// The answer of this id as it was begun, where its last word is still to come.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn begun(&self, channel: &str, id: &str) -> Result<Option<Message>> {
+        Ok(ASKED.get(&*self.store, name(channel, id)).await?.map(|answer| answer.value))
     }
 
     /// The message of this id.

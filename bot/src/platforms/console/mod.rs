@@ -156,15 +156,16 @@ impl Console {
         }
         let mut line = self.messages.draft(channel, &who.name);
         line.text = Some(self.bot.shown(&said).await?);
-        self.messages.keep(&line).await?;
         let (sender, replies) = mpsc::unbounded_channel();
         if let Said::Line(text) = &said
             && parse::command_in(text).is_none()
         {
+            self.messages.keep(&line).await?;
             return Ok(replies);
         }
         let mut answer = self.messages.draft(channel, "deckhand");
-        answer.answers = Some(line.id);
+        answer.answers = Some(line.id.clone());
+        self.messages.ask(&line, &answer).await?;
         let speaker = Speaker::console(&who.name);
         let place = Place { message: answer.id.clone(), ..place(channel) };
         let mut answers = self.bot.ask(Ask { said, speaker, place });
@@ -209,18 +210,20 @@ impl Platform for Board {
     }
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
-        let found = self.0.get(&place.channel, &place.message).await.map_err(PostError::Away)?;
+        let Place { channel, message: id, .. } = place;
+        let found = self.0.get(channel, id).await.map_err(PostError::Away)?;
         let edited = found.is_some();
-        // The ledger names a message before it is shown: where a kill came between the two, it begins here.
-        let begin = || Message { id: place.message.clone(), ..self.0.draft(&place.channel, "deckhand") };
-        let message = Message { reply: Some(reply.clone()), edited, ..found.unwrap_or_else(begin) };
+        // Where a kill came before it was shown, it is still as it was begun.
+        let begun = self.0.begun(channel, id).await.map_err(PostError::Away)?;
+        let draft = || Message { id: id.clone(), ..self.0.draft(channel, "deckhand") };
+        let message = Message { reply: Some(reply.clone()), edited, ..found.or(begun).unwrap_or_else(draft) };
         self.0.keep(&message).await.map_err(PostError::Away)
     }
 
     async fn unanswered(&self) -> anyhow::Result<Vec<(Place, DateTime<Utc>)>> {
         let place = |channel, message| Place { platform: CONSOLE.to_owned(), channel, message };
-        let begun = self.0.begun().await?;
-        Ok(begun.into_iter().map(|message| (place(message.channel, message.id), message.at)).collect())
+        let unanswered = self.0.unanswered().await?;
+        Ok(unanswered.into_iter().map(|message| (place(message.channel, message.id), message.at)).collect())
     }
 
     async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
