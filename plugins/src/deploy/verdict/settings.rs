@@ -55,7 +55,7 @@ mod tests {
             ("", ""),
             ("for = \"30m\"\nenv = [\"staging\"]\nevery = \"10s\"\nworse = 20\non_bad = \"rollback\"", ""),
             ("for = \"2h\"", "deckhand.toml:3:7: what was measured is not remembered for that long"),
-            ("env = [\"prod\"]", "deckhand.toml:3:7: there is no environment `prod`"),
+            ("env = [\"prod\"]", "deckhand.toml:3:8: there is no environment `prod`"),
             ("every = \"20m\"", "deckhand.toml:3:9: it would not be looked at before its time is over"),
             ("worse = 0", "deckhand.toml:3:9: `worse` is 0"),
             ("on_bad = \"roll\"", "deckhand.toml:3:10: `roll` is no `on_bad`"),
