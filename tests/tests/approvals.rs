@@ -78,9 +78,15 @@ async fn open(store: &dyn Read, clock: &Clock) -> Vec<String> {
     approval::open(store, clock.now()).await.unwrap().into_iter().map(|(id, _)| id).collect()
 }
 
+/// How many deploys were begun.
 async fn begun(store: &dyn Read) -> usize {
-    let all = Query::default().run(store, usize::MAX).await.unwrap();
-    all.iter().filter(|entry| entry.draft.phase == Phase::Doing).count()
+    entries(store, "deploy.ship", Phase::Doing).await
+}
+
+/// How many entries of this verb and phase are on the ledger.
+async fn entries(store: &dyn Read, verb: &str, phase: Phase) -> usize {
+    let all = Query { verb: Some(verb.to_owned()), ..Query::default() }.run(store, usize::MAX).await.unwrap();
+    all.iter().filter(|entry| entry.draft.phase == phase).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,6 +116,7 @@ async fn an_approval_and_a_rejection_at_once_are_one_of_the_two() {
     let done = begun(&*store).await;
     assert_eq!(done == 1, approved.outcome == Outcome::Done, "{approved:?}");
     assert_eq!(done == 0, rejected.outcome == Outcome::Done, "{rejected:?}");
+    assert_eq!(done + entries(&*store, "approval.reject", Phase::Did).await, 1, "one of the two is on the ledger");
     assert!(open(&*store, &clock).await.is_empty());
 }
 
@@ -184,7 +191,12 @@ speak_as = ["ben", "ana"]
     page.wait("document.body.innerText.includes('Approved by ben')").await;
     page.wait("document.body.innerText.includes('as far as you may do it yourself')").await;
     let done: Vec<_> = home.ledger().into_iter().filter(|entry| entry["phase"] == "did").collect();
-    let [did] = &done[..] else { panic!("{done:?}") };
+    let [rejected, did] = &done[..] else { panic!("{done:?}") };
+    assert_eq!(
+        (&rejected["verb"], &rejected["who"], &rejected["why"]),
+        (&"approval.reject".into(), &"ben".into(), &"not while I look".into()),
+        "{rejected}"
+    );
     assert_eq!((&did["who"], &did["facts"]["approved by"]), (&"ana".into(), &serde_json::json!(["ben"])), "{did}");
     assert_eq!(page.console().await, [""; 0], "the browser complains");
     deckhand.stop();
