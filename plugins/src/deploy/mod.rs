@@ -33,7 +33,7 @@ use commands::parse::Invocation;
 use commands::plugin::{Guarded, Plugin, nothing_kept};
 use commands::reply::Reply;
 use commands::route::{Answer, Incoming, Route};
-use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use look::history;
@@ -62,37 +62,29 @@ pub static SPEC: PluginSpec = PluginSpec {
             name: "deploy ship",
             about: "Ship a tag, branch or commit of a service to an environment",
             args: &[SERVICE, ENVIRONMENT, REFERENCE, BECAUSE, PLAN],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["deploy ship service:hello env:staging ref:v2", "deploy ship hello staging v2"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy plan",
             about: "Show what a ship would do, and what is in its way, without doing it",
             args: &[SERVICE, ENVIRONMENT, REFERENCE],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy plan service:hello env:staging ref:v2", "deploy plan hello staging v2"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy promote",
             about: "Ship what is live in the environment before to this one",
             args: &[SERVICE, ENVIRONMENT, BECAUSE],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["deploy promote hello production", "deploy promote service:hello env:production"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy retry",
             about: "Ship the same commit again, where the last deploy failed",
             args: &[SERVICE, ENVIRONMENT, BECAUSE],
-            need: Need::Rule,
-            effect: Effect::Changes,
-            urgent: false,
             examples: &["deploy retry hello staging"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy rollback",
@@ -103,13 +95,12 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("to", Kind::Ref, "Which; if left out and there are several, it asks"),
                 BECAUSE,
             ],
-            need: Need::Rule,
             effect: Effect::GoesBack,
-            urgent: false,
             examples: &[
                 "deploy rollback hello staging",
                 "deploy rollback hello staging to:v1 because:\"the page is blank\"",
             ],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy cancel",
@@ -123,10 +114,9 @@ pub static SPEC: PluginSpec = PluginSpec {
                     "Only if it is this one; its button fills this in",
                 ),
             ],
-            need: Need::Rule,
-            effect: Effect::Changes,
             urgent: true,
             examples: &["deploy cancel hello staging"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy settle",
@@ -137,13 +127,12 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::required("live", Kind::Ref, "What is live: a release, or `nothing`; `unknown` takes it back"),
                 BECAUSE,
             ],
-            need: Need::Rule,
-            effect: Effect::Changes,
             urgent: true,
             examples: &[
                 "deploy settle hello staging v2",
                 "deploy settle service:hello env:staging live:v1 because:\"the run was deleted\"",
             ],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy status",
@@ -152,19 +141,15 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("service", Kind::Service, "Only this service"),
                 ArgSpec::optional("env", Kind::Environment, "Only this environment"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy status", "deploy status hello"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy live",
             about: "Show what is live of a service everywhere: commit, since when, by whom, and how far behind",
             args: &[SERVICE],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy live hello"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy diff",
@@ -174,19 +159,15 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ENVIRONMENT,
                 ArgSpec::optional("against", Kind::Ref, "An environment or a ref; the environment before if left out"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy diff hello production", "deploy diff hello staging against:main"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy verdict",
             about: "Show whether what was shipped last is as well as what was there before",
             args: &[SERVICE, ENVIRONMENT],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy verdict hello production"],
+            ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy keep",
@@ -200,10 +181,9 @@ pub static SPEC: PluginSpec = PluginSpec {
                     "Only if it is this deploy; its button fills this in",
                 ),
             ],
-            need: Need::Rule,
-            effect: Effect::Changes,
             urgent: true,
             examples: &["deploy keep hello production"],
+            ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy history",
@@ -215,10 +195,8 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("outcome", Kind::Choice(&history::OUTCOMES), "Only those that went like this"),
                 ArgSpec::optional("before", Kind::Integer(1, i64::MAX), "Only before this one: the next page"),
             ],
-            need: Need::Rule,
-            effect: Effect::Reads,
-            urgent: false,
             examples: &["deploy history hello staging", "deploy history hello staging number:41"],
+            ..CommandSpec::READS
         },
     ],
     start: |setup| {
