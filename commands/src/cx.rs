@@ -77,6 +77,8 @@ pub struct Who {
     pub roles: Vec<String>,
     /// Whether the config knows them.
     pub known: bool,
+    /// Where the platform can not tell who this is: what they can do so that it can.
+    pub unproven: Option<&'static str>,
 }
 
 impl Who {
@@ -87,7 +89,7 @@ impl Who {
 
     /// Deckhand itself, for work that nobody asked for.
     pub fn deckhand() -> Who {
-        Who { name: DECKHAND.to_owned(), roles: Vec::new(), known: true }
+        Who { name: DECKHAND.to_owned(), roles: Vec::new(), known: true, unproven: None }
     }
 
     /// Whether it is Deckhand itself, which no person can be called like.

@@ -193,7 +193,7 @@ fn no_sub_command(group: &str, wrong: Option<&Word>, registry: &Registry) -> Str
 }
 
 fn no_command(plain: &[&Word], first: &str, registry: &Registry) -> String {
-    let wrong = text::code(&format!("/{first}"));
+    let wrong = text::code(first);
     match meant(plain, registry) {
         Some(name) => format!("There is no command {wrong}. Did you mean `/{name}`?"),
         None => format!("There is no command {wrong}. `/help` shows what you can say."),

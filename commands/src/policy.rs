@@ -426,7 +426,8 @@ impl Policy {
     fn lent(&self, rule: &Rule, question: &Question<'_>) -> Option<Decision> {
         let lender = rule.lender.as_ref()?;
         let roles = self.people.get(lender).cloned();
-        let who = Who { name: lender.clone(), known: roles.is_some(), roles: roles.unwrap_or_default() };
+        let who =
+            Who { name: lender.clone(), known: roles.is_some(), roles: roles.unwrap_or_default(), unproven: None };
         Some(self.decide(&Question { who: &who, ..*question }, &[]))
     }
 
@@ -435,7 +436,7 @@ impl Policy {
         let mut found: Vec<String> = Vec::new();
         for to in self.rules.iter().filter(|rule| rule.allow).flat_map(|rule| &rule.to) {
             let roles = self.people.get(to).cloned().unwrap_or_else(|| vec![to.clone()]);
-            let who = Who { name: to.clone(), roles, known: true };
+            let who = Who { name: to.clone(), roles, known: true, unproven: None };
             if !found.contains(to) && self.decide(&Question { who: &who, ..*question }, &[]).allowed {
                 found.push(to.clone());
             }

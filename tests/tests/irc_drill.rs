@@ -86,7 +86,7 @@ async fn told_to_its_end(make: Make, more: &str) {
     let mut eve = team.ircd.person("ana_", "-");
 
     eve.say("#ops", "!deploy ship app staging v1");
-    eve.until("a nick proves nothing");
+    eve.until("A nick proves nothing");
     ana.say("#ops", "!deploy ship app staging v1");
     ana.until(&format!("ana: {}", team.live("v1")));
     ana.say("deckhand", "deploy status");

@@ -90,7 +90,13 @@ async fn a_nick_proves_nothing() {
         stage.network.state().people.insert("ana".to_owned(), Person::default());
         stage.network.say("ana", "#ops", "!deploy ship hello staging v1");
         pass(20).await;
-        assert!(heard(&stage, "ana", "a nick proves nothing"), "{:?}", stage.network.state().said);
+        assert!(heard(&stage, "ana", "Nothing was done. A nick proves nothing"), "{:?}", stage.network.state().said);
+        // Whoever may be known well, and is only not logged in, is not sent to the operator.
+        stage.network.say("ana", "#ops", "!whoami");
+        pass(5).await;
+        assert!(heard(&stage, "ana", "Deckhand does not know you"), "{:?}", stage.network.state().said);
+        assert!(heard(&stage, "ana", "Log in to its services"), "{:?}", stage.network.state().said);
+        assert!(!heard(&stage, "ana", "The operator adds you"), "{:?}", stage.network.state().said);
         stage
             .network
             .state()

@@ -11,6 +11,7 @@ use crate::gate::approval::{self, APPROVE, REJECT};
 use crate::gate::codes::ENROLL;
 use crate::gate::consent::{CONFIRM, DECLINE};
 use crate::gate::queue::LEAVE;
+use crate::gate::refusal::{unknown, way_in};
 use crate::gate::{Bot, Nobody};
 use async_trait::async_trait;
 use commands::cx::{Cx, Who};
@@ -234,13 +235,10 @@ async fn reject(bot: &Bot, cx: &Cx) -> Result<Reply> {
 }
 
 fn whoami(who: &Who) -> Reply {
-    let name = text::code(&who.name);
     if who.is_stranger() {
-        return Reply::say(format!(
-            "Deckhand does not know you: you are {name}. The operator adds you under `people` in the config."
-        ))
-        .only_you();
+        return Reply::say(format!("{} {}", unknown(who), way_in(who))).only_you();
     }
+    let name = text::code(&who.name);
     let roles = match &who.roles[..] {
         [] => "no roles".to_owned(),
         roles => format!("the roles {}", roles.iter().map(|role| text::code(role)).collect::<Vec<_>>().join(", ")),

@@ -16,12 +16,14 @@ pub struct Speaker {
     pub id: String,
     /// The ids of the roles that the platform gives them; none where it has no roles.
     pub roles: Vec<String>,
+    /// Where the platform can not tell who this is: what they can do so that it can, as a sentence.
+    pub unproven: Option<&'static str>,
 }
 
 impl Speaker {
     /// A person of the config on the console, where their id is their name.
     pub fn console(name: impl Into<String>) -> Speaker {
-        Speaker { platform: CONSOLE.to_owned(), id: name.into(), roles: Vec::new() }
+        Speaker { platform: CONSOLE.to_owned(), id: name.into(), roles: Vec::new(), unproven: None }
     }
 }
 
@@ -59,13 +61,13 @@ impl People {
     pub fn who(&self, speaker: &Speaker) -> Who {
         let platform = &speaker.platform;
         if let Some(name) = self.names.get(&(platform.clone(), speaker.id.clone())) {
-            return Who { name: name.clone(), roles: self.roles[name].clone(), known: true };
+            return Who { name: name.clone(), roles: self.roles[name].clone(), known: true, unproven: None };
         }
         let mapped = |id: &String| self.mapped.get(&(platform.clone(), id.clone())).cloned();
         let mut roles: Vec<_> = speaker.roles.iter().filter_map(mapped).collect();
         roles.sort_unstable();
         roles.dedup();
-        Who { name: format!("{platform}:{}", speaker.id), roles, known: false }
+        Who { name: format!("{platform}:{}", speaker.id), roles, known: false, unproven: speaker.unproven }
     }
 
     /// The person of this name.
@@ -96,7 +98,7 @@ mod tests {
             ("console", "Ana", "console:Ana", false),
         ];
         for (platform, id, name, known) in table {
-            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), roles: Vec::new() });
+            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), ..Speaker::console("") });
             assert_eq!((&*who.name, who.known), (name, known), "{platform} {id}");
             assert_eq!(who.roles, if name == "ana" { vec!["deployer"] } else { vec![] }, "{platform} {id}");
         }
@@ -120,7 +122,8 @@ mod tests {
         ];
         for (platform, id, given, roles) in table {
             let given = given.iter().map(|role| (*role).to_owned()).collect();
-            let who = people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), roles: given });
+            let who =
+                people.who(&Speaker { platform: platform.to_owned(), id: id.to_owned(), roles: given, unproven: None });
             assert_eq!(
                 (&who.roles[..], who.known),
                 (&roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>()[..], id == "4711")

@@ -37,10 +37,17 @@ pub fn told(who: &Who, refused: &Refused) -> String {
 
 /// What somebody is told whom the config does not know; who else may do what is not for them to see.
 pub fn stranger(who: &Who) -> String {
-    let name = text::code(&who.name);
-    format!(
-        "Deckhand does not know you: you are {name}. Nothing was done. The operator adds you under `people` in the config."
-    )
+    format!("{} Nothing was done. {}", unknown(who), way_in(who))
+}
+
+/// What is to be said first to somebody whom the config does not know.
+pub fn unknown(who: &Who) -> String {
+    format!("Deckhand does not know you: you are {}.", text::code(&who.name))
+}
+
+/// How somebody whom the config does not know becomes known.
+pub fn way_in(who: &Who) -> &'static str {
+    who.unproven.unwrap_or("The operator adds you under `people` in the config.")
 }
 
 /// To whom it is allowed instead.

@@ -39,6 +39,7 @@ fn who(name: &str) -> Who {
         name: name.to_owned(),
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         known: name != "mallory",
+        unproven: None,
     }
 }
 

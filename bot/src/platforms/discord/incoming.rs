@@ -150,6 +150,7 @@ fn understand(raw: &str) -> Result<Heard, String> {
             platform: super::NAME.to_owned(),
             id: user.id.to_string(),
             roles: roles.iter().map(ToString::to_string).collect(),
+            unproven: None,
         },
         what: what(raw.kind, raw.data, raw.message.and_then(Message::seen_by_all))?,
     })

@@ -170,7 +170,8 @@ impl Irc {
     }
 
     fn speaker(&self, seat: &Seat) -> Speaker {
-        Speaker { platform: self.settings.network.clone(), id: seat.id.clone(), roles: Vec::new() }
+        let unproven = (!seat.proven).then(|| self.settings.identity.way_in());
+        Speaker { platform: self.settings.network.clone(), id: seat.id.clone(), roles: Vec::new(), unproven }
     }
 
     async fn hear(self: &Arc<Self>, event: Event) {
@@ -322,20 +323,14 @@ impl Irc {
     /// Whether the speaker is somebody, and was heard whole; they are told what to do where not.
     fn may_change(&self, spoken: &Spoken) -> bool {
         let text = if !spoken.seat.proven {
-            match self.settings.identity {
-                settings::Identity::Account => {
-                    "Nothing was done: a nick proves nothing, and the network does not say who you are. Log in to its services (`/msg NickServ IDENTIFY …`), and say it again. Until then you can read what strangers may."
-                }
-                settings::Identity::Certificate => {
-                    "Nothing was done: a nick proves nothing, and the network shows no certificate of yours. Connect with it, and say it again. Until then you can read what strangers may."
-                }
-            }
+            let way_in = self.settings.identity.way_in();
+            format!("Nothing was done. {way_in} Until then you can read what strangers may.")
         } else if spoken.full {
-            "Nothing was done: this is as long as a line can be, and its end may be missing. Say it shorter."
+            "Nothing was done: this is as long as a line can be, and its end may be missing. Say it shorter.".to_owned()
         } else {
             return true;
         };
-        self.note(spoken, text);
+        self.note(spoken, &text);
         false
     }
 

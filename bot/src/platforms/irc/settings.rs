@@ -61,6 +61,20 @@ pub enum Identity {
     Certificate,
 }
 
+impl Identity {
+    /// What somebody can do whom the network does not vouch for.
+    pub fn way_in(self) -> &'static str {
+        match self {
+            Identity::Account => {
+                "A nick proves nothing, and the network does not say who you are. Log in to its services (`/msg NickServ IDENTIFY …`), and say it again."
+            }
+            Identity::Certificate => {
+                "A nick proves nothing, and the network shows no certificate of yours. Connect with it, and say it again."
+            }
+        }
+    }
+}
+
 /// Reads every `[chat.irc.NETWORK]`.
 pub fn read(config: &Config, problems: &Problems) -> Vec<Settings> {
     let Some(chat) = config.section("chat", problems) else { return Vec::new() };

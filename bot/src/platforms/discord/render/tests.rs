@@ -63,7 +63,7 @@ fn goldens() -> Vec<(&'static str, Reply, Vec<Upload>)> {
     let sentences = [
         ("sentence", Reply::say("`hello` is live in `staging`.")),
         ("refusal", Reply::refuse("You may not ship to `production`. Ask ben.")),
-        ("mistake", Reply::refuse("There is no command `/shp`.").output("/shp hello\n ^^^")),
+        ("mistake", Reply::refuse("There is no command `shp`.").output("/shp hello\n ^^^")),
         ("broken", Reply::say("The store did not answer.").outcome(Outcome::Broken)),
         ("nothing", Reply::say(" ")),
         ("calls", Reply { calls: ["ana", "zoe", "ben", "ana"].map(str::to_owned).into(), ..Reply::say("It is down.") }),
