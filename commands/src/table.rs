@@ -49,6 +49,11 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         format!("{}{name}", self.prefix)
     }
 
+    /// The name of the record whose whole key this is; nothing where it is in another table.
+    pub fn name<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(self.prefix)
+    }
+
     /// The record `name`.
     ///
     /// # Errors
@@ -122,7 +127,11 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         Ok(Versioned { value, version: record.version })
     }
 
-    fn decode(&self, bytes: &[u8]) -> anyhow::Result<T> {
+    /// A record as it lies in the store: for who watches it.
+    ///
+    /// # Errors
+    /// When it is not of this table's type, or a newer Deckhand wrote it.
+    pub fn decode(&self, bytes: &[u8]) -> anyhow::Result<T> {
         let Stored { schema, data } = serde_json::from_slice::<Stored<Value>>(bytes)?;
         let data = match schema {
             same if same == self.schema => data,

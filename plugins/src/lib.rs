@@ -3,6 +3,7 @@
 
 pub mod checks;
 pub mod deploy;
+pub mod flags;
 pub mod freeze;
 pub mod lock;
 mod probe;
@@ -13,4 +14,5 @@ pub mod train;
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] = &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC];
+pub static ALL: &[&PluginSpec] =
+    &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC, &flags::SPEC];

@@ -1,0 +1,224 @@
+//! How a flag comes to stand otherwise in an environment: one act, told once, served before anybody is told, and with a way
+//! back.
+
+use super::model::{self, Changed, FLAGS, Flag, SETTINGS, Setting, State, put_setting, setting_name};
+use super::{Flags, show};
+use chrono::{DateTime, Utc};
+use commands::act::{Act, Permit};
+use commands::cx::Cx;
+use commands::ledger::Place;
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use commands::table::Table;
+use commands::text;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// What goes back by itself, by [`setting_name`].
+pub const TIMERS: Table<Timer> = Table::new("flags/timer/");
+
+/// When something goes back by itself, and who is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Timer {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The act that it takes back.
+    pub act: u64,
+    /// Where that was said.
+    pub place: Place,
+}
+
+/// A flag that there is.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its key.
+    pub key: String,
+    /// What it is.
+    pub flag: Flag,
+    /// The version of its record.
+    pub version: u64,
+}
+
+/// A flag in an environment, as it stands when a change of it begins.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The flag.
+    pub found: Found,
+    /// The environment.
+    pub environment: String,
+    /// How it stands there.
+    pub setting: Setting,
+    /// The version of that record; 0 where there is none yet.
+    pub version: u64,
+}
+
+/// What is to become of a flag in an environment.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// What the ledger calls it.
+    pub verb: &'static str,
+    /// How it is to stand.
+    pub after: State,
+    /// Why, in the asker's words.
+    pub because: String,
+    /// For how long: it goes back by itself then.
+    pub lasts: Option<Duration>,
+    /// Whether a yes was given before to just this, as a step of something larger.
+    pub agreed: bool,
+    /// Where else it is told, for those who are not in the channel of the call.
+    pub also: Option<Place>,
+}
+
+impl Flags {
+    /// A flag by what somebody typed, archived or not.
+    pub(super) async fn any(&self, cx: &Cx, name: &str) -> Result<Found> {
+        if let Some(found) = FLAGS.get(cx.store(), name).await? {
+            return Ok(Found { key: name.to_owned(), flag: found.value, version: found.version });
+        }
+        let snapshot = self.live.get(cx.ports()).await?;
+        let key = snapshot.flags.keys().find(|key| key.eq_ignore_ascii_case(name));
+        if let Some(key) = key
+            && let Some(found) = FLAGS.get(cx.store(), key).await?
+        {
+            return Ok(Found { key: key.clone(), flag: found.value, version: found.version });
+        }
+        if let Some((wrong, fits)) = model::wrong_with_key(name)
+            && !snapshot.flags.contains_key(&fits)
+        {
+            return Err(Stop::refuse(format!(
+                "{} is no key of a flag: it {wrong}. Keys have letters, digits, `-`, `_` and `.`, as in `{fits}`; `/flag list` shows all flags.",
+                text::code(&text::cut(name, 60))
+            )));
+        }
+        let near = config::suggest::suggest(name, snapshot.flags.keys().map(String::as_str));
+        let instead = match near {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None => format!("`/flag list` shows all flags; `/flag create {name}` makes it."),
+        };
+        Err(Stop::refuse(format!("There is no flag {}. {instead}", text::code(&text::cut(name, 60)))))
+    }
+
+    /// A flag by what somebody typed, which is not archived.
+    pub(super) async fn find(&self, cx: &Cx, name: &str) -> Result<Found> {
+        let found = self.any(cx, name).await?;
+        match found.flag.archived {
+            None => Ok(found),
+            Some(at) => Err(Stop::refuse(format!(
+                "`{key}` is archived since {}: no application sees it, and nothing was changed. `/flag restore {key}` brings it back.",
+                show::moment(at, cx),
+                key = found.key
+            ))),
+        }
+    }
+
+    /// A flag in an environment.
+    pub(super) async fn target(&self, cx: &Cx, name: &str, environment: &str) -> Result<Target> {
+        let found = self.find(cx, name).await?;
+        let setting = SETTINGS.get(cx.store(), setting_name(environment, &found.key)).await?;
+        let (setting, version) = setting.map(|it| (it.value, it.version)).unwrap_or_default();
+        Ok(Target { found, environment: environment.to_owned(), setting, version })
+    }
+
+    /// Makes a flag stand as wished, and returns what everybody is told.
+    pub(super) async fn change(&self, cx: &Cx, target: &Target, wish: Wish) -> Result<Reply> {
+        if wish.after.same(&target.setting.state) {
+            return Ok(show::stands_already(target, cx));
+        }
+        let until = wish.lasts.map(|lasts| cx.now() + lasts);
+        let act = self.act_of(target, &wish, until, cx);
+        let snapshot = self.live.get(cx.ports()).await?;
+        let dependants: Vec<_> = snapshot.dependants(&target.found.key).map(str::to_owned).collect();
+        let told = cx
+            .act(act, async |permit| {
+                let told = show::Told { target, wish: &wish, until, act: permit.act(), dependants: &dependants };
+                self.stage(cx, permit, &told)?;
+                Ok(show::changed(&told, cx))
+            })
+            .await?;
+        self.live.caught_up(cx.ports()).await?;
+        let key = SETTINGS.key(setting_name(&target.environment, &target.found.key));
+        let version = cx.store().get(&key).await?.map_or(0, |record| record.version);
+        let mut reply = told;
+        for button in &mut reply.buttons {
+            button.drawn_from = Some((key.clone(), version));
+        }
+        Ok(reply)
+    }
+
+    /// What the ledger has of it, and what somebody who is asked for a yes is told.
+    fn act_of(&self, target: &Target, wish: &Wish, until: Option<DateTime<Utc>>, cx: &Cx) -> Act {
+        let Target { found, environment, setting, .. } = target;
+        let (key, before, after) = (&found.key, &setting.state, &wish.after);
+        let raises = self.settings.production.contains(environment) && after.raises(before);
+        let mut says = format!("Turn `{key}` in `{environment}` from {before} to {after}.");
+        let jump = after.most().saturating_sub(before.most());
+        if raises && jump > self.settings.step {
+            says += &format!(
+                " That is {jump} % of all users more at once, and {} % is what is usual here: `/flag rollout flag:{key} env:{environment} steps:5,25,50,100 every:15m` goes there in steps.",
+                self.settings.step
+            );
+        }
+        if let Some(until) = until {
+            says += &format!(" It goes back by itself at {}.", show::moment(until, cx));
+        }
+        let mut facts = vec![("flag", key.clone()), ("before", before.to_string()), ("after", after.to_string())];
+        facts.extend(wish.lasts.map(|lasts| ("for", config::duration::show(lasts))));
+        // Words say how many, and not who: what is agreed to is exactly this.
+        let exactly = serde_json::json!([before, after]).to_string();
+        facts.push(("settings", format!("{:.8}", format!("{:x}", Sha256::digest(exactly)))));
+        Act {
+            verb: wish.verb,
+            object: format!("{key}: {before} → {after}"),
+            service: found.flag.service.clone(),
+            environment: Some(environment.clone()),
+            says,
+            facts,
+            state: Some(SETTINGS.key(setting_name(environment, key))),
+            why: wish.because.clone(),
+            danger: raises && !wish.agreed,
+            ..Act::default()
+        }
+    }
+
+    /// Stages the change, and what is told of it.
+    fn stage(&self, cx: &Cx, permit: &Permit, told: &show::Told<'_>) -> Result<()> {
+        let show::Told { target, wish, until, .. } = told;
+        let Target { found, environment, setting, version } = target;
+        let name = setting_name(environment, &found.key);
+        permit.expect(FLAGS.key(&found.key), found.version);
+        permit.expect(SETTINGS.key(&name), *version);
+        let changed = Changed { act: permit.act(), who: cx.who().to_owned(), at: cx.now() };
+        let next = Setting {
+            state: wish.after.clone(),
+            before: Some(setting.state.clone()),
+            changed: Some(changed),
+            until: *until,
+        };
+        put_setting(permit, environment, &found.key, &next)?;
+        match until {
+            Some(at) => {
+                let timer = Timer { at: *at, act: permit.act(), place: cx.call().place.clone() };
+                TIMERS.put(permit, &name, &timer)?;
+            }
+            None if setting.until.is_some() => permit.delete(TIMERS.key(&name)),
+            None => {}
+        }
+        permit.undo(Some(show::undo_line(target, permit.act())));
+        permit.note(format!("{} since then", wish.after));
+        self.announce(cx, permit, wish.also.as_ref(), &show::announced(told, cx))
+    }
+
+    /// Tells those who are not there to see the answer itself.
+    pub(super) fn announce(&self, cx: &Cx, permit: &Permit, also: Option<&Place>, reply: &Reply) -> Result<()> {
+        let mut seen: Vec<(&str, &str)> = vec![(&cx.call().place.platform, &cx.call().place.channel)];
+        for place in self.settings.tell.iter().chain(also) {
+            let here = (place.platform.as_str(), place.channel.as_str());
+            if !seen.contains(&here) {
+                seen.push(here);
+                permit.say(place, reply.clone())?;
+            }
+        }
+        Ok(())
+    }
+}

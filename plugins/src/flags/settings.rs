@@ -1,0 +1,79 @@
+//! What the operator wrote about feature flags.
+
+use super::model::DEFAULT_PROJECT;
+use commands::ledger::Place;
+use commands::plugin::Setup;
+use config::{Section, quoted};
+
+/// The whole of it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where changes are told.
+    pub tell: Vec<Place>,
+    /// By how many percent of the users a flag goes up at once without a warning.
+    pub step: u8,
+    /// The environments where turning a flag up is asked about first.
+    pub production: Vec<String>,
+    /// The projects that flags may belong to, the usual one first.
+    pub projects: Vec<String>,
+}
+
+impl Settings {
+    /// Reads it, noting every mistake.
+    pub fn read(setup: &Setup<'_>) -> Settings {
+        let environments = &setup.config.environments;
+        let mut settings = Settings {
+            tell: Vec::new(),
+            step: 25,
+            production: environments.last().cloned().into_iter().collect(),
+            projects: vec![DEFAULT_PROJECT.to_owned()],
+        };
+        let Some(section) = setup.section() else { return settings };
+        settings.tell = setup.places(&section, "channel");
+        if let Some(step) = section.integer("step", 1..=100) {
+            settings.step = u8::try_from(step).unwrap_or(settings.step);
+        }
+        if section.has("production") {
+            settings.production = section.names("production", "environment", environments);
+        }
+        if section.has("projects") {
+            settings.projects = projects(&section);
+        }
+        section.finish();
+        settings
+    }
+}
+
+fn projects(section: &Section<'_>) -> Vec<String> {
+    let projects = section.required_texts("projects");
+    for name in projects.iter().filter(|name| super::model::wrong_with_key(name).is_some()) {
+        let what = format!("{} is no name of a project: it is part of tokens", quoted(name));
+        section.problem("projects", what, "write letters, digits, `-`, `_` and `.` only");
+    }
+    projects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_with_what_to_write() {
+        for (lines, told) in [
+            ("", ""),
+            ("step = 10\nproduction = [\"live\"]\nprojects = [\"default\", \"shop\"]", ""),
+            ("step = 0", "`step` is 0"),
+            ("production = [\"life\"]", "there is no environment `life`; write `live`"),
+            ("projects = [\"a:b\"]", "`a:b` is no name of a project"),
+            ("channel = \"ops\"", "there is no channel `ops`"),
+            ("steps = 3", "has no setting `steps`"),
+        ] {
+            let text = format!("environments = [\"test\", \"live\"]\n[flags]\n{lines}");
+            let (config, problems) = config::parse(&text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
+            let settings = Settings::read(&Setup { name: "flags", config: &config, problems: problems.clone() });
+            let found = problems.to_string();
+            assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{lines}\n{found}");
+            assert!(!found.is_empty() || settings.production == ["live"]);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! How flags look in chat.
+
+use super::change::{Found, Target, Wish};
+use super::model::{Life, SETTINGS, Setting, setting_name};
+use super::snapshot::Snapshot;
+use super::words::details;
+use chrono::{DateTime, Utc};
+use commands::cx::Cx;
+use commands::moment;
+use commands::reply::{Button, Look, Reply, Tone};
+use commands::text;
+
+/// A change, for those who are told.
+pub struct Told<'a> {
+    /// Of what.
+    pub target: &'a Target,
+    /// What it is.
+    pub wish: &'a Wish,
+    /// When it goes back by itself.
+    pub until: Option<DateTime<Utc>>,
+    /// The act.
+    pub act: u64,
+    /// The flags that can not be on without this one.
+    pub dependants: &'a [String],
+}
+
+/// A moment on the team's clocks.
+pub fn moment(at: DateTime<Utc>, cx: &Cx) -> String {
+    moment::show(at, cx.now(), cx.ports().vocabulary.zone)
+}
+
+/// The line that takes an act back.
+pub fn undo_line(target: &Target, act: u64) -> String {
+    format!("flag undo flag:{} env:{} number:{act}", target.found.key, target.environment)
+}
+
+/// What is said where there is nothing to change.
+pub fn stands_already(target: &Target, cx: &Cx) -> Reply {
+    let Target { found, environment, setting, .. } = target;
+    let since = setting.changed.as_ref().map(|changed| {
+        format!(", since {} by {} (#{})", moment(changed.at, cx), text::plain(&changed.who), changed.act)
+    });
+    Reply::say(format!(
+        "`{}` in `{environment}` is {} already{}. Nothing was changed.",
+        found.key,
+        setting.state,
+        since.unwrap_or_default()
+    ))
+}
+
+/// A change that is done.
+pub fn changed(told: &Told<'_>, cx: &Cx) -> Reply {
+    let Told { target, wish, until, act, .. } = told;
+    let Target { found, environment, setting, .. } = target;
+    let tone = if wish.after.on { Tone::Good } else { Tone::Warn };
+    let title = format!("{}: {} in {environment}", found.key, wish.after);
+    let mut reply = Reply::card(tone, title, says(told, cx))
+        .field("Change", format!("#{act} by {}", text::plain(cx.who())))
+        .field("Before", setting.state.to_string())
+        .field("After", wish.after.to_string());
+    if !wish.because.is_empty() {
+        reply = reply.field("Because", text::plain(&wish.because));
+    }
+    if let Some(until) = until {
+        reply = reply.field("Until", moment(*until, cx));
+    }
+    reply.button(Button::new("Undo", undo_line(target, *act)))
+}
+
+fn says(told: &Told<'_>, cx: &Cx) -> String {
+    let Told { target, wish, until, dependants, .. } = told;
+    let mut says = String::new();
+    if !wish.after.on && !dependants.is_empty() {
+        let names: Vec<_> = dependants.iter().take(10).map(|key| format!("`{key}`")).collect();
+        let more = dependants.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        says += &format!("What needs it is off with it: {}{more}. ", names.join(", "));
+    }
+    let key = &target.found.key;
+    says += &match until {
+        Some(until) => format!("`{key}` is {} until {}, and goes back by itself then.", wish.after, moment(*until, cx)),
+        None if wish.after.on => format!("`{key}` is {} now.", wish.after),
+        None => format!("`{key}` is off for everybody now."),
+    };
+    says
+}
+
+/// The same for those who were not there: it says who did it, and calls whoever answers for the flag when it was turned off.
+pub fn announced(told: &Told<'_>, cx: &Cx) -> Reply {
+    let mut reply = changed(told, cx);
+    let owner = told.target.found.flag.owner.as_deref().filter(|owner| *owner != cx.who());
+    if !told.wish.after.on {
+        reply.calls.extend(owner.map(str::to_owned));
+    }
+    reply
+}
+
+/// How a flag stands in each environment.
+pub fn flag(
+    found: &Found,
+    settings: &[(String, Setting)],
+    needed_by: &[String],
+    snapshot: &Snapshot,
+    cx: &Cx,
+) -> Reply {
+    let flag = &found.flag;
+    let about = text::plain(&flag.about);
+    let tone = if flag.archived.is_some() { Tone::Warn } else { Tone::Plain };
+    let archived = flag.archived.map(|at| format!("Archived since {}: no application sees it.", moment(at, cx)));
+    let says: Vec<_> = [about, archived.unwrap_or_default()].into_iter().filter(|it| !it.is_empty()).collect();
+    let mut reply = Reply::card(tone, format!("Flag {}", found.key), says.join("\n"));
+    let owner = flag.owner.as_deref().map_or_else(|| "nobody".to_owned(), text::plain);
+    reply = reply.field("Owner", owner).field("Kind", flag.kind.word());
+    if let Some(service) = &flag.service {
+        reply = reply.field("Service", service.as_str());
+    }
+    reply = match flag.life {
+        Life::Unsaid => reply,
+        Life::Permanent => reply.field("Lives", "for good"),
+        Life::Until(at) if at <= cx.now() => {
+            reply.field("Lives", format!("no longer: it should have gone {}", moment(at, cx)))
+        }
+        Life::Until(at) => reply.field("Lives", format!("until {}", moment(at, cx))),
+    };
+    for (name, words) in [("Tags", &flag.tags), ("Needed by", &needed_by.to_vec())] {
+        if !words.is_empty() {
+            reply = reply.field(name, text::plain(&words.join(", ")));
+        }
+    }
+    if !flag.needs.is_empty() {
+        let needs: Vec<_> = flag.needs.iter().map(need).collect();
+        reply = reply.field("Needs", text::plain(&needs.join(", ")));
+    }
+    let row = |(environment, setting): &(String, Setting)| {
+        let (since, who) = match &setting.changed {
+            Some(changed) => (moment(changed.at, cx), format!("{} (#{})", text::plain(&changed.who), changed.act)),
+            None => ("–".to_owned(), "–".to_owned()),
+        };
+        let until = setting.until.map(|until| format!(", until {}", moment(until, cx))).unwrap_or_default();
+        [environment.clone(), format!("{}{until}", setting.state), since, who]
+    };
+    for line in settings.iter().flat_map(|(environment, setting)| details(environment, setting, snapshot)) {
+        reply.output += &format!("{line}\n");
+    }
+    reply = reply.table(["Environment", "Stands", "Since", "By"], settings.iter().map(row).collect());
+    if flag.archived.is_some() {
+        return reply.button(Button::new("Restore", format!("flag restore flag:{}", found.key)));
+    }
+    let on = settings.iter().filter(|(_, setting)| setting.state.on);
+    on.fold(reply, |reply, (environment, _)| {
+        let line = format!("flag off flag:{} env:{environment}", found.key);
+        reply.button(Button::new(format!("Off in {environment}"), line).look(Look::Danger))
+    })
+}
+
+fn need(need: &unleash_types::client_features::FeatureDependency) -> String {
+    let how = match (need.enabled, need.variants.as_deref()) {
+        (Some(false), _) => " off".to_owned(),
+        (_, Some([])) | (_, None) => String::new(),
+        (_, Some(variants)) => format!(" as {}", variants.join(" or ")),
+    };
+    format!("{}{how}", need.feature)
+}
+
+/// How a flag stands in every environment of the config.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn settings(cx: &Cx, key: &str) -> anyhow::Result<Vec<(String, Setting)>> {
+    let mut settings = Vec::new();
+    for environment in &cx.ports().vocabulary.environments {
+        let setting = SETTINGS.get(cx.store(), setting_name(environment, key)).await?;
+        settings.push((environment.clone(), setting.map(|setting| setting.value).unwrap_or_default()));
+    }
+    Ok(settings)
+}

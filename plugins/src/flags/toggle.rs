@@ -1,0 +1,114 @@
+//! On, off, and back.
+
+use super::change::{TIMERS, Target, Wish};
+use super::model::State;
+use super::{Flags, show};
+use commands::cx::Cx;
+use commands::ledger::Place;
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use commands::text;
+use serde::Deserialize;
+use std::time::Duration;
+
+#[derive(Deserialize)]
+struct Said {
+    flag: String,
+    env: String,
+    percent: Option<f64>,
+    r#for: Option<Duration>,
+    because: Option<String>,
+    number: Option<u64>,
+}
+
+impl Flags {
+    pub(super) async fn on(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let state = &target.setting.state;
+        let after = match said.percent {
+            None => State { on: true, ..state.clone() },
+            Some(percent) => at(&target, percent)?,
+        };
+        let because = said.because.unwrap_or_default();
+        let also = None::<Place>;
+        self.change(cx, &target, Wish { verb: "flags.on", after, because, lasts: said.r#for, also, agreed: false })
+            .await
+    }
+
+    pub(super) async fn off(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let after = State { on: false, ..target.setting.state.clone() };
+        let because = said.because.unwrap_or_default();
+        self.change(cx, &target, Wish { verb: "flags.off", after, because, ..Wish::default() }).await
+    }
+
+    pub(super) async fn undo(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        let Some((changed, before)) = target.setting.changed.clone().zip(target.setting.before.clone()) else {
+            return Err(Stop::refuse(format!(
+                "`{key}` was never changed in `{environment}`, so there is nothing to undo."
+            )));
+        };
+        if let Some(number) = said.number.filter(|number| *number != changed.act) {
+            return Err(Stop::refuse(format!(
+                "#{number} is not the last change of `{key}` in `{environment}`: that is #{}, by {} at {}. Nothing was undone. `/flag undo {key} {environment}` undoes that one.",
+                changed.act,
+                text::plain(&changed.who),
+                show::moment(changed.at, cx)
+            )));
+        }
+        let because = said.because.unwrap_or_else(|| format!("undoes #{}", changed.act));
+        self.change(cx, &target, Wish { verb: "flags.undo", after: before, because, ..Wish::default() }).await
+    }
+
+    /// Takes back what was meant for a while, and whose time is over.
+    pub(super) async fn return_due(&self, cx: &Cx) -> Result<()> {
+        for (name, timer) in TIMERS.scan(cx.store(), "", usize::MAX).await? {
+            let Some((environment, key)) = name.split_once('/').filter(|_| timer.value.at <= cx.now()) else {
+                continue;
+            };
+            let target = match self.target(cx, key, environment).await {
+                Ok(target) => target,
+                // It was archived meanwhile: it goes back once somebody restores it.
+                Err(Stop::Refused(_)) => continue,
+                Err(broken) => return Err(broken),
+            };
+            let Some(before) = target.setting.before.clone().filter(|_| target.setting.until.is_some()) else {
+                continue;
+            };
+            let because = format!("the time that #{} was for is over", timer.value.act);
+            let also = Some(Place { message: String::new(), ..timer.value.place });
+            let wish = Wish { verb: "flags.return", after: before, because, also, ..Wish::default() };
+            match self.change(cx, &target, wish).await {
+                // Somebody has changed it at this very moment: then it is theirs.
+                Ok(_) | Err(Stop::Refused(_)) => {}
+                Err(broken) => return Err(broken),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a flag is to stand that is on for this share of the users.
+pub(super) fn at(target: &Target, percent: f64) -> Result<State> {
+    let (key, environment) = (&target.found.key, &target.environment);
+    if percent == 0.0 {
+        return Err(Stop::refuse(format!("On for 0 % is off: say `/flag off {key} {environment}`.")));
+    }
+    if percent.fract() != 0.0 {
+        let near = percent.round().max(1.0);
+        return Err(Stop::refuse(format!(
+            "The libraries of applications share users out by whole percents, so nothing was changed. Say `percent:{near}`."
+        )));
+    }
+    // Whole, and between 1 and 100: arguments of this kind are.
+    target.setting.state.at(key, percent as u8).ok_or_else(|| {
+        Stop::refuse(format!(
+            "`{key}` goes by more than one strategy in `{environment}`, or by names, so it is not clear whose share that is. Nothing was changed. `/flag show {key}` shows them; `/flag set` puts one in their place."
+        ))
+    })
+}
