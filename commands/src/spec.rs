@@ -29,7 +29,8 @@ pub struct CommandSpec {
     /// What it does to the world.
     pub effect: Effect,
     /// Whether it starts at once, although another change of the same service and environment is under way, and no guard
-    /// is asked: for a command that ends or answers that change, or settles who may change anything.
+    /// is asked: for a command that ends or answers that change, or settles who may change anything. One that goes back asks
+    /// nobody for a yes or an approval, either.
     pub urgent: bool,
     /// Whole lines that work, without the slash; at least one.
     pub examples: &'static [&'static str],
@@ -49,6 +50,11 @@ impl CommandSpec {
 
     /// What commands that change something have in common; the rest is to be filled in.
     pub const CHANGES: CommandSpec = CommandSpec { effect: Effect::Changes, ..CommandSpec::READS };
+
+    /// Whether it is a way out that can not wait: neither a yes nor the approval of others is asked for.
+    pub fn stops(&self) -> bool {
+        self.urgent && self.effect == Effect::GoesBack
+    }
 }
 
 /// One argument of a command.

@@ -50,7 +50,7 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     }
 
     /// The name of the record whose whole key this is; nothing where it is in another table.
-    pub fn name<'a>(&self, key: &'a str) -> Option<&'a str> {
+    pub fn name<'k>(&self, key: &'k str) -> Option<&'k str> {
         key.strip_prefix(self.prefix)
     }
 

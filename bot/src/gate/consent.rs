@@ -84,11 +84,16 @@ impl Consent for AskFirst {
         // A yes to something else is none, and whoever gave it is asked again, whatever made them be asked at first.
         let same = agreed.is_some_and(|agreed| agreed.digest == digest) || known.same.is_some();
         let danger = act.danger || invocation.command.effect == Effect::Danger;
-        let yes = !same && (agreed.is_some() || call.asks.confirm || danger);
+        // What stops something has no time for questions to anybody.
+        let stops = invocation.command.stops() && !act.danger;
+        let yes = !same && !stops && (agreed.is_some() || call.asks.confirm || danger);
         if call.who.is_deckhand() && (yes || call.asks.code.is_some()) {
             return Err(nobody_to_ask(act, &invocation.line()));
         }
         let code = known.same.is_none() && self.code_due(cx).await?;
+        if stops && !code {
+            return Ok(Consented::default());
+        }
         if !yes && !code {
             return self.desk.ask(cx, act, invocation.line(), known).await;
         }

@@ -192,8 +192,8 @@ fn narrow(option: &mut Value, kind: Kind) {
         }
         Kind::Percent => {
             option["type"] = NUMBER.into();
-            option["min_value"] = 0.into();
-            option["max_value"] = 100.into();
+            option["min_value"] = 0.0.into();
+            option["max_value"] = 100.0.into();
         }
         // What can be known of these changes from day to day, or is only an example.
         Kind::Service

@@ -205,7 +205,6 @@ impl Flags {
             None => {}
         }
         permit.undo(Some(show::undo_line(target, permit.act())));
-        permit.note(format!("{} since then", wish.after));
         self.announce(cx, permit, wish.also.as_ref(), &show::announced(told, cx))
     }
 

@@ -106,8 +106,8 @@ pub static SPEC: PluginSpec = PluginSpec {
             about: "Make a flag, off everywhere",
             args: &[
                 ArgSpec::required("flag", Kind::Text, "The key by which applications ask for it"),
-                ArgSpec::optional("about", Kind::Text, "What it does"),
                 SERVICE,
+                ArgSpec::optional("about", Kind::Text, "What it does"),
                 ArgSpec::optional("owner", Kind::Person, "Who answers for it; you if left out"),
                 ArgSpec::optional("kind", Kind::Choice(model::Kind::WORDS), "What it is for; a release if left out"),
                 ArgSpec::optional("expires", Kind::Later, "When it should be gone"),
