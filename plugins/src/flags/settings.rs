@@ -65,7 +65,7 @@ mod tests {
             ("step = 0", "`step` is 0"),
             ("production = [\"life\"]", "there is no environment `life`; write `live`"),
             ("projects = [\"a:b\"]", "`a:b` is no name of a project"),
-            ("channel = \"ops\"", "there is no channel `ops`"),
+            ("channel = \"opps\"", "there is no channel `opps`"),
             ("steps = 3", "has no setting `steps`"),
         ] {
             let text = format!("environments = [\"test\", \"live\"]\n[flags]\n{lines}");
