@@ -31,6 +31,7 @@ impl Sshd {
         let address = probe.local_addr().expect("it listens");
         drop(probe);
         std::fs::copy(path("user.pub"), path("authorized")).expect("a key was made");
+        std::fs::create_dir(path("home")).expect("a folder");
         let host = std::fs::read_to_string(path("host.pub")).expect("a key was made");
         write(&path("known"), format!("[127.0.0.1]:{} {host}", address.port()));
         let settings = [
@@ -48,6 +49,8 @@ impl Sshd {
             "PasswordAuthentication no".to_owned(),
             "PermitRootLogin prohibit-password".to_owned(),
             "Subsystem sftp internal-sftp".to_owned(),
+            // What is left there by one drill is nothing to another.
+            format!("SetEnv HOME={}", path("home").display()),
         ];
         write(&path("config"), settings.join("\n") + "\n");
         // As root it wants this folder, which Debian makes when the service starts.

@@ -1,5 +1,6 @@
 //! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
 
+mod afterwards;
 mod back;
 mod cancel;
 mod course;

@@ -1,6 +1,7 @@
 //! What becomes of a deploy that Deckhand was stopped in the middle of: it is looked at, told, and never run again.
 
 use super::Deployer;
+use super::afterwards::afterwards;
 use super::doubt::Doubt;
 use super::driver::{End, Found, Run};
 use super::plan::{Plan, Way};
@@ -17,6 +18,8 @@ use commands::stop::{Result, Stop};
 use commands::table::Versioned;
 
 const INTERRUPTED: &str = "Deckhand was stopped in the middle of this deploy, and has not run it again.";
+
+const WENT_BACK: &str = "Deckhand was stopped while what was live was being put back, and has not begun that again.";
 
 /// How a deploy that was cut off came out.
 enum Met {
@@ -54,6 +57,11 @@ impl Deployer {
         if let (Some(service), false) = (service, deploy.steps.is_empty()) {
             return self.go_on(cx, permit, service, target, deploy).await;
         }
+        let before = live(cx.store(), target).await?;
+        if let (Some(service), Some(why), Some(back)) = (service, deploy.back.clone(), before.0.clone()) {
+            let plan = plan_of(permit, service, target, &deploy, before);
+            return self.wait_for_back(cx, permit, &plan, deploy, &why, &back.release).await;
+        }
         // Said before anything is settled, so that there is a message when Deckhand is killed again before the last word.
         let looks = "Deckhand was restarted in the middle of this deploy, and finds out how it stands.";
         cx.progress(told(Tone::Working, target, number, looks.to_owned()));
@@ -65,7 +73,6 @@ impl Deployer {
             found = self.met(cx, target, &deploy.release, service, end) => found,
             () = cx.stopping().cancelled() => return Err(left_again(target, number)),
         };
-        let before = live(cx.store(), target).await?;
         let at = cx.now();
         let reply = match found {
             Met::Well => {
@@ -122,10 +129,7 @@ impl Deployer {
         let reply = told(Tone::Working, target, number, says);
         // What leads back is not cancelled.
         cx.progress(if deploy.back.is_some() { reply } else { reply.button(show::cancel(target, number)) });
-        let before = live(cx.store(), target).await?;
-        let (release, why) = (deploy.release.clone(), permit.entry().draft.why.clone());
-        let way = if permit.entry().draft.verb == plan::BACK { Way::Back } else { Way::Forward };
-        let plan = Plan { service, target: target.clone(), release, before, way, why };
+        let plan = plan_of(permit, service, target, &deploy, live(cx.store(), target).await?);
         let went_on = "Deckhand was restarted in the middle of this deploy, and went on from where it was.";
         let reply = match self.course(cx, permit, &plan, &registered.cancel, deploy, true).await? {
             Outcome::Left(_) => return Err(left_again(target, number)),
@@ -137,6 +141,34 @@ impl Deployer {
             }
         };
         Ok(ship::with_logs(cx, reply, service, target, number).await)
+    }
+
+    /// Waits for what was being put back, and says what came of it.
+    async fn wait_for_back(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        plan: &Plan<'_>,
+        deploy: Deploy,
+        why: &str,
+        back: &Release,
+    ) -> Result<Reply> {
+        let (target, number) = (&plan.target, deploy.number);
+        let _registered = self.under_way.register(target, number);
+        let says = format!("Deckhand was restarted while {back} was being put back, and finds out how it stands.");
+        cx.progress(told(Tone::Warn, target, number, says));
+        let Some(after) = self.back_again(cx, permit, plan, &deploy, back).await? else {
+            return Err(left_again(target, number));
+        };
+        let reply = match afterwards(cx, permit, plan, deploy, why, after)? {
+            Outcome::Bad(why) => {
+                let why = why.trim_end_matches('.');
+                let says = format!("{WENT_BACK} {} is not live. {why}.", plan.release);
+                told(Tone::Bad, target, number, says).outcome(commands::reply::Outcome::Broken)
+            }
+            _ => not_known(target, &plan.release, number, WENT_BACK),
+        };
+        Ok(ship::with_logs(cx, reply, plan.service, target, number).await)
     }
 
     /// Whether it is known what is live instead, and a sentence that says so.
@@ -255,6 +287,19 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         at: 0,
         back: None,
     }
+}
+
+/// The plan of a deploy that was cut off, as far as its steps and its messages need it.
+fn plan_of<'a>(
+    permit: &Permit,
+    service: &'a Service,
+    target: &Target,
+    deploy: &Deploy,
+    before: (Option<Live>, u64),
+) -> Plan<'a> {
+    let draft = &permit.entry().draft;
+    let way = if draft.verb == plan::BACK { Way::Back } else { Way::Forward };
+    Plan { service, target: target.clone(), release: deploy.release.clone(), before, way, why: draft.why.clone() }
 }
 
 fn left_again(target: &Target, number: u64) -> Stop {

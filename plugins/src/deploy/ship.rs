@@ -1,12 +1,13 @@
 //! One deploy, from its program's first line to the last word on how it went.
 
+use super::afterwards::afterwards;
 use super::driver::{Begun, End, Ending, Run};
 use super::health;
 use super::plan::{Plan, Way, logs, names};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
-use super::settings::{Health, Service};
+use super::settings::Service;
 use super::strategy::Step;
-use super::{Deployer, doubt, over, show};
+use super::{Deployer, doubt, show};
 use crate::program::{self, Board, Cancel, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -139,10 +140,8 @@ impl Deployer {
                 Outcome::Good
             }
             Err(why) => {
-                let why = format!("{why}. {}", self.aftermath(cx, permit, plan).await?);
-                deploy.state = Progress::Bad { at, why: why.clone() };
-                permit.failed(&why);
-                Outcome::Bad(why)
+                let after = self.aftermath(cx, permit, plan, &mut deploy, &why).await?;
+                return afterwards(cx, permit, plan, deploy, &why, after);
             }
         };
         DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
@@ -206,77 +205,6 @@ impl Deployer {
         match &plan.before.0 {
             Some(before) if health::once(cx.ports(), check, &names(&before.release)).await.is_ok() => Seen::Before,
             _ => Seen::Neither,
-        }
-    }
-
-    /// After a deploy that did not work: puts back what was live where that is not well any more, and says in a
-    /// sentence what is live now.
-    async fn aftermath(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>) -> Result<String> {
-        let Some(before) = &plan.before.0 else { return Ok("Nothing was live before it".to_owned()) };
-        let release = &before.release;
-        let names = names(&plan.target, release);
-        let Some(check) = &plan.service.health else {
-            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
-            return Ok(format!(
-                "There is no health check to tell whether {release} is still live: look, then ship or roll back"
-            ));
-        };
-        if health::once(cx.ports(), check, &names).await.is_ok() {
-            return Ok(format!("{release} is still live and well"));
-        }
-        if let Err(Stop::Refused(_)) = permit.step().await {
-            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
-            return Ok(format!(
-                "{release} does not answer as live and well, and was not put back: somebody took over the lock meanwhile"
-            ));
-        }
-        if cx.stopping().is_cancelled() {
-            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
-            return Ok(format!(
-                "{release} does not answer as live and well, and there was no time to put it back. Look at once"
-            ));
-        }
-        if let Some(over) = over::in_the_way_back(cx, plan).await {
-            LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
-            let Target { service, environment } = &plan.target;
-            return Ok(format!(
-                "{release} does not answer as live and well, and was not put back by itself. {over} `/deploy rollback {service} {environment} to:{}` does it, after your yes. Look at once",
-                release.short()
-            ));
-        }
-        cx.progress(show::putting_back(plan, permit.act(), release));
-        match self.put_back(cx, permit, plan, release, check).await {
-            Ok(()) => Ok(format!("{release} was put back, and is live and well")),
-            Err(why) => {
-                LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
-                Ok(format!("{why}. Look at once"))
-            }
-        }
-    }
-
-    /// Ships once more what was live before, and makes sure that it is well.
-    async fn put_back(
-        &self,
-        cx: &Cx,
-        permit: &Permit,
-        plan: &Plan<'_>,
-        release: &Release,
-        check: &Health,
-    ) -> Result<(), String> {
-        let never = CancellationToken::new();
-        let names = names(&plan.target, release);
-        let work = plan.work(permit.act(), release, self.settings.grace);
-        let run = Run { ports: cx.ports(), permit, work, cancel: never.clone(), board: Board::default() };
-        let begun = plan.service.driver.begin(&run).await;
-        match begun.map_err(|error| format!("{release} could not be put back: {error}"))?.end.await {
-            End::Good => health::check(cx.ports(), check, &names, &never, |_, _| {})
-                .await
-                .map_err(|met| format!("{release} was put back, but it is not well: its health check {met}")),
-            End::Failed(why) => Err(format!("{release} could not be put back: {}", why)),
-            End::Cancelled { .. } => Err(format!("{release} could not be put back: it was cancelled")),
-            End::Unknown { says, settle } => {
-                Err(unknown(format!("Whether {release} was put back is not known: {says}"), settle))
-            }
         }
     }
 }

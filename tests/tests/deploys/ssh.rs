@@ -90,3 +90,52 @@ fn a_cancel_ends_the_program_over_there() {
     }
     deckhand.stop();
 }
+
+/// The number of the process that has started this one.
+fn parent(pid: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("it has a parent");
+    line.trim().to_owned()
+}
+
+/// Ships v1 everywhere, then v2 to `web1`, where it runs for long, and forgets the key by which that could be reached once
+/// more. `lose` does what ends the deploy; then the target is held, and what runs there still does.
+fn out_of_reach(lose: impl Fn(&Home, &str)) {
+    let (home, service, sshd) = installation();
+    let deckhand = home.start();
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    let (site, known) = (sshd.site("web1"), has(&home.path(""), "known"));
+    std::fs::remove_file(site.join("pid")).expect("it ran");
+    write(&site.join("how"), format!("while [ -e {} ]; do sleep 0.1; done\n", site.join("runs").display()));
+    write(&site.join("runs"), "");
+    let said = home.begin(&["say", "deploy ship app staging v2"]);
+    let pid = until("it runs over there", || Some(has(&site, "pid")).filter(|pid| !pid.is_empty()));
+    write(&home.path("known"), "");
+    lose(&home, &pid);
+    let told = said.end();
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.out.contains("may go on on `web1`") && told.out.contains("/deploy settle"), "{told:?}");
+    assert!(!told.out.contains("put back"), "{told:?}");
+    write(&home.path("known"), known);
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(1), "nothing comes between what still goes on");
+    std::fs::remove_file(site.join("runs")).expect("it is there");
+    until("it ends over there", || (has(&site, "release") == service.commit("v2")).then_some(()));
+    assert_eq!(home.say("deploy settle app staging v1").code, Some(0));
+    assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
+    assert_eq!(has(&site, "release"), service.commit("v1"));
+    deckhand.stop();
+}
+
+#[test]
+fn a_cancel_that_does_not_reach_its_program_holds_the_target() {
+    out_of_reach(|home, _| assert_eq!(home.say("deploy cancel app staging").code, Some(0)));
+}
+
+#[test]
+fn a_connection_that_is_lost_holds_the_target() {
+    out_of_reach(|_, pid| {
+        let session = parent(&parent(pid));
+        let ended = std::process::Command::new("kill").args(["-s", "KILL", "--", &session]).status();
+        assert!(ended.is_ok_and(|status| status.success()), "the connection's process is {session}");
+    });
+}

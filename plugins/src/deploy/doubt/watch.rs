@@ -2,7 +2,7 @@
 
 use super::{DOUBTS, Doubt, settled};
 use crate::deploy::driver::End;
-use crate::deploy::records::{self, DEPLOYS, LIVE, Live, Progress, Target, live, name};
+use crate::deploy::records::{self, DEPLOYS, Deploy, LIVE, Live, Progress, Target, live, name};
 use crate::deploy::settings::Service;
 use crate::deploy::{Deployer, health, plan};
 use anyhow::Context;
@@ -39,14 +39,13 @@ impl Deployer {
         }
     }
 
-    /// Settles one, where it can be found out. A deploy of several steps is left to people: one step that has ended well
-    /// says nothing of the others.
+    /// Settles one, where it can be found out. A deploy of several steps is left to people, and so is one on its way back:
+    /// one step that has ended well says nothing of the others.
     async fn look_again(&self, cx: &Cx, target: &Target, doubt: &Versioned<Doubt>) -> Result<()> {
         let Some(service) = self.settings.services.get(&target.service) else { return Ok(()) };
         let noted = DEPLOYS.get(cx.store(), name(target, doubt.value.deploy)).await?;
-        let Some(mut deploy) = noted.map(|noted| noted.value).filter(|deploy| deploy.steps.is_empty()) else {
-            return Ok(());
-        };
+        let of_one_step = |deploy: &Deploy| deploy.steps.is_empty() && deploy.back.is_none();
+        let Some(mut deploy) = noted.map(|noted| noted.value).filter(of_one_step) else { return Ok(()) };
         let Some(found) = self.found_out(cx, service, target, &doubt.value).await else { return Ok(()) };
         let (version, at) = (live(cx.store(), target).await?.1, cx.now());
         let (now, reply) = match &found {

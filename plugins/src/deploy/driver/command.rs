@@ -1,6 +1,6 @@
 //! The driver `command`: a program of the operator's, run once for the environment or once for each of its targets.
 
-use super::ssh::Ssh;
+use super::ssh::{self, Ssh};
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
 use crate::deploy::settings::{Host, check_placeholders};
 use crate::deploy::source::github::Home;
@@ -120,23 +120,25 @@ pub(super) async fn find<'a>(run: &'a Run<'a>, ssh: Option<&'a Ssh>, handle: Opt
 /// Follows one program to its end.
 async fn follow(run: &Run<'_>, host: Option<&Host>, ssh: Option<&Ssh>, running: Running) -> End {
     host.iter().for_each(|host| run.board.host(&host.name, "begun"));
-    let told = |line| {
-        run.board.line(match host {
-            Some(host) => format!("{}: {line}", host.name),
-            None => line,
-        });
+    let mut begun = false;
+    let told = |line: String| match host {
+        Some(_) if ssh.is_some() && line == ssh::BEGUN => begun = true,
+        Some(host) => run.board.line(format!("{}: {line}", host.name)),
+        None => run.board.line(line),
     };
     let exit = program::ended(running, told).await;
     let well = exit == Exit::Status(0);
     host.iter().for_each(|host| run.board.host(&host.name, if well { "done".to_owned() } else { exit.to_string() }));
-    let left_behind = match (exit, ssh, host) {
-        (Exit::Cancelled | Exit::TimedOut, Some(ssh), Some(host)) => ssh.end(run, host).await,
+    let goes_on = matches!(exit, Exit::Cancelled | Exit::TimedOut) || begun && exit == ssh::LOST;
+    let left_behind = match (ssh, host) {
+        (Some(ssh), Some(host)) if goes_on => ssh.end(run, host).await,
         _ => None,
     };
     match (exit, left_behind) {
         (Exit::Status(0), _) => End::Good,
-        (Exit::Cancelled, left_behind) => End::Cancelled { left_behind },
-        (exit, Some(left)) => End::Failed(format!("Its program failed{}: {exit}. {left}", on(host))),
+        (Exit::Cancelled, None) => End::Cancelled { left_behind: None },
+        (Exit::Cancelled, Some(left)) => may_go_on(left),
+        (exit, Some(left)) => may_go_on(format!("Its program failed{}: {exit}. {left}", on(host))),
         (exit, None) => End::Failed(format!("Its program failed{}: {exit}", on(host))),
     }
 }
@@ -151,8 +153,16 @@ async fn wait_out(run: &Run<'_>, ssh: Option<&Ssh>, groups: Groups) -> End {
     }
     let over_there = join_all(ssh.iter().flat_map(|ssh| work.hosts.iter().map(|host| ssh.end(run, host)))).await;
     let left: Vec<_> = over_there.into_iter().flatten().collect();
-    let left_behind = (!left.is_empty()).then(|| left.join(". "));
-    if how == WaitedOut::Cancelled { End::Cancelled { left_behind } } else { too_long(left_behind) }
+    match (how, left.is_empty()) {
+        (_, false) => may_go_on(left.join(". ")),
+        (WaitedOut::Cancelled, true) => End::Cancelled { left_behind: None },
+        _ => too_long(None),
+    }
+}
+
+/// Nobody could end a program over there: whatever is shipped now would come between what it still does.
+fn may_go_on(says: String) -> End {
+    End::Unknown { says, settle: Some("A look there".to_owned()) }
 }
 
 /// What an earlier start began took longer than it may, and was ended.
@@ -166,24 +176,31 @@ fn nobody_saw() -> End {
     End::Unknown { says: "Its program has ended, and nobody saw how".to_owned(), settle: None }
 }
 
-/// The worst of several ends, with all that failed.
+/// The worst of several ends, with all that is said of those like it.
 fn together(ends: Vec<End>) -> End {
-    let rank = |end: &End| match end {
-        End::Good => 0,
-        End::Failed(_) => 1,
-        End::Cancelled { .. } => 2,
-        End::Unknown { .. } => 3,
-    };
-    let left =
-        ends.iter().filter_map(|end| if let End::Cancelled { left_behind } = end { left_behind.clone() } else { None });
-    let left: Vec<_> = left.collect();
-    let failed: Vec<_> =
-        ends.iter().filter_map(|end| if let End::Failed(why) = end { Some(why.clone()) } else { None }).collect();
-    match ends.into_iter().max_by_key(rank) {
-        None => End::Good,
-        Some(End::Failed(_)) => End::Failed(failed.join(". ")),
-        Some(End::Cancelled { .. }) => End::Cancelled { left_behind: (!left.is_empty()).then(|| left.join(". ")) },
-        Some(worst) => worst,
+    let (mut unknown, mut settles, mut cancelled, mut left, mut failed) = (vec![], None, false, vec![], vec![]);
+    for end in ends {
+        match end {
+            End::Good => {}
+            End::Failed(why) => failed.push(why),
+            End::Cancelled { left_behind } => {
+                cancelled = true;
+                left.extend(left_behind);
+            }
+            End::Unknown { says, settle } => {
+                unknown.push(says);
+                settles = settles.or(settle);
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        End::Unknown { says: unknown.join(". "), settle: settles }
+    } else if cancelled {
+        End::Cancelled { left_behind: (!left.is_empty()).then(|| left.join(". ")) }
+    } else if !failed.is_empty() {
+        End::Failed(failed.join(". "))
+    } else {
+        End::Good
     }
 }
 
@@ -193,4 +210,25 @@ fn name(host: Option<&Host>) -> String {
 
 fn on(host: Option<&Host>) -> String {
     host.map(|host| format!(" on `{}`", host.name)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_ends_counts_and_nothing_that_is_not_known_is_lost() {
+        let failed = |why: &str| End::Failed(why.to_owned());
+        let cancelled = || End::Cancelled { left_behind: None };
+        let unknown = |says: &str| may_go_on(says.to_owned());
+        for (ends, end) in [
+            (vec![], End::Good),
+            (vec![End::Good, End::Good], End::Good),
+            (vec![failed("a"), End::Good, failed("b")], failed("a. b")),
+            (vec![failed("a"), cancelled()], cancelled()),
+            (vec![unknown("a"), cancelled(), End::Good, unknown("b"), failed("c")], unknown("a. b")),
+        ] {
+            assert_eq!(together(ends), end);
+        }
+    }
 }

@@ -19,7 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 /// Starts `$3…` in the folder `$2`, in a session of its own, whose number lies in the file `$1` while it runs.
 const BEGIN: &str = r#"umask 077; d=$HOME/.deckhand; mkdir -p "$d" || exit 1; f=$d/$1; cd -- "${2:-$HOME}" || exit 1; shift 2
-setsid env "$@" & p=$!; echo "$p" > "$f"; wait "$p"; s=$?; rm -f "$f"; exit "$s""#;
+setsid env "$@" & p=$!; echo "$p" > "$f"; echo '(begun there)'; wait "$p"; s=$?; rm -f "$f"; exit "$s""#;
+
+/// What [`BEGIN`] says once the program runs: without it, a connection that is lost was never one.
+pub(super) const BEGUN: &str = "(begun there)";
+
+/// How ssh ends when its connection is lost, or never came about.
+pub(super) const LOST: Exit = Exit::Status(255);
 
 /// Ends what [`BEGIN`] has noted in the file `$1`: TERM, and KILL after `$2` fifths of a second.
 const END: &str = r#"f=$HOME/.deckhand/$1; [ -s "$f" ] || exit 0; p=$(cat "$f"); kill -s TERM -- "-$p" 2>/dev/null; i=0

@@ -2,7 +2,7 @@
 
 use crate::deploy::doubt::held;
 use crate::deploy::order::before;
-use crate::deploy::records::{DEPLOYS, Live, Target, live, name};
+use crate::deploy::records::{DEPLOYS, Deploy, Live, Target, act, live, name};
 use crate::deploy::settings::Service;
 use crate::deploy::source::commits;
 use crate::deploy::{Deployer, show};
@@ -55,9 +55,13 @@ impl Deployer {
         for environment in &service.environments {
             let target = Target { service: name.clone(), environment: environment.clone() };
             let (found, _) = live(cx.store(), &target).await?;
+            let deploy = match &found {
+                Some(live) => made_by(cx, &target, live).await?,
+                None => None,
+            };
             let mut says = match &found {
                 None => vec!["Nothing yet.".to_owned()],
-                Some(live) => vec![since(cx, &target, live).await?],
+                Some(live) => vec![since(cx, live, deploy.as_ref()).await?],
             };
             says.extend(self.behind(cx, service, &target, found.as_ref()).await?);
             if let Some(held) = held(cx.store(), &target).await? {
@@ -67,10 +71,10 @@ impl Deployer {
             }
             says.extend(self.running(&target).map(|number| format!("#{number} is under way.")));
             reply = reply.field(environment, says.join(" "));
-            if let Some(Live { deploy, .. }) = found {
+            if let Some(Deploy { number, .. }) = deploy {
                 // A press away: whole logs would make this slow where files are uploaded.
-                let line = format!("deploy history service:{name} env:{environment} number:{deploy}");
-                reply = reply.button(Button::new(format!("Log of #{deploy} ({environment})"), line));
+                let line = format!("deploy history service:{name} env:{environment} number:{number}");
+                reply = reply.button(Button::new(format!("Log of #{number} ({environment})"), line));
             }
         }
         Ok(reply)
@@ -107,13 +111,25 @@ impl Deployer {
     }
 }
 
-/// What is live, since when, by whom, and how long it took.
-async fn since(cx: &Cx, target: &Target, live: &Live) -> Result<String> {
-    let deploy = DEPLOYS.get(cx.store(), name(target, live.deploy)).await?.map(|deploy| deploy.value);
-    let by = deploy.as_ref().map(|deploy| format!(", by {}", text::plain(&deploy.who))).unwrap_or_default();
-    let took = deploy.as_ref().and_then(show::took).map(|took| format!(" in {took}")).unwrap_or_default();
+/// The deploy that made it live, where one did.
+async fn made_by(cx: &Cx, target: &Target, live: &Live) -> Result<Option<Deploy>> {
+    Ok(DEPLOYS.get(cx.store(), name(target, live.deploy)).await?.map(|deploy| deploy.value))
+}
+
+/// What is live, since when, by whom, and how long it took. Where no deploy made it so, somebody has said it.
+async fn since(cx: &Cx, live: &Live, deploy: Option<&Deploy>) -> Result<String> {
+    let by = match deploy {
+        Some(deploy) => {
+            let took = show::took(deploy).map(|took| format!(" in {took}")).unwrap_or_default();
+            format!(", by {} with #{}{took}", text::plain(&deploy.who), live.deploy)
+        }
+        None => {
+            let act = act(cx.store(), live.deploy).await?;
+            act.map(|act| format!(", as {} says with #{}", text::plain(&act.draft.who), live.deploy))
+                .unwrap_or_default()
+        }
+    };
     let at = live.since.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z");
     let (release, commit) = (&live.release, text::code(&live.release.commit));
-    let ago = text::ago(live.since, cx.now());
-    Ok(format!("{release}, {commit}, since {at} ({ago}){by} with #{}{took}.", live.deploy))
+    Ok(format!("{release}, {commit}, since {at} ({}){by}.", text::ago(live.since, cx.now())))
 }
