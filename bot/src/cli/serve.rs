@@ -188,7 +188,13 @@ async fn start(
     let page = router(console.clone()).merge(probes::routes(health));
     tasks.spawn(serve_http(listeners.console, page, services.clone()));
     if let Some(listener) = listeners.hooks {
-        tasks.spawn(serve_http(listener, hooks::router(Hooks::new(&bot)), services.clone()));
+        let (router, services) = (hooks::router(Hooks::new(&bot)), services.clone());
+        let listener = listener.into_std().context("the listener of `[hooks]` can not be handed over")?;
+        tasks.spawn_blocking(move || {
+            if let Err(error) = serve_apart(listener, router, services) {
+                tracing::error!("what listened to programs has ended: {error:#}");
+            }
+        });
     }
     let first_lines = demo.map_or_else(Vec::new, Demo::first_lines);
     tasks.spawn(async move {
@@ -251,6 +257,16 @@ async fn serve_http(listener: TcpListener, router: axum::Router, services: Cance
         ended = served => if let Err(error) = ended { tracing::error!("what listened to HTTP has ended: {error}") },
         () = late => {}
     }
+}
+
+/// Serves on this thread alone: programs ask by the thousand, and chat does not wait behind them.
+fn serve_apart(listener: std::net::TcpListener, router: axum::Router, services: CancellationToken) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        serve_http(listener, router, services).await;
+        Ok(())
+    })
 }
 
 async fn keep_time(clock: Clock, services: CancellationToken) {

@@ -14,11 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// How many requests are held at once.
+/// How many requests are held at once. Others wait, unread.
 const AT_ONCE: usize = 64;
 
-/// How many answers may flow at once.
-const FLOWS: usize = 1_000;
+/// How long one may wait: when a flag has changed, all pages that are open ask at once, and none may be turned away.
+const QUEUED: Duration = Duration::from_secs(5);
+
+/// How many answers may flow at once: each page that is open listens for changes, at the cost of some kilobytes.
+const FLOWS: usize = 20_000;
 
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +41,8 @@ pub fn router(hooks: Arc<Hooks>) -> Router {
 }
 
 async fn take(State(listener): State<Listener>, request: Request) -> Response {
-    let Ok(_held) = listener.requests.clone().try_acquire_owned() else { return listener.send(busy()) };
+    let place = tokio::time::timeout(QUEUED, listener.requests.clone().acquire_owned());
+    let Ok(Ok(_held)) = place.await else { return listener.send(busy()) };
     let (head, body) = request.into_parts();
     let found = match listener.hooks.find(&head.method, head.uri.path()) {
         Ok(found) => found,
