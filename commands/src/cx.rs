@@ -21,6 +21,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Where it is kept what was counted: see [`Cx::keep_counts`].
+pub const COUNTS: &str = "counts/";
+
 /// One call of a command, or one piece of work that nobody asked for. Cheap to clone.
 #[derive(Clone)]
 pub struct Cx(Arc<Inner>);
@@ -337,6 +340,19 @@ impl Cx {
     /// The store, to read.
     pub fn store(&self) -> &dyn Read {
         &*self.0.world.ports.store
+    }
+
+    /// Keeps what was counted: records under [`COUNTS`], which nobody said and nobody can undo, so that no act stands behind
+    /// them, and on which nothing rests.
+    ///
+    /// # Errors
+    /// When a record lies elsewhere, or the store can not write.
+    pub async fn keep_counts(&self, batch: Batch) -> anyhow::Result<()> {
+        let mut keys = batch.writes.iter().map(|(key, _)| key).chain(batch.expect.iter().map(|(key, _)| key));
+        anyhow::ensure!(keys.all(|key| key.starts_with(COUNTS)), "only what is counted is kept without an act");
+        anyhow::ensure!(batch.entries.is_empty(), "only an act stands on the ledger");
+        self.0.world.store.commit(batch).await?;
+        Ok(())
     }
 
     /// What time it is.
