@@ -88,7 +88,13 @@ impl Flags {
         let snapshot = self.live.get(cx.ports()).await?;
         let dependants: Vec<_> = snapshot.dependants(&found.key).map(str::to_owned).take(PAGE).collect();
         let settings = show::settings(cx, &found.key).await?;
-        Ok(show::flag(&found, &settings, &dependants, &snapshot, cx))
+        let mut reply = show::flag(&found, &settings, &dependants, &snapshot, cx);
+        for (environment, _) in &settings {
+            if let Some(usage) = self.serving.usage(cx.store(), environment, &found.key).await? {
+                reply = reply.field(format!("Asked for in {environment}"), usage.told(cx.now()));
+            }
+        }
+        Ok(reply)
     }
 
     pub(super) async fn history(&self, cx: &Cx) -> Result<Reply> {

@@ -4,6 +4,7 @@ mod change;
 mod life;
 mod look;
 pub mod model;
+pub mod serve;
 mod settings;
 mod show;
 pub mod snapshot;
@@ -17,10 +18,12 @@ use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
+use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::Result;
 use commands::text;
 use config::Schedule;
+use serve::{Serving, issuing};
 use settings::Settings;
 use snapshot::Live;
 use std::sync::Arc;
@@ -146,17 +149,22 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["flag restore checkout-v2"],
             ..CommandSpec::CHANGES
         },
+        issuing::MAKE,
+        issuing::LIST,
+        issuing::REVOKE,
     ],
     start: |setup| {
         let settings = Settings::read(setup);
-        Arc::new(Flags { live: Live::of(&settings.projects), settings })
+        let live = Arc::new(Live::of(&settings.projects));
+        Arc::new(Flags { live, serving: Serving::new(settings.serve.clone()), settings })
     },
 };
 
 /// The plugin at work.
 struct Flags {
     settings: Settings,
-    live: Live,
+    live: Arc<Live>,
+    serving: Serving,
 }
 
 #[async_trait]
@@ -173,6 +181,9 @@ impl Plugin for Flags {
             "flag owner" => self.owner(cx).await,
             "flag archive" => self.archive(cx).await,
             "flag restore" => self.restore(cx).await,
+            "flag token make" | "flag token list" | "flag token revoke" => {
+                self.serving.run(cx, &self.settings.projects).await
+            }
             other => Err(anyhow::anyhow!("the flags plugin does not know `{other}`").into()),
         }
     }
@@ -183,9 +194,26 @@ impl Plugin for Flags {
             |(key, flag): (&String, &Arc<model::Flag>)| Choice::new(key, text::cut(&text::plain(&flag.about), 40));
         match arg.name {
             "flag" => snapshot.flags.iter().map(choice).collect(),
+            "which" => self.serving.tokens(ports).await,
             "project" => self.settings.projects.iter().map(|name| Choice::new(name, "")).collect(),
             _ => Vec::new(),
         }
+    }
+
+    async fn watch(&self, cx: &Cx) {
+        // Built before anybody asks, and kept up by whoever keeps this watch, not by a thread that answers programs.
+        if let Err(error) = self.live.get(cx.ports()).await {
+            tracing::warn!("the flags can not be read yet: {error:#}");
+        }
+        self.serving.keep(cx).await;
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        serve::routes()
+    }
+
+    async fn serve(&self, cx: &Cx, route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
+        self.serving.answer(cx, &self.live, route, incoming).await
     }
 
     fn jobs(&self) -> Vec<Job> {

@@ -1,6 +1,7 @@
 //! What the operator wrote about feature flags.
 
 use super::model::DEFAULT_PROJECT;
+use super::serve;
 use commands::ledger::Place;
 use commands::plugin::Setup;
 use config::{Section, quoted};
@@ -16,6 +17,8 @@ pub struct Settings {
     pub production: Vec<String>,
     /// The projects that flags may belong to, the usual one first.
     pub projects: Vec<String>,
+    /// How applications are served.
+    pub serve: serve::Settings,
 }
 
 impl Settings {
@@ -27,6 +30,7 @@ impl Settings {
             step: 25,
             production: environments.last().cloned().into_iter().collect(),
             projects: vec![DEFAULT_PROJECT.to_owned()],
+            serve: serve::Settings::read(None),
         };
         let Some(section) = setup.section() else { return settings };
         settings.tell = setup.places(&section, "channel");
@@ -39,6 +43,7 @@ impl Settings {
         if section.has("projects") {
             settings.projects = projects(&section);
         }
+        settings.serve = serve::Settings::read(section.table("serve"));
         section.finish();
         settings
     }

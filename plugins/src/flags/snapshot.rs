@@ -2,6 +2,7 @@
 //! it has changed, with each change that is committed, here or by another replica.
 
 use super::model::{self, FLAGS, Flag, MARK, MODEL, SEGMENTS, SETTINGS, Segment, Setting, State};
+use super::serve::face::Face;
 use anyhow::{Context as _, ensure};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 use unleash_types::client_features::{self as api, ClientFeature, ClientFeatures, Context};
@@ -64,6 +65,7 @@ pub struct Served {
     /// The flags, by key.
     pub flags: Vec<Arc<Definition>>,
     parts: Parts,
+    timed: OnceLock<bool>,
 }
 
 /// A flag as it is served in an environment.
@@ -82,6 +84,14 @@ pub struct Definition {
     /// Whether people are shared out: by a rollout of less than all of them, or among variants.
     pub split: bool,
     json: Vec<u8>,
+    face: OnceLock<Face>,
+}
+
+impl Definition {
+    /// How it looks to clients, written when the first one asks.
+    pub fn face(&self) -> &Face {
+        self.face.get_or_init(|| Face::of(self, &serde_json::from_slice(&self.json).unwrap_or_default()))
+    }
 }
 
 type Parts = Arc<Vec<Arc<EngineState>>>;
@@ -107,6 +117,12 @@ impl Served {
         self.flags
             .iter()
             .filter_map(move |flag| Some((flag, self.engine(&flag.key).resolve(&flag.key, context, &None)?)))
+    }
+
+    /// Whether what a flag is for somebody may change with time alone: one goes by dates.
+    pub fn timed(&self) -> bool {
+        let holds = |word: &[u8]| self.definitions.windows(word.len()).any(|part| part == word);
+        *self.timed.get_or_init(|| holds(b"\"DATE_AFTER\"") || holds(b"\"DATE_BEFORE\""))
     }
 
     /// The engine that knows this flag.
@@ -389,7 +405,10 @@ impl Environment {
         let served = |(project, flags): (&str, Vec<_>)| {
             let definitions = body(environment, &flags, segments);
             let etag = format!("\"{:.16}\"", format!("{:x}", Sha256::digest(&definitions)));
-            (project.to_owned(), Arc::new(Served { definitions, etag, flags, parts: self.parts.clone() }))
+            (
+                project.to_owned(),
+                Arc::new(Served { definitions, etag, flags, parts: self.parts.clone(), timed: OnceLock::new() }),
+            )
         };
         projects.into_iter().map(served).collect()
     }
@@ -414,6 +433,7 @@ fn definition(feature: &ClientFeature) -> Definition {
         targeted: strategies().any(|strategy| model::is_bound(strategy) || model::share(strategy).is_none()),
         split: variants > Some(1) || strategies().any(part),
         json: serde_json::to_vec(feature).unwrap_or_default(),
+        face: OnceLock::new(),
     }
 }
 
