@@ -235,6 +235,12 @@ impl<'a> Section<'a> {
         sections
     }
 
+    /// The section as it stands in the file but for these keys, in one way whatever its order and its blanks; what was put in
+    /// from outside stands there by its name. It tells one way to write something from another.
+    pub fn written(&self, except: &[&str]) -> String {
+        self.table.written(except)
+    }
+
     /// Notes every key that nobody asked for. To be called when all is read.
     pub fn finish(self) {
         self.unknown_keys(|_| true);

@@ -37,6 +37,15 @@ pub(crate) struct Table {
     pub entries: BTreeMap<String, Entry>,
 }
 
+impl Table {
+    /// As it stands in the file but for these keys, in the order of the alphabet.
+    pub fn written(&self, except: &[&str]) -> String {
+        let entries = self.entries.iter().filter(|(key, _)| !except.contains(&key.as_str()));
+        let entries = entries.map(|(key, entry)| format!("{}={}", in_quotes(key), entry.node.value.written()));
+        format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+    }
+}
+
 /// A key with its value.
 pub(crate) struct Entry {
     /// Where the key starts, in bytes.
@@ -62,7 +71,24 @@ pub(crate) enum Value {
     Unknown,
 }
 
+fn in_quotes(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl Value {
+    fn written(&self) -> String {
+        match self {
+            Self::Text(text) => in_quotes(text.written()),
+            Self::Integer(number) => number.to_string(),
+            Self::Boolean(boolean) => boolean.to_string(),
+            Self::List(list) => {
+                format!("[{}]", list.iter().map(|node| node.value.written()).collect::<Vec<_>>().join(","))
+            }
+            Self::Table(table) => table.written(&[]),
+            Self::Other(_) | Self::Unknown => self.kind().to_owned(),
+        }
+    }
+
     /// What it is, in words.
     pub fn kind(&self) -> &'static str {
         match self {

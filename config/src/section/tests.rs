@@ -54,6 +54,18 @@ run = "two"
 }
 
 #[test]
+fn a_section_is_written_in_one_way_whatever_its_order_and_without_what_came_from_outside() {
+    let one = "[deploy]\nurl = \"https://${TOKEN}/\"\nb = [1, true]\na = { y = 'x\"\\', x = 1.5 }\nlimit = \"1m\"";
+    let other = "# the same\n[deploy]\nlimit = \"2m\"\nb = [ 1,\n  true ]\nurl = 'https://${TOKEN}/'\n[deploy.a]\nx = 1.5\ny = 'x\"\\'";
+    let written = |text: &str| {
+        let (config, problems) = read(text);
+        config.section("deploy", &problems).unwrap().written(&["limit"])
+    };
+    let told = r#"{"a"={"x"=a fraction,"y"="x\"\\"},"b"=[1,true],"url"="https://${TOKEN}/"}"#;
+    assert_eq!((written(one), written(other)), (told.to_owned(), told.to_owned()));
+}
+
+#[test]
 fn a_section_notes_what_it_can_not_use_and_reads_on() {
     let text = r#"[deploy]
 name = 1

@@ -51,7 +51,7 @@ impl Deployer {
             None => good.pop().map(|deploy| deploy.release),
         };
         let Some(release) = found else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
-        self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why }).await
+        self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why, on: Vec::new() }).await
     }
 
     /// The good release that is meant: by the name under which it was shipped or its hash, and by what else names its

@@ -2,11 +2,11 @@
 
 use super::driver::{Begun, End, Found, Handle, Run};
 use super::plan::Plan;
-use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
+use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
-use super::{Deployer, doubt, health, over, show};
+use super::{Deployer, doubt, health, logs, over, show};
 use crate::program::{self, Board, Cancel, Shown};
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -143,6 +143,9 @@ impl Course<'_> {
             }
             self.took.push(began.elapsed());
             self.deploy.at += 1;
+            if let (Step::Check(place), None, None) = (step, &self.deploy.back, self.plan.service.strategy.switch()) {
+                self.deploy.on.extend(place.hosts);
+            }
         }
         Ok(Ok(()))
     }
@@ -285,7 +288,7 @@ impl Course<'_> {
         let Some(switch) = self.plan.service.strategy.switch() else { return Ok(Ok(())) };
         let release = self.release.clone();
         let mut work = self.plan.work(self.permit.act(), &release, self.deployer.settings.grace);
-        let log = work.log.replace(".log", ".switch.log");
+        let log = logs::part(&work.log, logs::SWITCH);
         let (processes, percent) = (&self.cx.ports().processes, weight.to_string());
         if !resumed {
             self.note(Handle::new(())).await?;
@@ -347,7 +350,8 @@ impl Course<'_> {
         let Plan { service, target, before, .. } = self.plan;
         let (hosts, serving) =
             (service.hosts(&target.environment), before.0.as_ref().and_then(|live| live.colour.as_deref()));
-        let back = service.strategy.way_back(&self.deploy.steps, self.deploy.at, hosts, serving);
+        let Deploy { steps, at, on, .. } = &self.deploy;
+        let back = service.strategy.way_back(steps, *at, on, hosts, serving);
         let ships = matches!(back.first(), Some(Step::Ship(_)));
         let over = if ships { over::in_the_way_back(self.cx, self.plan).await } else { None };
         self.left = over.is_some() || matches!(service.strategy, Strategy::Rolling { on_sick: OnSick::Leave, .. });
@@ -356,32 +360,36 @@ impl Course<'_> {
         let parts = [Some(format!("{why}. ")), over, came].into_iter().flatten().collect::<String>();
         self.deploy.back = Some(parts.trim_end_matches(['.', ' ']).to_owned());
         self.deploy.steps = if before.0.is_some() && !self.left { back } else { Vec::new() };
+        if !self.deploy.steps.is_empty() {
+            self.deploy.on.clear();
+        }
         self.deploy.at = 0;
         self.took.clear();
     }
 
     /// Which targets were shipped to, the last ones maybe only begun, and which were not touched.
     fn where_it_came(&self, hosts: &[Host]) -> String {
-        let begun = self.deploy.steps.iter().take(self.deploy.at + 1);
-        let begun: Vec<_> = begun
-            .filter_map(|step| if let Step::Ship(place) = step { Some(&place.hosts) } else { None })
-            .flatten()
-            .collect();
-        let rest: Vec<_> = hosts.iter().map(|host| &host.name).filter(|name| !begun.contains(name)).collect();
-        let rest = if rest.is_empty() {
-            String::new()
-        } else {
-            format!("; not touched: {}", rest.into_iter().cloned().collect::<Vec<_>>().join(", "))
+        let Deploy { steps, at, on, .. } = &self.deploy;
+        let begun = |name: &String| {
+            let to = |step: &Step| matches!(step, Step::Ship(place) if place.hosts.contains(name));
+            on.contains(name) || steps.iter().take(at + 1).any(to)
         };
-        format!("Shipped to, and left so: {}{rest}", begun.into_iter().cloned().collect::<Vec<_>>().join(", "))
+        let (begun, rest): (Vec<_>, Vec<_>) = hosts.iter().map(|host| host.name.clone()).partition(begun);
+        let rest = if rest.is_empty() { String::new() } else { format!("; not touched: {}", rest.join(", ")) };
+        format!("Shipped to, and left so: {}{rest}", begun.join(", "))
     }
 
     /// What is live once the way back has been gone, and whether that is in doubt.
     fn after_way_back(&self) -> (String, bool) {
-        let Some(before) = &self.plan.before.0 else { return ("Nothing was live before it".to_owned(), false) };
+        let Target { service, environment } = &self.plan.target;
+        let rest = match self.deploy.on.len() {
+            0 => String::new(),
+            _ => format!(". `/deploy retry {service} {environment}` ships to the others"),
+        };
+        let Some(before) = &self.plan.before.0 else { return (format!("Nothing was live before it{rest}"), false) };
         let release = &before.release;
         match self.deploy.steps.first() {
-            None if self.left => ("Look at once".to_owned(), true),
+            None if self.left => (format!("Look at once{rest}"), true),
             None => (format!("{release} is still live: nobody was served by anything else"), false),
             Some(Step::Ship(place)) => (format!("{release} was put back on {place}, and is well"), false),
             Some(_) => (format!("All are served by {release} again"), false),

@@ -7,6 +7,7 @@ mod course;
 mod doubt;
 mod driver;
 mod health;
+mod logs;
 mod look;
 mod offers;
 mod order;
@@ -54,6 +55,9 @@ const REFERENCE: ArgSpec = ArgSpec::required("ref", Kind::Ref, "A tag, a branch 
 const PLAN: ArgSpec = ArgSpec::optional("plan", Kind::Ref, "Only if this plan still holds; its button fills this in");
 const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for the ledger");
 
+const TARGETS: ArgSpec =
+    ArgSpec::optional("targets", Kind::Choice(&retry::TARGETS), "`all`, to ship to those that are on it already, too");
+
 /// What can be said about deploys.
 pub static SPEC: PluginSpec = PluginSpec {
     name: "deploy",
@@ -82,9 +86,9 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
         CommandSpec {
             name: "deploy retry",
-            about: "Ship the same commit again, where the last deploy failed",
-            args: &[SERVICE, ENVIRONMENT, BECAUSE],
-            examples: &["deploy retry hello staging"],
+            about: "Ship the same commit again, where the last deploy failed: to the targets that are not on it yet",
+            args: &[SERVICE, ENVIRONMENT, BECAUSE, TARGETS],
+            examples: &["deploy retry hello staging", "deploy retry hello staging targets:all"],
             ..CommandSpec::CHANGES
         },
         CommandSpec {
@@ -238,13 +242,6 @@ struct VerdictArgs {
     number: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct RetryArgs {
-    service: String,
-    env: String,
-    because: Option<String>,
-}
-
 #[async_trait]
 impl Plugin for Deployer {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
@@ -346,7 +343,15 @@ impl Deployer {
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
         let before = records::live(cx.store(), &target).await?;
-        let plan = Plan { service, target, release, before, way: Way::Forward, why: because.unwrap_or_default() };
+        let plan = Plan {
+            service,
+            target,
+            release,
+            before,
+            way: Way::Forward,
+            why: because.unwrap_or_default(),
+            on: Vec::new(),
+        };
         if let Some(shown) = shown {
             self.check_plan(cx, &plan, &shown).await?;
         }

@@ -117,7 +117,10 @@ impl Deployer {
         }
         self.check_ci(cx, service, &target, &found.release).await?;
         let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release: found.release, before: standing, way: Way::Forward, why })
-            .await
+        self.carry_out(
+            cx,
+            Plan { service, target, release: found.release, before: standing, way: Way::Forward, why, on: Vec::new() },
+        )
+        .await
     }
 }

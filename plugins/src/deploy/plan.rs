@@ -1,9 +1,11 @@
 //! A deploy before it is one: what is to be shipped where, and by which program.
 
 use super::driver::Work;
+use super::logs;
 use super::records::{LIVE, Live, Release, Target};
 use super::settings::{Host, Names, Service};
 use commands::act::Act;
+use commands::text;
 use std::time::Duration;
 
 /// The verb of an act that goes back.
@@ -18,6 +20,8 @@ pub(super) struct Plan<'a> {
     pub before: (Option<Live>, u64),
     pub way: Way,
     pub why: String,
+    /// The targets that are on it already, and are left as they are.
+    pub on: Vec<String>,
 }
 
 /// Whether it is something new, or what was there before.
@@ -43,6 +47,19 @@ impl Plan<'_> {
         names(&self.target, &self.release)
     }
 
+    /// The targets that it is shipped to.
+    pub fn rest(&self) -> Vec<Host> {
+        let hosts = self.service.hosts(&self.target.environment).iter();
+        hosts.filter(|host| !self.on.contains(&host.name)).cloned().collect()
+    }
+
+    /// Which targets are on it already; nothing where none is known to be.
+    pub fn already(&self) -> Option<String> {
+        let all = text::plural(self.service.hosts(&self.target.environment).len(), "target");
+        let named = || text::cut(&self.on.join(", "), 300);
+        (!self.on.is_empty()).then(|| format!("{} ({} of {all})", named(), self.on.len()))
+    }
+
     /// What is asked for, and agreed to.
     pub fn act(&self) -> Act {
         let Target { service, environment } = &self.target;
@@ -52,7 +69,7 @@ impl Plan<'_> {
             Way::Forward => ("deploy.ship", format!("Ship `{service}` {release} to")),
             Way::Back => (BACK, format!("Roll `{service}` back to {release} in")),
         };
-        Act {
+        let mut act = Act {
             verb,
             object: format!("{service} {release}"),
             service: Some(service.clone()),
@@ -67,7 +84,12 @@ impl Plan<'_> {
             state: Some(LIVE.key(&self.target)),
             why: self.why.clone(),
             danger: false,
+        };
+        if let Some(already) = self.already() {
+            act.says = format!("{} On it already, and left so: {already}.", act.says);
+            act.facts.push(("on it already", self.on.join(", ")));
         }
+        act
     }
 }
 
@@ -109,7 +131,7 @@ pub(super) fn work<'a>(
         release,
         hosts: service.hosts(&target.environment).iter().collect(),
         colour: None,
-        log: log_name(target, act),
+        log: logs::whole(target, act),
         limit: service.limit,
         grace,
     }
@@ -120,20 +142,14 @@ const LOGS: usize = 8;
 
 /// The logs of a deploy, with what they are called.
 pub(super) fn logs(service: &Service, target: &Target, number: u64) -> Vec<(String, String)> {
-    let (log, hosts) = (log_name(target, number), service.hosts(&target.environment));
-    let stem = log.trim_end_matches(".log");
-    let of_host = |host: &Host| (format!("Log of #{number} on {}", host.name), format!("{stem}.{}.log", host.name));
+    let (log, hosts) = (logs::whole(target, number), service.hosts(&target.environment));
+    let of_host = |host: &Host| (format!("Log of #{number} on {}", host.name), logs::part(&log, &host.name));
     let mut logs: Vec<_> = hosts.iter().take(LOGS).map(of_host).collect();
     if hosts.is_empty() {
         logs.push((format!("Log of #{number}"), log.clone()));
     }
     if service.strategy.switch().is_some() {
-        logs.push((format!("Switches of #{number}"), format!("{stem}.switch.log")));
+        logs.push((format!("Switches of #{number}"), logs::part(&log, logs::SWITCH)));
     }
     logs
-}
-
-/// The name of a deploy's log.
-pub(super) fn log_name(target: &Target, number: u64) -> String {
-    format!("deploy-{number}-{}-{}.log", target.service, target.environment)
 }

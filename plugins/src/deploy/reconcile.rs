@@ -8,7 +8,7 @@ use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::{Health, Service};
 use super::ship::Outcome;
-use super::{doubt, health, plan, ship, show};
+use super::{doubt, health, logs, plan, ship, show};
 use crate::program::Board;
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -275,7 +275,7 @@ impl Deployer {
 fn begun(target: &Target, doing: &Entry) -> Deploy {
     let draft = &doing.draft;
     let fact = |name: &str| draft.facts.get(name).and_then(|fact| fact.as_str()).unwrap_or_default().to_owned();
-    let log = plan::log_name(target, doing.seq);
+    let log = logs::whole(target, doing.seq);
     Deploy {
         number: doing.seq,
         release: Release { commit: fact("commit"), reference: fact("ref") },
@@ -286,6 +286,8 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         steps: Vec::new(),
         at: 0,
         back: None,
+        on: Vec::new(),
+        how: String::new(),
     }
 }
 
@@ -299,7 +301,15 @@ fn plan_of<'a>(
 ) -> Plan<'a> {
     let draft = &permit.entry().draft;
     let way = if draft.verb == plan::BACK { Way::Back } else { Way::Forward };
-    Plan { service, target: target.clone(), release: deploy.release.clone(), before, way, why: draft.why.clone() }
+    Plan {
+        service,
+        target: target.clone(),
+        release: deploy.release.clone(),
+        before,
+        way,
+        why: draft.why.clone(),
+        on: Vec::new(),
+    }
 }
 
 fn left_again(target: &Target, number: u64) -> Stop {

@@ -107,6 +107,12 @@ pub struct Deploy {
     /// Why these steps lead back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
+    /// The targets that were shipped to and well, and have not got back what was live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<String>,
+    /// How the config said that it is shipped, as a digest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub how: String,
 }
 
 fn is_first(at: &usize) -> bool {

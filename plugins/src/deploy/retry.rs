@@ -1,15 +1,31 @@
-//! `/deploy retry`: the last deploy once more, the same commit, where it failed.
+//! `/deploy retry`: the last deploy once more, the same commit, to the targets that are not on it yet.
 
 use super::plan::{Plan, Way};
-use super::records::{Progress, Target, history, live};
-use super::{Deployer, RetryArgs};
+use super::records::{Deploy, Progress, Target, history, live};
+use super::settings::{Health, Names, Service};
+use super::{Deployer, health, plan};
 use commands::cx::Cx;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
+use futures::future::join_all;
+use serde::Deserialize;
+
+/// To which targets it may be shipped again: to those that are left, unless it is said that it is all.
+pub(super) const TARGETS: [&str; 2] = ["left", ALL];
+
+const ALL: &str = "all";
+
+#[derive(Deserialize)]
+struct RetryArgs {
+    service: String,
+    env: String,
+    because: Option<String>,
+    targets: Option<String>,
+}
 
 impl Deployer {
     pub(super) async fn retry(&self, cx: &Cx) -> Result<Reply> {
-        let RetryArgs { service, env, because } = cx.args()?;
+        let RetryArgs { service, env, because, targets } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let Target { service: name, environment } = &target;
@@ -18,8 +34,8 @@ impl Deployer {
                 "`{name}` was never deployed to `{environment}`, so there is nothing to try again. `/deploy ship` puts something there."
             )));
         };
-        let (number, release) = (last.number, last.release);
-        match last.state {
+        let (number, release) = (last.number, last.release.clone());
+        match &last.state {
             Progress::Bad { .. } => {}
             Progress::Good { .. } => {
                 return Err(Stop::refuse(format!(
@@ -35,7 +51,32 @@ impl Deployer {
         self.check_order(cx, service, &target, &release).await?;
         self.check_ci(cx, service, &target, &release).await?;
         let before = live(cx.store(), &target).await?;
+        let on = match targets.as_deref() {
+            Some(ALL) => Vec::new(),
+            _ => on(cx, service, &target, &last).await,
+        };
         let why = because.unwrap_or_default();
-        self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why }).await
+        self.carry_out(cx, Plan { service, target, release, before, way: Way::Forward, why, on }).await
     }
+}
+
+/// The targets that a deploy that failed has left on its release, as far as that is known: none where the config ships it
+/// in another way by now. Where a health check can tell, it is asked.
+async fn on(cx: &Cx, service: &Service, target: &Target, last: &Deploy) -> Vec<String> {
+    if last.how != service.how || service.strategy.switch().is_some() {
+        return Vec::new();
+    }
+    let tells = |check: &&Health| check.tells_places() && check.tells_releases();
+    let check = service.health.as_ref().filter(tells);
+    let hosts = service.hosts(&target.environment);
+    let asked = hosts.iter().filter(|host| last.on.contains(&host.name)).map(async |host| {
+        let names = Names { host: Some(host), ..plan::names(target, &last.release) };
+        let well = match check {
+            Some(check) => health::once(cx.ports(), check, &names).await.is_ok(),
+            None => true,
+        };
+        well.then(|| host.name.clone())
+    });
+    let on: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    if on.len() < hosts.len() { on } else { Vec::new() }
 }

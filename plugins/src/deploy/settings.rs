@@ -1,6 +1,7 @@
 //! What the operator wrote about deploys: how each service is shipped, and how it shows that it is well.
 
 use super::driver::{self, Driver};
+use super::logs;
 use super::records::Target;
 use super::source::ci::Ci;
 use super::source::github::{self, GitHub, Home};
@@ -8,8 +9,10 @@ use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
 use crate::probe::Probe;
 use crate::program::OnStop;
+use commands::act::Act;
 use commands::plugin::Setup;
 use config::Section;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +20,9 @@ use std::time::Duration;
 
 /// The names that stand for something in a command, an environment variable, or a health check's address and text.
 const PLACEHOLDERS: [&str; 8] = ["service", "environment", "commit", "ref", "target", "host", "colour", "weight"];
+
+/// What a service's section says of whether and where it may be shipped, and of what comes after: not of how.
+const BESIDE: [&str; 5] = ["ci", "environments", "limit", "unsafe_back", "verdict"];
 
 /// The whole of it.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +48,8 @@ pub struct Settings {
 pub struct Service {
     /// Its git repository: a path or an address.
     pub repository: String,
+    /// How the config says it is shipped, as a digest: what a plan rests on.
+    pub how: String,
     /// What ships it.
     pub driver: Arc<dyn Driver>,
     /// How long that may take.
@@ -185,6 +193,13 @@ impl Settings {
     }
 }
 
+/// Tells one from another in a plan that somebody was shown, by the digest that acts have; it keeps nobody from anything.
+/// Every part has a name, so that no other version of Deckhand takes one plan for another.
+pub(super) fn digest(value: &Value) -> String {
+    let act = Act { facts: vec![("part", value.to_string())], ..Act::default() };
+    act.digest().chars().take(8).collect()
+}
+
 fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub) -> Option<Service> {
     let repository = setup.config.services.get(name).and_then(|service| service.repository.clone());
     if repository.is_none() {
@@ -213,11 +228,12 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let [health, balancer] =
         ["health", "balancer"].map(|key| section.table(key).and_then(|section| health(section, &setup.config.folder)));
     let strategy = strategy::read(setup, &section, &targets);
+    let how = digest(&json!({ "repository": repository, "deploy": section.written(&BESIDE) }));
     if !unknown {
         section.finish();
     }
     let driver = driver.filter(|_| !repository.is_empty())?;
-    Some(Service { repository, driver, limit, environments, targets, strategy, unsafe_back, health, balancer, ci })
+    Some(Service { repository, how, driver, limit, environments, targets, strategy, unsafe_back, health, balancer, ci })
 }
 
 /// Reads `[targets.ENVIRONMENT.NAME]`.
@@ -225,9 +241,9 @@ fn targets(section: &Section<'_>, environments: &[String]) -> BTreeMap<String, V
     let Some(section) = section.table("targets") else { return BTreeMap::new() };
     let host = |(name, section): (String, Section<'_>)| {
         let good = |part: char| part.is_ascii_alphanumeric() || "-_".contains(part);
-        if name.is_empty() || name.len() > 40 || !name.chars().all(good) {
+        if name.is_empty() || name.len() > 40 || !name.chars().all(good) || name == logs::SWITCH {
             let what = format!("{name:?} is no name of a target");
-            section.problem("host", what, "write up to 40 letters, digits, `-` and `_`");
+            section.problem("host", what, "write up to 40 letters, digits, `-` and `_`, and not `switch`");
         }
         let address = section.text("host").unwrap_or_else(|| name.clone());
         let variables = section.text_map("variables");

@@ -65,7 +65,7 @@ impl Deployer {
         let last = history(cx.store(), &plan.target, 1).await?.pop().map(|deploy| deploy.number);
         let kept = plan.way == Way::Back && kept && last == live.map(|live| live.deploy);
         let serving = live.and_then(|live| live.colour.as_deref());
-        Ok(plan.service.strategy.steps(plan.service.hosts(&plan.target.environment), serving, kept))
+        Ok(plan.service.strategy.steps(&plan.rest(), serving, kept))
     }
 
     /// The last lines of a deploy's logs.
@@ -88,6 +88,8 @@ impl Deployer {
             steps: Vec::new(),
             at: 0,
             back: None,
+            on: plan.on.clone(),
+            how: plan.service.how.clone(),
         };
         if plan.is_course() {
             deploy.steps = self.steps(cx, plan).await?;

@@ -17,6 +17,7 @@ fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into
         .field("Deploy", format!("#{number}"))
         .field("Release", plan.release.to_string())
         .field("Live before", before);
+    let reply = plan.already().into_iter().fold(reply, |reply, on| reply.field("On it already", on));
     if plan.why.is_empty() { reply } else { reply.field("Because", text::plain(&plan.why)) }
 }
 

@@ -140,9 +140,14 @@ impl World {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
                 state.refs.insert(format!("refs/tags/{name}"), commit);
             }
-            [tag, "is", "sick", "at", place] => {
+            [tag, "is", how @ ("sick" | "well"), "at", place] => {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
-                state.sick_at.insert((place.to_owned(), commit));
+                let at = (place.to_owned(), commit);
+                if how == "sick" {
+                    state.sick_at.insert(at)
+                } else {
+                    state.sick_at.remove(&at)
+                };
             }
             ["the", "CI", "command", "answers", status, "for", check, "of", tag] => {
                 let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };

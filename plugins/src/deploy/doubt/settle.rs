@@ -77,6 +77,8 @@ impl Deployer {
             let live = live_then(service, &target, &doubt.value, &said, permit.act(), cx);
             let noted = noted.map(|mut deploy| {
                 deploy.state = state_then(cx, &doubt.value, &said, &object);
+                // Where something else is live, it is at all targets.
+                deploy.on.clear();
                 deploy
             });
             permit.expect(LIVE.key(&target), version);

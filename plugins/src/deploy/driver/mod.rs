@@ -7,6 +7,7 @@ mod github;
 mod ssh;
 mod webhook;
 
+use super::logs;
 use super::plan::names;
 use super::records::{Release, Target};
 use super::settings::{Host, Names};
@@ -41,8 +42,6 @@ pub const ALL: [(&str, Read); 5] = [
 pub type Read = fn(&Setup<'_>, &Section<'_>, &Home<'_>) -> Option<Arc<dyn Driver>>;
 
 /// How a release gets to where it runs.
-///
-/// Its [`Debug`] form is part of a plan's digest: it holds all that the config says of it.
 #[async_trait]
 pub trait Driver: Debug + Send + Sync {
     /// What it would do, for a plan: "runs `./ship staging 2222222`".
@@ -123,8 +122,7 @@ impl<'a> Work<'a> {
 
     /// The log of one target.
     pub fn log_of(&self, host: Option<&Host>) -> String {
-        let stem = self.log.strip_suffix(".log").unwrap_or(&self.log);
-        host.map_or_else(|| self.log.clone(), |host| format!("{stem}.{}.log", host.name))
+        host.map_or_else(|| self.log.clone(), |host| logs::part(&self.log, &host.name))
     }
 
     /// Its targets, or the environment as a whole.

@@ -68,7 +68,7 @@ struct Template {
 }
 
 impl std::fmt::Debug for Template {
-    // Headers may hold a secret: their names are enough to tell one template from another.
+    // Headers may hold a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} {:?} {:?}", self.method, self.url, self.headers.keys(), self.body)
     }

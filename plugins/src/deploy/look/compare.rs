@@ -37,7 +37,15 @@ impl Deployer {
         let other = self.other(cx, service, &target, &against).await?;
         let title = format!("{}: {} against {}", target.service, target.environment, text::code(&against));
         let says = format!("{here} is live in `{}`. What {other} would bring:", target.environment);
-        let plan = Plan { service, target, release: other, before: standing, way: Way::Forward, why: String::new() };
+        let plan = Plan {
+            service,
+            target,
+            release: other,
+            before: standing,
+            way: Way::Forward,
+            why: String::new(),
+            on: Vec::new(),
+        };
         Ok(preview::commits(cx, &plan, Reply::card(Tone::Plain, title, says)).await)
     }
 

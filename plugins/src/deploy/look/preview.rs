@@ -3,19 +3,19 @@
 use crate::deploy::Deployer;
 use crate::deploy::plan::{Plan, Way};
 use crate::deploy::records::{self, Target};
-use crate::deploy::settings::Service;
+use crate::deploy::settings::{Service, digest};
 use crate::deploy::source::commits::{self, Commit, MOST};
 use crate::deploy::source::git;
-use crate::deploy::strategy::{Step, Strategy};
-use commands::act::Act;
+use crate::deploy::strategy::Step;
 use commands::cx::{Cx, Foreseen};
-use commands::policy::Asks;
+use commands::policy::{Asks, Needed};
 use commands::reply::{Button, Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::time::Duration;
 
 /// How many commits are shown.
 const SHOWN: usize = 8;
@@ -48,16 +48,11 @@ struct Grounds {
 
 impl Grounds {
     fn of(plan: &Plan<'_>, foreseen: &Foreseen) -> Grounds {
-        let Service { repository, driver, targets, health, balancer, .. } = plan.service;
-        let Asks { confirm, code, approvals } = &foreseen.asks;
         Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
-            policy: approvals.iter().fold(hash(&(confirm, code, &foreseen.who_may)), |so_far, by| hash(&(so_far, by))),
-            how: match plan.service.strategy {
-                Strategy::AllAtOnce => hash(&(repository, driver, targets, health)),
-                ref strategy => hash(&(repository, driver, targets, health, strategy, balancer)),
-            },
+            policy: digest(&policy(foreseen)),
+            how: plan.service.how.clone(),
         }
     }
 
@@ -84,10 +79,24 @@ impl Grounds {
     }
 }
 
-/// Tells one from another in a plan that somebody was shown, by the digest that acts have; it keeps nobody from anything.
-fn hash(value: &impl Debug) -> String {
-    let act = Act { facts: vec![("part", format!("{value:?}"))], ..Act::default() };
-    act.digest().chars().take(8).collect()
+/// What policy asks for, and of whom, part by part.
+fn policy(foreseen: &Foreseen) -> Value {
+    let Asks { confirm, code, approvals } = &foreseen.asks;
+    let seconds = |time: &Duration| time.as_secs();
+    let approval = |Needed { by, code }: &Needed| {
+        json!({
+            "quorum": by.quorum,
+            "approvers": by.approvers,
+            "within": by.within.as_secs(),
+            "code": code.as_ref().map(seconds),
+        })
+    };
+    json!({
+        "confirm": confirm,
+        "code": code.as_ref().map(seconds),
+        "approvals": approvals.iter().map(approval).collect::<Vec<_>>(),
+        "who may": foreseen.who_may,
+    })
 }
 
 impl Deployer {
@@ -97,7 +106,7 @@ impl Deployer {
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
         let before = records::live(cx.store(), &target).await?;
-        let plan = Plan { service, target, release, before, way: Way::Forward, why: String::new() };
+        let plan = Plan { service, target, release, before, way: Way::Forward, why: String::new(), on: Vec::new() };
         let foreseen = cx.would(&line(&plan)).await?;
         self.preview(cx, &plan, &foreseen).await
     }
@@ -145,7 +154,7 @@ impl Deployer {
             reply = reply.field("CI", says);
         }
         let mut colour = None;
-        let mut work = plan.work(0, release, std::time::Duration::ZERO);
+        let mut work = plan.work(0, release, Duration::ZERO);
         if plan.is_course() {
             let steps = self.steps(cx, plan).await?;
             let shipped = steps.iter().find_map(|step| if let Step::Ship(place) = step { Some(place) } else { None });
@@ -283,11 +292,33 @@ mod tests {
     #[test]
     fn a_digest_says_all_parts_and_nothing_else_is_one() {
         let grounds =
-            Grounds { commit: "a".repeat(40), live: "7".into(), policy: hash(&1), how: hash(&("git", [1, 2])) };
+            Grounds { commit: "a".repeat(40), live: "7".into(), policy: digest(&json!(1)), how: digest(&json!({})) };
         assert_eq!(Grounds::read(&grounds.digest()), Some(grounds));
         for odd in ["", "abc", "a-b-c", "a-b-c-d-e"] {
             assert_eq!(Grounds::read(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_the_same_in_every_version_of_deckhand() {
+        let asks = Asks {
+            confirm: true,
+            code: Some(Duration::from_secs(600)),
+            approvals: vec![Needed {
+                by: config::Approval { quorum: 2, approvers: vec!["lead".into()], within: Duration::from_secs(3600) },
+                code: None,
+            }],
+        };
+        let foreseen =
+            Foreseen { allowed: true, asks, who_may: vec!["deployer".into()], in_the_way: vec!["a lock".into()] };
+        let parts = json!({
+            "approvals": [{ "approvers": ["lead"], "code": null, "quorum": 2, "within": 3600 }],
+            "code": 600,
+            "confirm": true,
+            "who may": ["deployer"],
+        });
+        assert_eq!(policy(&foreseen), parts);
+        assert_eq!(digest(&parts), "eae804e1");
     }
 
     #[test]

@@ -167,15 +167,25 @@ impl Strategy {
         steps
     }
 
-    /// The steps that lead back when the step `at` of `steps` did not work: all are to be taken with what was live before.
-    /// None where nothing that serves anybody was changed, or all is to be left as it is.
-    pub fn way_back(&self, steps: &[Step], at: usize, hosts: &[Host], serving: Option<&str>) -> Vec<Step> {
+    /// The steps that lead back when the step `at` of `steps` did not work: all are to be taken with what was live before,
+    /// and by the targets that were `on` the new release already, too. None where nothing that serves anybody was changed,
+    /// or all is to be left as it is.
+    pub fn way_back(
+        &self,
+        steps: &[Step],
+        at: usize,
+        on: &[String],
+        hosts: &[Host],
+        serving: Option<&str>,
+    ) -> Vec<Step> {
         let taken = &steps[..steps.len().min(at + 1)];
         match self {
             Strategy::AllAtOnce | Strategy::Rolling { on_sick: OnSick::Back, .. } => {
-                let shipped =
-                    taken.iter().filter_map(|step| if let Step::Ship(place) = step { Some(place) } else { None });
-                let done = Place { hosts: shipped.flat_map(|place| place.hosts.clone()).collect(), colour: None };
+                let shipped = |name: &String| {
+                    let to = |step: &Step| matches!(step, Step::Ship(place) if place.hosts.contains(name));
+                    on.contains(name) || taken.iter().any(to)
+                };
+                let done = Place { hosts: names(hosts).into_iter().filter(shipped).collect(), colour: None };
                 if done.hosts.is_empty() { Vec::new() } else { vec![Step::Ship(done.clone()), Step::Check(done)] }
             }
             Strategy::BlueGreen(_) | Strategy::Canary { .. } => {

@@ -34,9 +34,9 @@ fn a_rolling_deploy_goes_back_where_it_has_been() {
     let hosts: Vec<_> = (1..=3).map(|n| host(&format!("web{n}"), None)).collect();
     let strategy = rolling(Batch::Count(1), OnSick::Back);
     let steps = strategy.steps(&hosts, None, false);
-    let back = strategy.way_back(&steps, 3, &hosts, None);
+    let back = strategy.way_back(&steps, 3, &[], &hosts, None);
     assert_eq!(told(&back), ["Ship to web1, web2", "Check web1, web2"]);
-    assert!(rolling(Batch::Count(1), OnSick::Leave).way_back(&steps, 3, &hosts, None).is_empty());
+    assert!(rolling(Batch::Count(1), OnSick::Leave).way_back(&steps, 3, &[], &hosts, None).is_empty());
 }
 
 #[test]
@@ -55,8 +55,8 @@ fn blue_and_green_take_turns_and_the_way_back_is_only_a_switch() {
     assert_eq!(told(&next), ["Ship to b", "Check b", "Give green 100 %", "Check what all are served"]);
     let back = strategy.steps(&hosts, Some("green"), true);
     assert_eq!(told(&back), ["Check a", "Give blue 100 %", "Check what all are served"]);
-    assert!(strategy.way_back(&next, 1, &hosts, Some("blue")).is_empty(), "nobody was served by it yet");
-    let back = strategy.way_back(&next, 3, &hosts, Some("blue"));
+    assert!(strategy.way_back(&next, 1, &[], &hosts, Some("blue")).is_empty(), "nobody was served by it yet");
+    let back = strategy.way_back(&next, 3, &[], &hosts, Some("blue"));
     assert_eq!(told(&back), ["Give blue 100 %", "Check what all are served"]);
 }
 
@@ -76,6 +76,6 @@ fn a_canary_is_watched_between_its_shares() {
         "Check what all are served",
     ];
     assert_eq!(told(&steps), wanted);
-    let back = strategy.way_back(&steps, 3, &[], Some("blue"));
+    let back = strategy.way_back(&steps, 3, &[], &[], Some("blue"));
     assert_eq!(told(&back), ["Give blue 100 %", "Check what all are served"]);
 }
