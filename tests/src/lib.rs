@@ -6,6 +6,7 @@ pub mod contract;
 pub mod deploys;
 pub mod discord;
 pub mod drill;
+pub mod flags;
 pub mod github;
 pub mod irc;
 pub mod ircd;

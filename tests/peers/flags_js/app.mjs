@@ -35,22 +35,28 @@ async function proxy() {
   // It complains in the log of each request that fails, as it will.
   console.error = () => {};
   const { UnleashClient } = await import("unleash-proxy-client");
-  const client = new UnleashClient({
-    url: `${address}/api/frontend`,
-    clientKey: token,
-    appName: "shop",
-    refreshInterval: 1,
-    metricsInterval: 1,
-  });
-  client.on("error", () => {});
-  const ready = new Promise((resolve) => client.once("ready", resolve));
-  await client.start();
-  await ready;
-  let current;
+  const start = async (options) => {
+    const client = new UnleashClient({
+      url: `${address}/api/frontend`,
+      clientKey: token,
+      appName: "shop",
+      metricsInterval: 1,
+      ...options,
+    });
+    client.on("error", () => {});
+    const ready = new Promise((resolve) => client.once("ready", resolve));
+    await client.start();
+    await ready;
+    return client;
+  };
+  // One for a page, which has one user; another for many users, one after the other. It does not poll: a poll ends what is
+  // fetched for the next user, and nobody is told when that is there.
+  const page = await start({ refreshInterval: 1, context: { userId: "user-1" } });
+  const many = await start({ disableRefresh: true });
   return async (key, userId) => {
-    if (userId !== current) await client.updateContext({ userId });
-    current = userId;
-    return client.isEnabled(key);
+    if (userId === "user-1") return page.isEnabled(key);
+    await many.updateContext({ userId });
+    return many.isEnabled(key);
   };
 }
 

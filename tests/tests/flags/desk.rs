@@ -12,14 +12,12 @@ use commands::ledger::Place;
 use commands::reply::Reply;
 use commands::store::{Batch, Store};
 use http::{HeaderMap, Request, Response};
-use plugins::flags::model::{
-    FLAGS, Flag, MARK, SEGMENTS, SETTINGS, Segment, Setting, State, segment_name, setting_name,
-};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::flags::stage;
 use tests::memory::MemoryStore;
 use tests::program::until_async;
 use tests::stage::world::World;
@@ -118,34 +116,7 @@ impl Desk {
     /// Puts features in the place of all that there is in `staging`, and waits until they are served to this token.
     pub async fn load(&self, features: &ClientFeatures, token: &str) {
         let mut batch = Batch::default();
-        for feature in &features.features {
-            let flag = Flag {
-                kind: plugins::flags::model::Kind::Release,
-                project: "default".to_owned(),
-                about: String::new(),
-                owner: None,
-                service: None,
-                created: "2026-03-02T09:00:00Z".parse().unwrap(),
-                life: plugins::flags::model::Life::Unsaid,
-                tags: Vec::new(),
-                impressions: feature.impression_data.unwrap_or_default(),
-                needs: feature.dependencies.clone().unwrap_or_default(),
-                archived: None,
-            };
-            FLAGS.put_in(&mut batch, &feature.name, &flag).unwrap();
-            let state = State {
-                on: feature.enabled,
-                strategies: feature.strategies.clone().unwrap_or_default(),
-                variants: feature.variants.clone().unwrap_or_default(),
-            };
-            let setting = Setting { state, ..Setting::default() };
-            SETTINGS.put_in(&mut batch, setting_name("staging", &feature.name), &setting).unwrap();
-        }
-        for segment in features.segments.iter().flatten() {
-            let stored = Segment { name: segment.id.to_string(), constraints: segment.constraints.clone() };
-            SEGMENTS.put_in(&mut batch, segment_name(segment.id), &stored).unwrap();
-        }
-        batch.put(MARK, "test");
+        stage(&mut batch, "staging", features).unwrap();
         self.store.commit(batch).await.unwrap();
         let wanted = features.features.len();
         until_async("the features are served", async || {

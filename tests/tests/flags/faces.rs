@@ -96,6 +96,8 @@ async fn what_a_client_has_is_not_sent_again_until_it_changes() {
         ("POST", "/api/frontend", &frontend, user("1"), None),
         ("POST", "/ofrep/v1/evaluate/flags", &frontend, user("1"), None),
     ] {
+        // Whoever asks again because a stream says so, says that.
+        let because = if path.starts_with("/ofrep") { format!("{path}?flagConfigEtag=x") } else { path.to_owned() };
         let first = desk.ask(method, path, &[("authorization", token)], body.clone()).await;
         let etag = first.header("etag").to_owned();
         assert!(first.status == 200 && etag.len() > 10, "{path}");
@@ -107,7 +109,7 @@ async fn what_a_client_has_is_not_sent_again_until_it_changes() {
             (String::new(), 200),
         ] {
             let headers = [("authorization", token.as_str()), ("if-none-match", known.as_str())];
-            let again = desk.ask(method, path, &headers, body.clone()).await;
+            let again = desk.ask(method, &because, &headers, body.clone()).await;
             assert_eq!((again.status, again.header("etag")), (status, etag.as_str()), "{path} {known}");
             assert_eq!(again.body.is_empty(), status == 304);
             if let Some(other) = other.filter(|_| status == 304) {

@@ -25,6 +25,7 @@ impl Events {
             (answer.status().as_u16(), &answer.headers()["content-type"]),
             (200, &"text/event-stream".parse().unwrap())
         );
+        assert_eq!(answer.headers()["x-accel-buffering"], "no", "no proxy may gather it");
         Events { body: answer.into_body().into_data_stream(), read: String::new() }
     }
 

@@ -264,14 +264,16 @@ impl Asked<'_> {
         context
     }
 
-    /// Names the answer to this very request, of these definitions.
+    /// Names the answer to this context, of these definitions.
     fn etag(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.query());
+        match *self.incoming.request.method() {
+            // What else stands in the address says why it is asked, and changes nothing.
+            Method::POST => hash.update(self.incoming.request.body()),
+            _ => hash.update(self.query()),
+        }
         hash.update([0]);
         hash.update(self.incoming.header("x-forwarded-for").unwrap_or_default());
-        hash.update([0]);
-        hash.update(self.incoming.request.body());
         format!("\"{}-{:.16}\"", self.served.etag.trim_matches('"'), format!("{:x}", hash.finalize()))
     }
 

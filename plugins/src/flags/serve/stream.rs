@@ -5,6 +5,7 @@ use crate::flags::snapshot::{Live, Served};
 use bytes::Bytes;
 use commands::cx::Ports;
 use commands::route::Answer;
+use http::{HeaderName, HeaderValue};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,9 @@ impl Listener {
                 }
             }
         });
-        Ok(Answer::flow("text/event-stream", flow))
+        // nginx, for one, would gather what comes.
+        let buffering = HeaderName::from_static("x-accel-buffering");
+        Ok(Answer::flow("text/event-stream", flow).header(buffering, HeaderValue::from_static("no")))
     }
 
     /// Whether the token still is.
