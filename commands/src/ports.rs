@@ -248,4 +248,8 @@ pub trait Files: Send + Sync {
 
     /// The bytes of a picture, of which a part is worth nothing; nothing where there is none.
     async fn picture(&self, name: &str) -> anyhow::Result<Option<Bytes>>;
+
+    /// Keeps a picture under this name, in place of what was there. It lies in Deckhand's own folder, and goes when it is
+    /// old: nothing changes in the world.
+    async fn keep_picture(&self, name: &str, bytes: Bytes) -> anyhow::Result<()>;
 }

@@ -233,6 +233,24 @@ pub fn picture(name: &str) -> Option<&'static str> {
     PICTURES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| *kind)
 }
 
+/// Figures as one line of at most so many columns, each the greatest of its share, so that what stands out is seen, with
+/// the least and the greatest of all: `▁▂▅█▃ (12 to 340)`. Nothing where there are none.
+pub fn sparkline(series: &[f64], columns: usize) -> Option<String> {
+    let figures: Vec<f64> = series.iter().copied().filter(|figure| figure.is_finite()).collect();
+    let least = figures.iter().copied().reduce(f64::min)?;
+    let most = figures.iter().copied().reduce(f64::max)?;
+    let columns = figures.len().min(columns);
+    let column = |number: usize| {
+        let share = &figures[number * figures.len() / columns..(number + 1) * figures.len() / columns];
+        let greatest = share.iter().copied().fold(least, f64::max);
+        let height = if most > least { (greatest - least) / (most - least) * 7.0 } else { 0.0 };
+        ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'].get(height.round() as usize).copied().unwrap_or('█')
+    };
+    let line: String = (0..columns).map(column).collect();
+    let figure = |figure: f64| (figure * 100.0).round() / 100.0;
+    Some(format!("{line} ({} to {})", figure(least), figure(most)))
+}
+
 impl Reply {
     /// A sentence.
     pub fn say(text: impl Into<String>) -> Reply {

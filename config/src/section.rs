@@ -105,6 +105,15 @@ impl<'a> Section<'a> {
         range.contains(&number).then_some(number)
     }
 
+    /// A number, whole or not.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.value(key, &Wanted::Number, |value| match value {
+            Value::Integer(it) => Some(*it as f64),
+            Value::Fraction(it) => Some(*it),
+            _ => None,
+        })
+    }
+
     /// A duration such as `15m`, as [`duration::parse`] reads it.
     pub fn duration(&self, key: &str) -> Option<Duration> {
         let text = self.text_node(key)?;
@@ -184,6 +193,11 @@ impl<'a> Section<'a> {
     pub fn text_map(&self, key: &str) -> BTreeMap<String, String> {
         let Some(table) = self.table(key) else { return BTreeMap::new() };
         table.table.entries.keys().filter_map(|key| Some((key.clone(), table.text(key)?))).collect()
+    }
+
+    /// All keys, in the order of the alphabet.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.table.entries.keys().map(String::as_str)
     }
 
     /// A table within this one.
@@ -273,11 +287,6 @@ impl<'a> Section<'a> {
             _ => None,
         };
         tables.into_iter().filter_map(section).collect()
-    }
-
-    /// All keys, in the order of the alphabet.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.table.entries.keys().map(String::as_str)
     }
 
     /// A text that knows whether it came from outside.
@@ -416,6 +425,7 @@ impl<'a> Section<'a> {
         let is_bare = |text: &Text| match wanted {
             Wanted::Boolean => text.value.parse::<bool>().is_ok(),
             Wanted::Integer(_) => text.value.parse::<i64>().is_ok(),
+            Wanted::Number => text.value.parse::<f64>().is_ok_and(f64::is_finite),
             _ => false,
         };
         let instead = match (wanted, &node.value) {
@@ -445,6 +455,7 @@ enum Wanted {
     Texts,
     Boolean,
     Integer(RangeInclusive<i64>),
+    Number,
     /// With its title.
     Table(String),
     /// With the title of each.
@@ -459,6 +470,7 @@ impl Wanted {
             Self::Boolean => "write `true` or `false`".into(),
             Self::Integer(range) if *range.end() == i64::MAX => format!("write at least {}", range.start()),
             Self::Integer(range) => format!("write a number from {} to {}", range.start(), range.end()),
+            Self::Number => format!("write for example `{} = 0.5`", visible(key)),
             Self::Table(title) => format!("write `[{title}]` and what belongs to it below"),
             Self::Tables(title) => format!("write `[[{title}]]` and what belongs to it below"),
         }
@@ -472,6 +484,7 @@ impl fmt::Display for Wanted {
             Self::Texts => "a list of texts",
             Self::Boolean => "`true` or `false`",
             Self::Integer(_) => "a whole number",
+            Self::Number => "a number",
             Self::Table(_) => "a table",
             Self::Tables(_) => "a list of tables",
         })

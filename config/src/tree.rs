@@ -62,10 +62,11 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Text(Text),
     Integer(i64),
+    Fraction(f64),
     Boolean(bool),
     List(Vec<Node>),
     Table(Table),
-    /// What no setting is: a fraction, a date.
+    /// What no setting is: a date.
     Other(&'static str),
     /// A text with a `${…}` that stands for nothing, as has been told.
     Unknown,
@@ -94,6 +95,7 @@ impl Value {
         match self {
             Self::Text(_) => "a text",
             Self::Integer(_) => "a number",
+            Self::Fraction(_) => "a fraction",
             Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -225,7 +227,10 @@ impl Builder<'_> {
             DeValue::Boolean(boolean) => Value::Boolean(*boolean),
             DeValue::Array(list) => Value::List(list.iter().map(|value| self.node(value)).collect()),
             DeValue::Table(table) => Value::Table(self.table(table)),
-            DeValue::Float(_) => Value::Other("a fraction"),
+            DeValue::Float(number) => {
+                let number = number.as_str().parse().ok().filter(|number: &f64| number.is_finite());
+                number.map_or(Value::Other("no number that there is"), Value::Fraction)
+            }
             DeValue::Datetime(_) => Value::Other("a date"),
         };
         Node { at, value }

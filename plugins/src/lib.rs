@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod flags;
 pub mod freeze;
 pub mod lock;
+pub mod metrics;
 mod probe;
 mod program;
 pub mod run;
@@ -15,4 +16,4 @@ use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
 pub static ALL: &[&PluginSpec] =
-    &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC, &flags::SPEC];
+    &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC, &flags::SPEC, &metrics::SPEC];

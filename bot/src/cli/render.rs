@@ -1,9 +1,12 @@
 //! Replies on a terminal.
 
 use super::say_line;
-use commands::reply::{Grid, Outcome, Reply, State, Tone};
+use commands::reply::{FileRef, Grid, Outcome, Reply, State, Tone, sparkline};
 use std::io::IsTerminal;
 use unicode_width::UnicodeWidthStr;
+
+/// The most figures of a picture that are shown, each as a column.
+const COLUMNS: usize = 60;
 
 /// A terminal on which the states of one answer follow each other.
 #[derive(Default)]
@@ -45,13 +48,19 @@ fn whole(reply: &Reply) -> String {
         (!reply.output.is_empty())
             .then(|| reply.output.lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")),
     );
-    parts.extend(reply.files.iter().map(|file| format!("  [{}: {}]", file.title, file.name)));
+    parts.extend(reply.files.iter().map(file));
     parts.extend(reply.buttons.iter().map(|button| {
         let inputs = button.form.iter().flat_map(|form| &form.inputs);
         inputs.fold(format!("  {}: /{}", button.label, button.line), |line, input| format!("{line} {}:…", input.name))
     }));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
+}
+
+/// A file by its name; of a picture of figures, these.
+fn file(file: &FileRef) -> String {
+    let line = sparkline(&file.series, COLUMNS).map(|line| format!(" {line}")).unwrap_or_default();
+    format!("  [{}: {}]{line}", file.title, file.name)
 }
 
 /// One sign for how it stands; coloured where a person looks.
@@ -100,12 +109,13 @@ mod tests {
                 vec![["결제".to_owned(), "v1".to_owned()], ["hello".to_owned(), "v2".to_owned()]],
             )
             .output("one\ntwo")
+            .picture("p95", "p95.png", vec![1.0, 2.0, 8.0])
             .button(Button::new("Rollback", "deploy rollback hello staging"))
             .button(Button::new("Yes", "confirm question:3fa2").form(Form {
                 title: "Yes".to_owned(),
                 inputs: vec![Input { name: "code".to_owned(), ..Input::default() }],
             }));
-        let expected = "✓ hello in staging: v2 is live\nv2 is live since 09:00.\n  Deploy: #3\n  서비스  Live\n  결제    v1\n  hello   v2\n  | one\n  | two\n  Rollback: /deploy rollback hello staging\n  Yes: /confirm question:3fa2 code:…";
+        let expected = "✓ hello in staging: v2 is live\nv2 is live since 09:00.\n  Deploy: #3\n  서비스  Live\n  결제    v1\n  hello   v2\n  | one\n  | two\n  [p95: p95.png] ▁▂█ (1 to 8)\n  Rollback: /deploy rollback hello staging\n  Yes: /confirm question:3fa2 code:…";
         assert_eq!(whole(&reply), expected);
     }
 }

@@ -78,6 +78,14 @@ impl Files for Folder {
             Err(error) => Err(error.into()),
         }
     }
+
+    async fn keep_picture(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let path = self.path(name)?;
+        // Nobody sees half a picture: it gets its name once it is whole.
+        let half = self.path(&format!("{name}.half"))?;
+        tokio::fs::write(&half, &bytes).await?;
+        Ok(tokio::fs::rename(half, path).await?)
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +103,10 @@ mod tests {
         assert_eq!(folder.tail("a.log", 100).await.unwrap().unwrap(), "first\nsecond\nthird\n");
         assert_eq!(folder.tail("a.log", 10).await.unwrap().unwrap(), "third\n");
         assert_eq!(folder.tail("b.log", 10).await.unwrap(), None);
+        folder.keep_picture("a.png", Bytes::from_static(b"first")).await.unwrap();
+        folder.keep_picture("a.png", Bytes::from_static(b"second")).await.unwrap();
+        assert_eq!(folder.picture("a.png").await.unwrap().unwrap(), "second");
+        assert!(folder.keep_picture("../a.png", Bytes::new()).await.is_err());
         folder.forget(SystemTime::now() - std::time::Duration::from_secs(3600)).unwrap();
         assert!(folder.tail("a.log", 10).await.unwrap().is_some());
         folder.forget(SystemTime::now() + std::time::Duration::from_secs(3600)).unwrap();

@@ -10,6 +10,7 @@ name = "x"
 args = ["a", "a"]
 on = true
 tries = 3
+share = 0.25
 wait = "15m"
 folder = "~/x"
 site = "https://shop.example/a?b"
@@ -33,6 +34,7 @@ run = "two"
     assert_eq!((deploy.required_text("name"), deploy.text("none")), ("x".into(), None));
     assert_eq!((deploy.required_texts("args"), deploy.texts("none")), (vec!["a".into(), "a".into()], vec![]));
     assert_eq!((deploy.boolean("on"), deploy.integer("tries", 1..=3)), (Some(true), Some(3)));
+    assert_eq!((deploy.number("share"), deploy.number("tries")), (Some(0.25), Some(3.0)));
     assert_eq!(deploy.duration("wait"), Some(Duration::from_secs(900)));
     assert_eq!(deploy.path("folder"), Some("/home/ana/x".into()));
     assert_eq!(deploy.url("site").as_deref(), Some("https://shop.example/a?b"));
@@ -47,7 +49,7 @@ run = "two"
     assert_eq!(deploy.tables("drivers").iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["zed", "abe"]);
     assert_eq!(deploy.list("steps").iter().map(|step| step.required_text("run")).collect::<Vec<_>>(), ["one", "two"]);
     assert_eq!((deploy.has("wait"), deploy.has("none")), (true, false));
-    assert_eq!(deploy.place("wait").to_string(), "deckhand.toml:6:8");
+    assert_eq!(deploy.place("wait").to_string(), "deckhand.toml:7:8");
     assert_eq!(deploy.place("none").to_string(), "deckhand.toml:1:2");
     deploy.finish();
     assert_eq!(problems.to_string(), "");

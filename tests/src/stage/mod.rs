@@ -2,6 +2,7 @@
 
 mod codes;
 pub mod elsewhere;
+mod figures;
 mod mortal;
 pub mod on_irc;
 mod programs;

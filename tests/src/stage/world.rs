@@ -1,6 +1,7 @@
 //! The world that a transcript plays in: a repository, programs and two environments, as plain data with knobs.
 
 use super::BEGINS;
+use super::figures::Figures;
 use super::ships::{self, Ships};
 use crate::github::{self, GitHub};
 use anyhow::{Result, bail};
@@ -42,6 +43,7 @@ struct State {
     unknown: Vec<String>,
     github: GitHub,
     ships: Ships,
+    figures: Figures,
     /// What a CI command answers by exit status, by commit and check.
     ci: BTreeMap<(String, String), i32>,
     clock: Option<Clock>,
@@ -156,7 +158,9 @@ impl World {
             }
             _ => {
                 let now = state.now();
-                return state.ships.direct(direction) || state.github.direct(direction, now);
+                return state.ships.direct(direction)
+                    || state.figures.direct(direction, now)
+                    || state.github.direct(direction, now);
             }
         }
         true
@@ -187,6 +191,7 @@ impl World {
             .chain(scripts)
             .chain(state.github.amiss())
             .chain(state.ships.amiss())
+            .chain(state.figures.amiss())
             .collect()
     }
 
@@ -464,6 +469,11 @@ impl Wire for World {
         if request.uri().host() == Some(ships::HOST) {
             return Ok(state.ships.answer(&request));
         }
+        if Figures::is_asked(request.uri()) {
+            let host = request.uri().host().unwrap_or_default();
+            anyhow::ensure!(!state.shut.contains(host), "connection refused");
+            return Ok(state.figures.answer(&request));
+        }
         let now = state.now();
         let mut shipped = state.github.shipped(now);
         shipped.extend(state.ships.shipped());
@@ -512,5 +522,10 @@ impl Files for World {
 
     async fn picture(&self, name: &str) -> Result<Option<Bytes>> {
         Ok(self.state().pictures.get(name).cloned())
+    }
+
+    async fn keep_picture(&self, name: &str, bytes: Bytes) -> Result<()> {
+        self.state().pictures.insert(name.to_owned(), bytes);
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A reply as lines of text: what IRC lacks is given in words.
 
 use super::message::{cut, safe};
-use commands::reply::{FileRef, Grid, Outcome, Reply, State, Tone};
+use commands::reply::{FileRef, Grid, Outcome, Reply, State, Tone, sparkline};
 use reqwest::Url;
 use unicode_width::UnicodeWidthStr;
 
@@ -151,7 +151,7 @@ fn table(grid: &Grid) -> Vec<String> {
 /// A file in words: what a picture shows, and where it is.
 fn named(file: &FileRef, look: &Look) -> String {
     let FileRef { title, name, series } = file;
-    let line = sparkline(series).map(|line| format!("{title}: {line}"));
+    let line = sparkline(series, COLUMNS).map(|line| format!("{title}: {line}"));
     let link = look.console.as_deref().and_then(|console| {
         let mut url = Url::parse(console).ok()?;
         url.path_segments_mut().ok()?.clear().extend(["files", name]);
@@ -163,23 +163,6 @@ fn named(file: &FileRef, look: &Look) -> String {
         (None, Some(url)) => format!("{title}: {url}"),
         (None, None) => format!("{title} is on the console, as {name}."),
     }
-}
-
-/// Figures as one line of columns, each the mean of its share, with the least and the most of all; none where there are none.
-fn sparkline(series: &[f64]) -> Option<String> {
-    let figures: Vec<f64> = series.iter().copied().filter(|figure| figure.is_finite()).collect();
-    let least = figures.iter().copied().reduce(f64::min)?;
-    let most = figures.iter().copied().reduce(f64::max)?;
-    let columns = figures.len().min(COLUMNS);
-    let column = |number: usize| {
-        let share = &figures[number * figures.len() / columns..(number + 1) * figures.len() / columns];
-        let mean = share.iter().sum::<f64>() / share.len() as f64;
-        let height = if most > least { (mean - least) / (most - least) * 7.0 } else { 0.0 };
-        ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'].get(height.round() as usize).copied().unwrap_or('█')
-    };
-    let line: String = (0..columns).map(column).collect();
-    let figure = |figure: f64| (figure * 100.0).round() / 100.0;
-    Some(format!("{line} ({} to {})", figure(least), figure(most)))
 }
 
 #[cfg(test)]

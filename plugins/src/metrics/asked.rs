@@ -1,0 +1,181 @@
+//! A measure as somebody asks for it: with everything that its query leaves open filled in.
+
+use super::settings::{ENVIRONMENT, Measure, SERVICE, Settings};
+use super::source::{Answer, Query};
+use super::words;
+use chrono::{DateTime, Utc};
+use commands::cx::Ports;
+use commands::reply::{Outcome, Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::text;
+use serde::Deserialize;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a command says of it, besides the measure's name.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Said {
+    #[serde(default)]
+    pub env: Option<String>,
+    #[serde(default)]
+    pub service: Option<String>,
+    #[serde(default)]
+    pub with: Option<String>,
+}
+
+/// A measure as it is asked for.
+pub struct Asked {
+    /// The measure.
+    pub measure: Arc<Measure>,
+    /// What its source is asked.
+    pub query: Query,
+    /// The service that it is about.
+    pub service: Option<String>,
+    /// The environment that it is about.
+    pub environment: Option<String>,
+    /// What else was left open, as it was filled in.
+    chosen: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// The measure of this name.
+    ///
+    /// # Errors
+    /// A refusal that says what there is, or what is missing.
+    pub fn of(settings: &Settings, name: &str, said: &Said, ports: &Ports) -> Result<Asked> {
+        let Some(measure) = settings.measure(name) else { return Err(unknown(settings, name)) };
+        let mut names = Vec::new();
+        let service = service(measure, said.service.as_ref())?;
+        if let Some(service) = &service {
+            names.push((SERVICE.to_owned(), service.clone()));
+        }
+        let environment = environment(measure, said.env.as_ref(), ports)?;
+        if let Some(environment) = &environment {
+            names.push((ENVIRONMENT.to_owned(), environment.clone()));
+        }
+        let chosen = chosen(measure, said.with.as_deref())?;
+        names.extend(chosen.iter().cloned());
+        let text = words::filled(&measure.query, &names);
+        let query = Query { text, names, unit: measure.unit.clone(), better: measure.limits.better };
+        Ok(Asked { measure: measure.clone(), query, service, environment, chosen })
+    }
+
+    /// What it is called, with what it is about.
+    pub fn title(&self) -> String {
+        let name = &self.measure.name;
+        let fixed = self.measure.service.is_some();
+        let of = self.service.as_ref().filter(|_| !fixed).map(|service| format!(" of {service}")).unwrap_or_default();
+        let place = self.environment.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
+        let chosen: String = self.chosen.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+        format!("{name}{of}{place}{chosen}")
+    }
+
+    /// A line that asks for it once more: `metrics chart latency env:production`.
+    pub fn line(&self, command: &str) -> String {
+        let mut line = format!("metrics {command} {}", self.measure.name);
+        let arg = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(" {name}:{value}"));
+        line.extend(arg("env", &self.environment));
+        line.extend(arg("service", &self.service.clone().filter(|_| self.measure.mentions(SERVICE))));
+        let chosen: Vec<_> = self.chosen.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        line.extend((!chosen.is_empty()).then(|| format!(" with:\"{}\"", chosen.join(","))));
+        line
+    }
+
+    /// How it went over a span of time.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn over(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> Result<Answer> {
+        self.measure.source.over(ports, &self.query, span).await.map_err(|met| self.trouble(&met))
+    }
+
+    /// How it stands at a moment.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn at(&self, ports: &Ports, at: DateTime<Utc>) -> Result<Answer> {
+        self.measure.source.at(ports, &self.query, at).await.map_err(|met| self.trouble(&met))
+    }
+
+    fn trouble(&self, met: &str) -> Stop {
+        let text = format!("The source `{}` {}.", self.measure.source_name, met.trim_end_matches(['.', '?']));
+        let reply = Reply::card(Tone::Bad, format!("{}: no answer", self.title()), text);
+        Stop::Refused(Box::new(reply.outcome(Outcome::Broken)))
+    }
+}
+
+fn unknown(settings: &Settings, name: &str) -> Stop {
+    let names = settings.measures.iter().map(|measure| measure.name.as_str());
+    let instead = match (config::suggest::suggest(name, names), settings.measures.is_empty()) {
+        (Some(meant), _) => format!("Did you mean {}?", text::code(meant)),
+        (None, false) => "`/metrics list` shows what there is.".to_owned(),
+        (None, true) => "The operator writes each as a section `[metrics.measures.NAME]`.".to_owned(),
+    };
+    Stop::refuse(format!("There is no measure {}. {instead}", text::code(name)))
+}
+
+fn service(measure: &Measure, said: Option<&String>) -> Result<Option<String>> {
+    match (&measure.service, said) {
+        (Some(own), Some(said)) if own != said => Err(Stop::refuse(format!(
+            "{} is about `{own}`. Leave `service` out, or take another measure: `/metrics list service:{said}`.",
+            text::code(&measure.name)
+        ))),
+        (Some(own), _) => Ok(Some(own.clone())),
+        (None, said) => match (measure.mentions(SERVICE), said) {
+            (true, None) => Err(Stop::refuse(format!(
+                "{} is there for every service. Say which: `service:…`.",
+                text::code(&measure.name)
+            ))),
+            (false, Some(_)) => Err(Stop::refuse(format!(
+                "{} is about no service in particular. Leave `service` out.",
+                text::code(&measure.name)
+            ))),
+            (_, said) => Ok(said.cloned()),
+        },
+    }
+}
+
+/// The environment: the last one in the order of promotion, where nobody says and it matters.
+fn environment(measure: &Measure, said: Option<&String>, ports: &Ports) -> Result<Option<String>> {
+    match (measure.mentions(ENVIRONMENT), said) {
+        (false, Some(_)) => Err(Stop::refuse(format!(
+            "{} does not tell environments apart. Leave `env` out.",
+            text::code(&measure.name)
+        ))),
+        (false, None) => Ok(None),
+        (true, said) => Ok(said.cloned().or_else(|| ports.vocabulary.environments.last().cloned())),
+    }
+}
+
+/// `quantile=0.5,instance=web1`, and the first choice of what is not said.
+fn chosen(measure: &Measure, said: Option<&str>) -> Result<Vec<(String, String)>> {
+    let name = text::code(&measure.name);
+    let mut chosen: Vec<_> = measure
+        .variables
+        .iter()
+        .filter_map(|variable| Some((variable.name.clone(), variable.choices.first()?.clone())))
+        .collect();
+    for part in said.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=').map_or((part, ""), |(key, value)| (key.trim(), value.trim()));
+        let Some(variable) = measure.variables.iter().find(|variable| variable.name == key) else {
+            let names: Vec<_> = measure.variables.iter().map(|variable| &*variable.name).collect();
+            let instead = match names.as_slice() {
+                [] => "It leaves nothing open: leave `with` out.".to_owned(),
+                names => format!("It leaves open {}.", text::list(names)),
+            };
+            return Err(Stop::refuse(format!("{name} does not know {}. {instead}", text::code(key))));
+        };
+        if !variable.choices.iter().any(|choice| choice == value) {
+            return Err(Stop::refuse(format!(
+                "{} of {name} can not be {}. Write one of {}, as in `with:\"{}={}\"`.",
+                text::code(key),
+                text::code(value),
+                text::list(&variable.choices),
+                variable.name,
+                variable.choices.first().map_or("", String::as_str),
+            )));
+        }
+        chosen.iter_mut().filter(|(name, _)| name == key).for_each(|(_, chosen)| value.clone_into(chosen));
+    }
+    Ok(chosen)
+}

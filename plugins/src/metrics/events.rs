@@ -1,0 +1,83 @@
+//! What happened meanwhile: acts on the ledger, which stand on a chart's axis of time and in what is said of it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::ledger::{Entry, Phase, Query};
+use commands::store::Read;
+use commands::text;
+use std::ops::Range;
+
+/// The most entries of a span that are looked at.
+const LOOKED_AT: usize = 2_000;
+
+/// For how long an act may have been under way, at most.
+const LONGEST: TimeDelta = TimeDelta::days(2);
+
+/// An act that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its number.
+    pub act: u64,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// When it ended.
+    pub ended: DateTime<Utc>,
+    /// What it was: `deploy.ship hello v2 (3f2c1ab)`. It holds people's words, and is not fit to be shown as it is.
+    pub what: String,
+}
+
+impl Event {
+    fn of(entry: &Entry, began: DateTime<Utc>) -> Event {
+        let failed = if entry.draft.phase == Phase::Failed { ", failed" } else { "" };
+        let what = format!("{} {}{failed}", entry.draft.verb, entry.draft.object);
+        Event { act: entry.act(), began, ended: entry.draft.at, what }
+    }
+
+    /// It in a sentence: "#412 `deploy.ship hello v2`".
+    pub fn shown(&self) -> String {
+        format!("#{} {}", self.act, text::code(&self.what))
+    }
+}
+
+/// The acts that ended within a span, and concern this service and environment (or, where none is named, any), oldest
+/// first. What concerns neither any service nor any environment is nobody's business here.
+///
+/// # Errors
+/// When the ledger can not be read.
+pub async fn within(
+    store: &dyn Read,
+    span: &Range<DateTime<Utc>>,
+    service: Option<&str>,
+    environment: Option<&str>,
+) -> anyhow::Result<Vec<Event>> {
+    let query = Query { since: Some(span.start), until: Some(span.end), ..Query::default() };
+    let mut entries = query.run(store, LOOKED_AT).await?;
+    entries.reverse();
+    let concerns = |entry: &&Entry| {
+        let (of, at) = (entry.draft.service.as_deref(), entry.draft.environment.as_deref());
+        let same = |is: Option<&str>, wanted: Option<&str>| is.is_none() || wanted.is_none() || is == wanted;
+        (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
+    };
+    let ended = entries.iter().filter(|entry| entry.draft.phase != Phase::Doing).filter(concerns);
+    Ok(ended.map(|entry| Event::of(entry, entry.draft.at)).collect())
+}
+
+/// The act of this number; nothing where there is none, or where it has not ended.
+///
+/// # Errors
+/// When the ledger can not be read.
+pub async fn act(store: &dyn Read, number: u64) -> anyhow::Result<Option<Event>> {
+    let before = Query { before: number.checked_add(1), ..Query::default() };
+    let Some(doing) = before.run(store, 1).await?.into_iter().find(|entry| entry.seq == number) else {
+        return Ok(None);
+    };
+    let began = doing.draft.at;
+    let since = Query {
+        since: Some(began),
+        until: Some(began + LONGEST),
+        person: Some(doing.draft.who.clone()),
+        verb: Some(doing.draft.verb.clone()),
+        ..Query::default()
+    };
+    let ends = since.run(store, usize::MAX).await?;
+    Ok(ends.iter().find(|entry| entry.draft.of == Some(number)).map(|entry| Event::of(entry, began)))
+}

@@ -1,0 +1,152 @@
+//! Metrics that everybody sees: what is measured, how it stands, and pictures of how it went beside what was changed.
+
+mod asked;
+mod chart;
+mod compare;
+mod draw;
+mod events;
+mod look;
+mod offers;
+mod series;
+mod settings;
+mod source;
+mod story;
+mod unit;
+mod words;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use commands::args::Args;
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports};
+use commands::ledger::{Phase, Query};
+use commands::offer::Offers;
+use commands::plugin::Plugin;
+use commands::reply::Reply;
+use commands::spec::{ArgSpec, CommandSpec, Kind, PluginSpec};
+use commands::stop::Result;
+use commands::text;
+use commands::value::Value;
+use settings::Settings;
+use std::sync::Arc;
+
+const MEASURE: ArgSpec = ArgSpec::required("measure", Kind::Text, "What is measured");
+const ENVIRONMENT: ArgSpec =
+    ArgSpec::optional("env", Kind::Environment, "Where; the last one in the order if left out");
+const SERVICE: ArgSpec =
+    ArgSpec::optional("service", Kind::Service, "Of which service, where a measure is there for every one");
+const WITH: ArgSpec = ArgSpec::optional("with", Kind::Text, "What the measure leaves open: name=value,name=value");
+
+/// What can be asked about metrics.
+pub static SPEC: PluginSpec = PluginSpec {
+    name: "metrics",
+    about: "Shows what is measured, in numbers, pictures and sentences, beside what was changed.",
+    commands: &[
+        CommandSpec {
+            name: "metrics list",
+            about: "List what is measured",
+            args: &[ArgSpec::optional("service", Kind::Service, "Only what is about this service")],
+            examples: &["metrics list", "metrics list service:hello"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "metrics show",
+            about: "Show how something stands now, and how it stood a day and a week ago",
+            args: &[MEASURE, ENVIRONMENT, SERVICE, WITH],
+            examples: &["metrics show latency", "metrics show latency env:staging"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "metrics chart",
+            about: "Draw how something went, beside what was changed meanwhile",
+            args: &[
+                MEASURE,
+                ArgSpec::optional("last", Kind::Duration, "How far back; 6h if left out"),
+                ArgSpec::optional("vs", Kind::Choice(&["yesterday", "last-week", "before"]), "What to compare with"),
+                ENVIRONMENT,
+                SERVICE,
+                WITH,
+                ArgSpec::optional("until", Kind::Time, "Until when; now if left out"),
+            ],
+            examples: &["metrics chart latency last:6h vs:yesterday", "metrics chart latency until:14:00 env:staging"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "metrics compare",
+            about: "Compare how something went before and after a change",
+            args: &[
+                MEASURE,
+                ArgSpec::required("number", Kind::Integer(1, i64::MAX), "The number of the change, as in /changes"),
+                ArgSpec::optional("within", Kind::Duration, "How long before and after; 30m if left out"),
+                ENVIRONMENT,
+                SERVICE,
+                WITH,
+            ],
+            examples: &["metrics compare latency 412", "metrics compare latency 412 within:2h"],
+            ..CommandSpec::READS
+        },
+    ],
+    start: |setup| Arc::new(Metrics { settings: Settings::read(setup) }),
+};
+
+/// The plugin at work.
+struct Metrics {
+    settings: Settings,
+}
+
+/// How many changes are offered.
+const OFFERED: usize = 25;
+
+#[async_trait]
+impl Plugin for Metrics {
+    async fn run(&self, cx: &Cx) -> Result<Reply> {
+        match cx.command() {
+            "metrics list" => self.list(cx),
+            "metrics show" => self.show(cx).await,
+            "metrics chart" => self.chart(cx).await,
+            "metrics compare" => self.compare(cx).await,
+            other => Err(anyhow::anyhow!("the metrics plugin does not know `{other}`").into()),
+        }
+    }
+
+    fn offers(&self) -> Option<&dyn Offers> {
+        Some(self)
+    }
+
+    async fn complete(&self, arg: &ArgSpec, given: &Args, ports: &Ports) -> Vec<Choice> {
+        match arg.name {
+            "measure" => self.settings.measures.iter().map(|it| choice(&it.name, &it.about)).collect(),
+            "with" => self.variables(given),
+            "number" => changes(ports).await,
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn choice(value: &str, about: &str) -> Choice {
+    Choice::new(value, text::plain(about))
+}
+
+impl Metrics {
+    /// What may be said for what a measure leaves open.
+    fn variables(&self, given: &Args) -> Vec<Choice> {
+        let Some(Value::Text(name)) = given.get("measure") else { return Vec::new() };
+        let variables = self.settings.measure(name).map(|measure| &measure.variables).into_iter().flatten();
+        variables
+            .flat_map(|it| it.choices.iter().map(|value| choice(&format!("{}={value}", it.name), &it.name)))
+            .collect()
+    }
+}
+
+/// The newest changes, as numbers.
+async fn changes(ports: &Ports) -> Vec<Choice> {
+    let since = Some(ports.clock.now() - TimeDelta::days(7));
+    let newest = Query { since, ..Query::default() }.run(&*ports.store, 8 * OFFERED).await.unwrap_or_default();
+    let changed = newest.into_iter().filter(|entry| entry.draft.phase == Phase::Did && entry.draft.service.is_some());
+    let offer = |entry: commands::ledger::Entry| {
+        let about =
+            format!("{} {}, {}", entry.draft.verb, entry.draft.object, text::ago(entry.draft.at, ports.clock.now()));
+        choice(&entry.act().to_string(), &about)
+    };
+    changed.take(OFFERED).map(offer).collect()
+}

@@ -1,0 +1,309 @@
+//! What the operator wrote about metrics: `[metrics]`, `[metrics.sources.NAME]` and `[metrics.measures.NAME]`.
+
+use super::chart::{Limits, Theme};
+use super::source::{self, Source};
+use super::unit::{self, Unit};
+use super::words;
+use commands::offer::Better;
+use commands::plugin::Setup;
+use config::{Section, quoted};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The names in braces that every query may have.
+pub const SERVICE: &str = "service";
+pub const ENVIRONMENT: &str = "environment";
+
+/// The whole of it.
+#[derive(Default)]
+pub struct Settings {
+    /// The colours of pictures.
+    pub theme: Theme,
+    /// Every measure, in the order of the file.
+    pub measures: Vec<Arc<Measure>>,
+}
+
+/// Something that is measured.
+pub struct Measure {
+    /// What it is called.
+    pub name: String,
+    /// What it says, in a few words.
+    pub about: String,
+    /// What its source is called.
+    pub source_name: String,
+    /// Where its figures come from.
+    pub source: Arc<dyn Source>,
+    /// What the source is asked, with `{names}` in it.
+    pub query: String,
+    /// What it is measured in.
+    pub unit: Unit,
+    /// From where on it is not well.
+    pub limits: Limits,
+    /// Whom to ask about it.
+    pub owner: String,
+    /// The service that it is about.
+    pub service: Option<String>,
+    /// What else the query leaves open.
+    pub variables: Vec<Variable>,
+    /// Whether deploys of its service are judged by it.
+    pub in_verdicts: bool,
+}
+
+/// A name in a query that stands for one of a few words.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// The name, without its braces.
+    pub name: String,
+    /// What it may stand for; the first where nobody says.
+    pub choices: Vec<String>,
+}
+
+impl Settings {
+    /// Reads it, noting every mistake.
+    pub fn read(setup: &Setup<'_>) -> Settings {
+        let mut settings = Settings::default();
+        let Some(section) = setup.section() else { return settings };
+        if section.choice("theme", &["light", "dark"]).as_deref() == Some("dark") {
+            settings.theme = Theme::Dark;
+        }
+        let mut sources = BTreeMap::new();
+        for (name, section) in tables(&section, "sources", "a source") {
+            let source = source::read(&section, &setup.config.folder);
+            section.finish();
+            sources.insert(name, source);
+        }
+        for (name, one) in tables(&section, "measures", "a measure") {
+            settings.measures.extend(measure(setup, name, &one, &sources).map(Arc::new));
+            one.finish();
+        }
+        section.finish();
+        settings
+    }
+
+    /// The measure of this name.
+    pub fn measure(&self, name: &str) -> Option<&Arc<Measure>> {
+        self.measures.iter().find(|measure| measure.name == name)
+    }
+}
+
+fn tables<'a>(section: &Section<'a>, key: &str, of: &str) -> Vec<(String, Section<'a>)> {
+    section.table(key).map(|table| table.named_tables(of)).unwrap_or_default()
+}
+
+/// What the config says of each source; nothing of one that was not understood, as has been told.
+type Sources = BTreeMap<String, Option<Arc<dyn Source>>>;
+
+fn measure(setup: &Setup<'_>, name: String, section: &Section<'_>, sources: &Sources) -> Option<Measure> {
+    let source_name = section.required_text("source");
+    let source = sources.get(&source_name);
+    if source.is_none() && !source_name.is_empty() {
+        let instead = match sources.keys().next() {
+            Some(_) => {
+                format!("write one of {}", sources.keys().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
+            }
+            None => format!("write a section `[metrics.sources.{source_name}]`"),
+        };
+        section.problem("source", format!("there is no source {}", quoted(&source_name)), instead);
+    }
+    let query = section.required_text("query");
+    if let Some((what, instead)) = source.and_then(Option::as_ref).and_then(|source| source.mistake(&query)) {
+        section.problem("query", what, instead);
+    }
+    let service = service(setup, section);
+    let variables = variables(section, &query);
+    let measure = Measure {
+        about: section.text("about").unwrap_or_default(),
+        unit: unit(section),
+        limits: limits(section),
+        owner: section.text("owner").unwrap_or_default(),
+        in_verdicts: section.boolean("verdict").unwrap_or(false),
+        source: source.and_then(Clone::clone)?,
+        source_name,
+        query,
+        service,
+        variables,
+        name,
+    };
+    check_verdict(section, &measure);
+    Some(measure)
+}
+
+/// A deploy can be judged only by what is about a service, and was measured before.
+fn check_verdict(section: &Section<'_>, measure: &Measure) {
+    let wrong = match measure {
+        it if !it.in_verdicts => None,
+        it if it.service.is_none() && !it.mentions(SERVICE) => Some((
+            "it is about no service, so no deploy can be judged by it",
+            "write `service = \"…\"`, or `{service}` in the query",
+        )),
+        it if !it.source.remembers() => {
+            Some(("its source does not know how things stood before a deploy", "take it out, or take another source"))
+        }
+        _ if !section.has("better") => {
+            Some(("it is not said which way is good", "write `better = \"lower\"` or `better = \"higher\"`"))
+        }
+        _ => None,
+    };
+    wrong.into_iter().for_each(|(what, instead)| section.problem("verdict", what, instead));
+}
+
+fn service(setup: &Setup<'_>, section: &Section<'_>) -> Option<String> {
+    let service = section.text(SERVICE)?;
+    if !setup.config.services.contains_key(&service) {
+        let what = format!("there is no service {}", quoted(&service));
+        section.problem(SERVICE, what, "write one that there is, or take it out");
+    }
+    Some(service)
+}
+
+fn unit(section: &Section<'_>) -> Unit {
+    let word = section.text("unit").unwrap_or_default();
+    if word.chars().count() > unit::LONGEST || word.chars().any(|letter| letter.is_control() || letter == '`') {
+        let instead = format!("write at most {} letters, as in `ms`, `%` or `req/s`", unit::LONGEST);
+        section.problem("unit", format!("{} is no unit", quoted(&word)), instead);
+    }
+    Unit::of(&word)
+}
+
+fn limits(section: &Section<'_>) -> Limits {
+    let better = match section.choice("better", &["lower", "higher"]).as_deref() {
+        Some("higher") => Better::Higher,
+        _ => Better::Lower,
+    };
+    let limits = Limits { better, warn: section.number("warn"), bad: section.number("bad") };
+    if let (Some(warn), Some(bad)) = (limits.warn, limits.bad)
+        && limits.reached(Some(bad), warn)
+    {
+        let (more, way) = if better == Better::Lower { ("more", "lower") } else { ("less", "higher") };
+        let what = format!("what is bad begins before what needs a look, where `{way}` is better");
+        section.problem("bad", what, format!("write {more} than `warn`, or turn `better` round"));
+    }
+    if !section.has("better") && (limits.warn.is_some() || limits.bad.is_some()) {
+        let key = if limits.bad.is_some() { "bad" } else { "warn" };
+        let instead = "write `better = \"lower\"` or `better = \"higher\"`";
+        section.problem(key, "it is not said on which side of this it is well", instead);
+    }
+    limits
+}
+
+/// `variables = { quantile = ["0.95", "0.5"] }`: lists of texts by name.
+fn variables(section: &Section<'_>, query: &str) -> Vec<Variable> {
+    let Some(table) = section.table("variables") else { return Vec::new() };
+    let mut variables = Vec::new();
+    for name in table.keys() {
+        let choices = table.required_texts(name);
+        let odd = |text: &&String| {
+            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=".contains(letter))
+        };
+        if let Some(text) = choices.iter().find(odd) {
+            let what = format!("{} can not be chosen in chat", quoted(text));
+            table.problem(name, what, "write texts without `,` and `=`");
+        }
+        if [SERVICE, ENVIRONMENT].contains(&name) {
+            let what = format!("`{{{name}}}` stands for what the command says");
+            table.problem(name, what, "take it out, or call it something else");
+        } else if !words::mentions(query, name) {
+            let instead = format!("write `{{{name}}}` in the query, or take it out");
+            table.problem(name, "the query does not have it", instead);
+        }
+        variables.push(Variable { name: name.to_owned(), choices });
+    }
+    variables
+}
+
+impl Measure {
+    /// Whether it says something about this service.
+    pub fn is_about(&self, service: &str) -> bool {
+        self.service.as_deref().map_or_else(|| self.mentions(SERVICE), |own| own == service)
+    }
+
+    /// Whether its query leaves this open.
+    pub fn mentions(&self, name: &str) -> bool {
+        words::mentions(&self.query, name) || self.source.mentions(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Problems;
+    use std::path::Path;
+
+    const SOURCE: &str = "[metrics.sources.p]\nkind = \"prometheus\"\nurl = \"http://p.example:9090/\"\n";
+
+    fn read(text: &str) -> (Settings, Problems) {
+        let text = format!("environments = [\"staging\", \"production\"]\n[services.hello]\n[metrics]\n{text}");
+        let (config, problems) = config::parse(&text, "deckhand.toml", Path::new("/srv"), &|_| None);
+        let settings = Settings::read(&Setup { name: "metrics", config: &config, problems: problems.clone() });
+        config.unclaimed(&["metrics"], &problems);
+        (settings, problems)
+    }
+
+    #[test]
+    fn measures_are_read() {
+        let (settings, problems) = read(&format!(
+            "theme = \"dark\"\n{SOURCE}[metrics.measures.latency]\nsource = \"p\"\nquery = \"q({{quantile}}, x)\"\nunit = \"s\"\nbetter = \"lower\"\nwarn = 0.3\nbad = 1\nservice = \"hello\"\nvariables = {{ quantile = [\"0.95\", \"0.5\"] }}\n"
+        ));
+        assert!(problems.is_empty(), "{problems}");
+        let latency = settings.measure("latency").unwrap();
+        assert_eq!((latency.limits.warn, latency.limits.bad), (Some(0.3), Some(1.0)));
+        assert_eq!(latency.variables[0].choices, ["0.95", "0.5"]);
+        assert_eq!(settings.theme, Theme::Dark);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_line() {
+        let of_source = [
+            ("url = \"http://a/\"", 4, "it is not said what kind of source this is"),
+            ("kind = \"grafana\"\nurl = \"http://a/\"", 5, "`grafana` is no `kind`"),
+            ("kind = \"prometheus\"", 4, "`[metrics.sources.x]` has no `url`"),
+            ("kind = \"prometheus\"\nurl = \"a:9090\"", 6, "`a:9090` is no web address"),
+            (
+                "kind = \"json\"\nurl = \"http://a/\"\nauthorization = \"Bearer x\"",
+                7,
+                "it would be sent for everybody to read",
+            ),
+            ("kind = \"program\"", 4, "`[metrics.sources.x]` has no `program`"),
+            ("kind = \"graphite\"\nurl = \"http://a/\"\ninterval = \"1m\"", 7, "has no setting `interval`"),
+        ];
+        let of_measure = [
+            ("query = \"up\"", 7, "`[metrics.measures.x]` has no `source`"),
+            ("source = \"q\"\nquery = \"up\"", 8, "there is no source `q`"),
+            ("source = \"p\"", 7, "`[metrics.measures.x]` has no `query`"),
+            ("source = \"p\"\nquery = \"up\"\nservice = \"helo\"", 10, "there is no service `helo`"),
+            ("source = \"p\"\nquery = \"up\"\nunit = \"a very long unit\"", 10, "is no unit"),
+            ("source = \"p\"\nquery = \"up\"\nbad = 1", 10, "it is not said on which side of this it is well"),
+            (
+                "source = \"p\"\nquery = \"up\"\nbetter = \"lower\"\nwarn = 2\nbad = 1.5",
+                12,
+                "what is bad begins before what needs a look",
+            ),
+            ("source = \"p\"\nquery = \"up\"\nbad = \"1\"", 10, "`bad` is a text, not a number"),
+            ("source = \"p\"\nquery = \"up\"\nvariables = { q = [\"1\"] }", 10, "the query does not have it"),
+            ("source = \"p\"\nquery = \"{q}\"\nvariables = { q = [\"a,b\"] }", 10, "`a,b` can not be chosen in chat"),
+            (
+                "source = \"p\"\nquery = \"{service}\"\nvariables = { service = [\"a\"] }",
+                10,
+                "stands for what the command says",
+            ),
+            ("source = \"p\"\nquery = \"up\"\nverdict = true", 10, "it is about no service"),
+            (
+                "source = \"p\"\nquery = \"up\"\nservice = \"hello\"\nverdict = true",
+                11,
+                "it is not said which way is good",
+            ),
+            ("source = \"p\"\nquery = \"up\"\nunits = \"ms\"", 10, "has no setting `units`"),
+        ];
+        let source = of_source.map(|(text, line, what)| (format!("[metrics.sources.x]\n{text}\n"), line, what));
+        let measure =
+            of_measure.map(|(text, line, what)| (format!("{SOURCE}[metrics.measures.x]\n{text}\n"), line, what));
+        for (text, line, what) in source.into_iter().chain(measure) {
+            let told = read(&text).1.to_string();
+            assert!(told.contains(what) && told.contains(&format!("deckhand.toml:{line}:")), "{text}\n{told}");
+        }
+        let (_, problems) = read(
+            "[metrics.sources.j]\nkind = \"json\"\nurl = \"http://j/\"\n[metrics.measures.x]\nsource = \"j\"\nquery = \"orders\"\n",
+        );
+        assert!(problems.to_string().contains("this leads to nothing in a document"), "{problems}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Graphite: a query is a target of its render API.
+
+use super::endpoint::{Endpoint, encoded};
+use super::{Answer, Query, Source};
+use crate::metrics::series::{Point, Series};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::cx::Ports;
+use config::Section;
+use serde::Deserialize;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How far back the newest figure is looked for.
+const RECENT: TimeDelta = TimeDelta::minutes(10);
+
+struct Graphite(Endpoint);
+
+/// Reads `url`, `authorization` and `timeout`.
+pub(super) fn read(section: &Section<'_>, _folder: &Path) -> Option<Arc<dyn Source>> {
+    Some(Arc::new(Graphite(Endpoint::read(section)?)))
+}
+
+#[derive(Deserialize)]
+struct Found {
+    target: String,
+    /// Each a figure, or nothing where none was noted, and its second.
+    datapoints: Vec<(Option<f64>, i64)>,
+}
+
+#[async_trait]
+impl Source for Graphite {
+    async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
+        let answer = self.over(ports, query, &(at - RECENT..at)).await?;
+        let newest = |series: Series| Series { points: series.finite().last().into_iter().collect(), ..series };
+        Ok(Answer { series: answer.series.into_iter().map(newest).collect(), ..answer })
+    }
+
+    async fn over(&self, ports: &Ports, query: &Query, span: &Range<DateTime<Utc>>) -> Result<Answer, String> {
+        let (from, until) = (span.start.timestamp(), span.end.timestamp());
+        let path = format!("/render?format=json&from={from}&until={until}&target={}", encoded(&query.text));
+        let heard = self.0.get(ports, &path).await?;
+        if heard.status.is_client_error() {
+            return Err(format!("does not understand the query: {}", heard.words()));
+        }
+        let found: Vec<Found> = heard.json("Graphite")?;
+        let step = found.first().and_then(|it| it.datapoints.get(..2)).map_or(60, |pair| pair[1].1 - pair[0].1);
+        // One target alone needs no name: it is the query.
+        let alone = found.len() == 1;
+        let series = found.into_iter().map(|it| it.series(alone)).collect();
+        Ok(Answer::of(series, TimeDelta::seconds(step.max(1)), query))
+    }
+}
+
+impl Found {
+    fn series(self, alone: bool) -> Series {
+        let point = |(value, second): (Option<f64>, i64)| {
+            Some(Point { at: DateTime::from_timestamp(second, 0)?, value: value? })
+        };
+        let name = if alone { String::new() } else { self.target };
+        Series { name, points: self.datapoints.into_iter().filter_map(point).collect() }
+    }
+}

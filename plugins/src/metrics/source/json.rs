@@ -1,0 +1,58 @@
+//! Any document of JSON over HTTP: a query is a path and a JSON pointer, `/stats/today.json#/orders/count`.
+
+use super::endpoint::Endpoint;
+use super::{Answer, Query, Source};
+use crate::metrics::series::{Point, Series};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::cx::Ports;
+use commands::text;
+use config::Section;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+struct Document(Endpoint);
+
+/// Reads `url`, `authorization` and `timeout`.
+pub(super) fn read(section: &Section<'_>, _folder: &Path) -> Option<Arc<dyn Source>> {
+    Some(Arc::new(Document(Endpoint::read(section)?)))
+}
+
+/// The path, and the pointer.
+fn parts(query: &str) -> Option<(&str, &str)> {
+    let (path, pointer) = query.split_once('#')?;
+    let good = (path.is_empty() || path.starts_with('/'))
+        && (pointer.is_empty() || pointer.starts_with('/'))
+        && path.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then_some((path, pointer))
+}
+
+#[async_trait]
+impl Source for Document {
+    fn mistake(&self, query: &str) -> Option<(String, String)> {
+        let instead = "write a path and a JSON pointer behind a `#`, as in `/stats.json#/orders/count`";
+        parts(query).is_none().then(|| ("this leads to nothing in a document".to_owned(), instead.to_owned()))
+    }
+
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
+        let (path, pointer) = parts(&query.text).unwrap_or_default();
+        let heard = self.0.get(ports, if path.is_empty() { "/" } else { path }).await?;
+        if !heard.status.is_success() {
+            return Err(format!("answers {} at {}", heard.status.as_u16(), text::code(path)));
+        }
+        let document: Value = heard.json("JSON")?;
+        let nothing = || format!("has nothing at {} of {}", text::code(pointer), text::code(path));
+        let found = document.pointer(pointer).filter(|found| !found.is_null()).ok_or_else(nothing)?;
+        let number = found.as_f64().or_else(|| found.as_str()?.trim().parse().ok());
+        let value = number.ok_or_else(|| {
+            format!("has no number at {}, but {}", text::code(pointer), text::code(&found.to_string()))
+        })?;
+        let series = Series { name: String::new(), points: vec![Point { at, value }] };
+        Ok(Answer::of(vec![series], TimeDelta::minutes(1), query))
+    }
+}

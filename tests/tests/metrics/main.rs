@@ -1,0 +1,247 @@
+//! Drill: the built program charts what a real Prometheus has: what was noted for days, what node_exporter says now, what is
+//! no number, what is too much, and what goes wrong on the way.
+
+mod servers;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use servers::{NodeExporter, Prometheus};
+use std::fmt::Write;
+use tests::program::{Home, client, until};
+use tests::team::filled;
+
+const CONFIG: &str = r#"
+environments = ["production"]
+data = "{data}"
+
+[people.ana]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "{listen}"
+
+[lock]
+
+[services.hello]
+
+[metrics.sources.prometheus]
+kind = "prometheus"
+url = "{prometheus}"
+
+[metrics.sources.wrong]
+kind = "prometheus"
+url = "{exporter}"
+
+[metrics.measures.greeting]
+source = "prometheus"
+query = 'greeting_seconds{env="{environment}"}'
+unit = "s"
+better = "lower"
+bad = 0.5
+service = "hello"
+
+[metrics.measures.load]
+source = "prometheus"
+query = "node_load1"
+
+[metrics.measures.cpu]
+source = "prometheus"
+query = 'sum by (mode) (rate(node_cpu_seconds_total{mode=~"{mode}"}[10s]))'
+variables = { mode = ["user|system", "idle"] }
+
+[metrics.measures.many]
+source = "prometheus"
+query = "many"
+
+[metrics.measures.none]
+source = "prometheus"
+query = "no_such_metric"
+
+[metrics.measures.odd]
+source = "prometheus"
+query = "odd / 0"
+
+[metrics.measures.number]
+source = "prometheus"
+query = "42"
+
+[metrics.measures.torn]
+source = "prometheus"
+query = "rate("
+
+[metrics.measures.clash]
+source = "prometheus"
+query = "many * on() many"
+
+[metrics.measures.wrong]
+source = "wrong"
+query = "up"
+"#;
+
+/// What was noted before the drill, minute by minute, in OpenMetrics' text: two days of `greeting_seconds`, which is slower
+/// since an hour, was not noted for half an hour, and was very slow for one minute; and ten thousand of `many`.
+fn history(now: DateTime<Utc>) -> String {
+    let mut text = "# TYPE greeting_seconds gauge\n".to_owned();
+    for minute in (1..=2 * 24 * 60_i64).rev() {
+        let value = match minute {
+            150..=180 => continue,
+            300 => 0.9,
+            ..60 => 0.21,
+            _ => 0.14,
+        };
+        let at = (now - TimeDelta::minutes(minute)).timestamp();
+        let _ = writeln!(text, "greeting_seconds{{env=\"production\"}} {value} {at}");
+    }
+    text += "# TYPE many gauge\n";
+    for number in 0..10_000 {
+        for minute in [60_i64, 30, 1] {
+            let _ = writeln!(
+                text,
+                "many{{number=\"{number}\"}} {number} {}",
+                (now - TimeDelta::minutes(minute)).timestamp()
+            );
+        }
+    }
+    text += "# TYPE odd gauge\n";
+    let _ = writeln!(
+        text,
+        "odd{{sign=\"nought\"}} 0 {0}\nodd{{sign=\"plus\"}} 1 {0}",
+        (now - TimeDelta::minutes(1)).timestamp()
+    );
+    text + "# EOF\n"
+}
+
+/// The last reply to a line.
+fn say(home: &Home, line: &str) -> Value {
+    let ran = home.run(&["say", "--json", line]);
+    ran.json().pop().unwrap_or_else(|| panic!("nothing was said to {line}: {ran:?}"))
+}
+
+/// The text of it.
+fn text(home: &Home, line: &str) -> String {
+    say(home, line)["text"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The picture of a reply, and how wide and high it is.
+async fn picture(home: &Home, reply: &Value) -> (Vec<u8>, u32, u32) {
+    let name = reply["files"][0]["name"].as_str().unwrap_or_else(|| panic!("no picture: {reply}"));
+    let asked =
+        client().get(home.url(&format!("/files/{name}?as=ana"))).bearer_auth(home.token()).send().await.unwrap();
+    assert_eq!((asked.status().as_u16(), &asked.headers()["content-type"]), (200, &"image/png".parse().unwrap()));
+    let bytes = asked.bytes().await.unwrap().to_vec();
+    assert!(bytes.starts_with(b"\x89PNG\r\n"), "{name}");
+    // Where PNG has them: the beginning of its first chunk.
+    let side = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (wide, high) = (side(16), side(20));
+    if let Some(folder) = std::env::var_os("PICTURES") {
+        std::fs::write(std::path::Path::new(&folder).join(name), &bytes).unwrap();
+    }
+    (bytes, wide, high)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_prometheus_has_is_drawn_and_told() {
+    let exporter = NodeExporter::start();
+    let now = Utc::now();
+    let prometheus = Prometheus::start(&history(now), exporter.address());
+    let home = Home::with(&filled(CONFIG, &[("prometheus", &prometheus.url()), ("exporter", &exporter.url())]));
+    let deckhand = home.start();
+
+    days(&home).await;
+    one_minute_of_a_month(&home).await;
+    scraped(&home).await;
+    odd_answers(&home);
+
+    prometheus.stop();
+    let gone = say(&home, "metrics chart greeting");
+    assert_eq!(gone["outcome"], "broken");
+    assert!(gone["text"].as_str().unwrap().contains("can not be asked: "), "{gone}");
+    deckhand.stop();
+    assert_eq!(home.ledger().len(), 2, "looking is no act");
+    home.assert_sound();
+}
+
+/// Against yesterday, with what is missing, beside what was changed.
+async fn days(home: &Home) {
+    let taken = say(home, "lock take service:hello env:production because:\"the <b>database</b> moves\"");
+    assert_eq!(taken["outcome"], "done", "{taken}");
+    let chart = say(home, "metrics chart greeting last:6h vs:yesterday");
+    let says = chart["text"].as_str().unwrap();
+    let parts = [
+        "210 ms now, ",
+        "% against yesterday (140 ms)",
+        "It was bad (500 ms and more) for 1 minute, first at ",
+        "Highest: 900 ms at ",
+        "There are no figures from ",
+    ];
+    for part in parts {
+        assert!(says.contains(part), "{part}\n{says}");
+    }
+    assert!(!says.contains("right after"), "a lock makes nothing slower: {says}");
+    let (_, wide, high) = picture(home, &chart).await;
+    assert!(wide == 1_080 && (700..1_200).contains(&high), "{wide} x {high}");
+    let series: Vec<f64> = serde_json::from_value(chart["files"][0]["series"].clone()).unwrap();
+    assert!(series.contains(&0.9) && series.contains(&0.14), "{series:?}");
+
+    let show = say(home, "metrics show greeting env:production");
+    assert_eq!(show["card"]["title"], "greeting in production: 210 ms");
+    assert_eq!(show["fields"][0]["value"], "140 ms (+50 % since)", "{show}");
+    assert_eq!(show["fields"][1]["value"], "no figure", "{show}");
+
+    let number = taken["fields"][0]["value"].as_str().unwrap().trim_start_matches('#').to_owned();
+    let early = text(home, &format!("metrics compare greeting {number}"));
+    assert!(early.contains("has only just ended"), "{early}");
+}
+
+/// What stands out for a minute is told in a month, which Prometheus does not give at once.
+async fn one_minute_of_a_month(home: &Home) {
+    let chart = say(home, "metrics chart greeting last:30d");
+    let says = chart["text"].as_str().unwrap();
+    assert!(says.contains("Highest: 900 ms at "), "{says}");
+    picture(home, &chart).await;
+}
+
+/// What node_exporter says of this very machine.
+async fn scraped(home: &Home) {
+    until("the load was noted", || {
+        let title = say(home, "metrics show load")["card"]["title"].as_str().unwrap_or_default().to_owned();
+        title.strip_prefix("load: ").is_some_and(|figure| figure.parse::<f64>().is_ok()).then_some(())
+    });
+    until("there are enough figures for a rate", || {
+        let reply = say(home, "metrics chart cpu last:5m");
+        (reply["table"]["rows"].as_array().map(Vec::len) == Some(2)).then_some(())
+    });
+    let chart = say(home, "metrics chart cpu last:5m");
+    assert_eq!(chart["table"]["rows"][0][0], "mode=\"system\"", "{chart}");
+    picture(home, &chart).await;
+    let idle = say(home, "metrics chart cpu last:5m with:mode=idle");
+    assert!(idle["table"].is_null() && idle["card"]["title"] == "cpu, mode idle", "{idle}");
+}
+
+/// Whatever else it answers.
+fn odd_answers(home: &Home) {
+    for (line, part) in [
+        ("metrics chart none", "answers, and has no series for this query: `no_such_metric`"),
+        ("metrics show none", "answers, and has no series for this query: `no_such_metric`"),
+        ("metrics chart torn", "does not understand the query: `1:6: parse error"),
+        ("metrics chart clash", "can not work the query out: `"),
+        ("metrics chart many last:2h", "There are 10000 series, and 5 are shown, those that stand worst."),
+        ("metrics show many", "There are 10000 series, and 5 are shown, those that stand worst."),
+        ("metrics show wrong", "answers 200 in HTML, and not as Prometheus does"),
+        ("metrics show cpu with:mode=nice", "`mode` of `cpu` can not be `nice`."),
+    ] {
+        let says = text(home, line);
+        assert!(says.contains(part), "{line}: {says}");
+    }
+    let odd = say(home, "metrics show odd")["table"]["rows"].to_string();
+    assert!(odd.contains("no number") && odd.contains("infinite"), "{odd}");
+    let many = say(home, "metrics chart many last:2h")["table"]["rows"].to_string();
+    assert!(many.contains(r#"number=\"9999\""#) && many.contains(r#"number=\"9995\""#), "{many}");
+    assert_eq!(say(home, "metrics show number")["card"]["title"], "number: 42");
+    let flat = text(home, "metrics chart number last:1h");
+    assert!(flat.starts_with("42 now, 42 on average over 1 hour."), "{flat}");
+}

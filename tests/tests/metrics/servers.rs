@@ -1,0 +1,112 @@
+//! Real servers of figures on loopback, started without systemd. Each goes with the drill.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use tests::program::{until, write};
+
+/// A free port on loopback.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
+}
+
+/// A program under way, ended with the drill.
+struct Server(Child);
+
+impl Server {
+    fn start(command: &mut Command, log: File, what: &str) -> Server {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        Server(child.unwrap_or_else(|error| panic!("{what} is missing ({error}): run `scripts/setup`")))
+    }
+
+    /// Waits until it listens.
+    fn wait(&mut self, address: SocketAddr, what: &str) {
+        until(&format!("{what} listens"), || {
+            let ended = self.0.try_wait().expect("it can be waited for");
+            assert!(ended.is_none(), "{what} has ended: {ended:?}");
+            TcpStream::connect(address).ok()
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Debian's `prometheus-node-exporter`: figures of this machine.
+pub struct NodeExporter {
+    address: SocketAddr,
+    _server: Server,
+    _folder: tempfile::TempDir,
+}
+
+impl NodeExporter {
+    pub fn start() -> NodeExporter {
+        let (address, folder) = (free(), tempfile::tempdir().expect("a temporary folder"));
+        let log = File::create(folder.path().join("log")).expect("a file");
+        let mut command = Command::new("prometheus-node-exporter");
+        command.args(["--collector.disable-defaults", "--collector.cpu", "--collector.loadavg"]);
+        command.arg(format!("--web.listen-address={address}"));
+        let mut server = Server::start(&mut command, log, "prometheus-node-exporter");
+        server.wait(address, "prometheus-node-exporter");
+        NodeExporter { address, _server: server, _folder: folder }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Debian's `prometheus`, which asks the exporter every second.
+pub struct Prometheus {
+    address: SocketAddr,
+    server: Server,
+    _folder: tempfile::TempDir,
+}
+
+impl Prometheus {
+    /// With a history, in OpenMetrics' text.
+    pub fn start(history: &str, scraped: SocketAddr) -> Prometheus {
+        let (address, folder) = (free(), tempfile::tempdir().expect("a temporary folder"));
+        let path = |name: &str| folder.path().join(name);
+        write(&path("history"), history);
+        let made = Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics"])
+            .args([path("history"), path("data")])
+            .output()
+            .expect("promtool is missing: run `scripts/setup`");
+        assert!(made.status.success(), "promtool made no history: {made:?}");
+        write(
+            &path("config"),
+            format!(
+                "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: node\n  static_configs: [ {{ targets: [ '{scraped}' ] }} ]\n"
+            ),
+        );
+        let mut command = Command::new("prometheus");
+        command.arg(format!("--config.file={}", path("config").display()));
+        command.arg(format!("--storage.tsdb.path={}", path("data").display()));
+        command.arg(format!("--web.listen-address={address}"));
+        command.args(["--storage.tsdb.retention.time=60d", "--log.level=warn"]);
+        let log = File::create(path("log")).expect("a file");
+        let mut server = Server::start(&mut command, log, "prometheus");
+        server.wait(address, "prometheus");
+        Prometheus { address, server, _folder: folder }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends it.
+    pub fn stop(self) {
+        drop(self.server);
+    }
+}
