@@ -81,6 +81,7 @@ impl Value {
         match self {
             Self::Text(text) => in_quotes(text.written()),
             Self::Integer(number) => number.to_string(),
+            Self::Fraction(number) => number.to_string(),
             Self::Boolean(boolean) => boolean.to_string(),
             Self::List(list) => {
                 format!("[{}]", list.iter().map(|node| node.value.written()).collect::<Vec<_>>().join(","))

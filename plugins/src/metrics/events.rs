@@ -1,7 +1,7 @@
 //! What happened meanwhile: acts on the ledger, which stand on a chart's axis of time and in what is said of it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::ledger::{Entry, Phase, Query};
+use commands::ledger::{self, Entry, Phase, Query};
 use commands::store::Read;
 use commands::text;
 use std::ops::Range;
@@ -66,10 +66,11 @@ pub async fn within(
 /// # Errors
 /// When the ledger can not be read.
 pub async fn act(store: &dyn Read, number: u64) -> anyhow::Result<Option<Event>> {
-    let before = Query { before: number.checked_add(1), ..Query::default() };
-    let Some(doing) = before.run(store, 1).await?.into_iter().find(|entry| entry.seq == number) else {
+    let Some(record) = store.get(&ledger::key(number)).await? else { return Ok(None) };
+    let doing = Entry::read(&record.value)?;
+    if doing.draft.phase != Phase::Doing {
         return Ok(None);
-    };
+    }
     let began = doing.draft.at;
     let since = Query {
         since: Some(began),

@@ -32,6 +32,14 @@ listen = "{listen}"
 kind = "prometheus"
 url = "{prometheus}"
 
+[metrics.sources.plugins]
+kind = "program"
+program = ["/usr/lib/nagios/plugins/check_load", "-w", "0,0,0", "-c", "1000,1000,1000"]
+
+[metrics.sources.status]
+kind = "json"
+url = "{prometheus}"
+
 [metrics.sources.wrong]
 kind = "prometheus"
 url = "{exporter}"
@@ -76,6 +84,22 @@ query = "rate("
 [metrics.measures.clash]
 source = "prometheus"
 query = "many * on() many"
+
+[metrics.measures.load5]
+source = "plugins"
+query = "load5"
+
+[metrics.measures.load6]
+source = "plugins"
+query = "load6"
+
+[metrics.measures.heads]
+source = "status"
+query = "/api/v1/status/tsdb#/data/headStats/numSeries"
+
+[metrics.measures.version]
+source = "status"
+query = "/api/v1/status/buildinfo#/data/version"
 
 [metrics.measures.wrong]
 source = "wrong"
@@ -232,10 +256,17 @@ fn odd_answers(home: &Home) {
         ("metrics chart many last:2h", "There are 10000 series, and 5 are shown, those that stand worst."),
         ("metrics show many", "There are 10000 series, and 5 are shown, those that stand worst."),
         ("metrics show wrong", "answers 200 in HTML, and not as Prometheus does"),
+        ("metrics show load6", "gives no figure `load6`, but `load1`, `load5` or `load15`"),
+        ("metrics show version", "has no number at `/data/version`, but `\"2."),
         ("metrics show cpu with:mode=nice", "`mode` of `cpu` can not be `nice`."),
     ] {
         let says = text(home, line);
         assert!(says.contains(part), "{line}: {says}");
+    }
+    for measure in ["load5", "heads"] {
+        let title = say(home, &format!("metrics show {measure}"))["card"]["title"].as_str().unwrap().to_owned();
+        let figure: f64 = title.trim_start_matches(&format!("{measure}: ")).parse().expect(&title);
+        assert!(figure > 0.0, "{title}");
     }
     let odd = say(home, "metrics show odd")["table"]["rows"].to_string();
     assert!(odd.contains("no number") && odd.contains("infinite"), "{odd}");
