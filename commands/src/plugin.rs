@@ -10,6 +10,7 @@ use crate::reply::Reply;
 use crate::route::{Answer, Incoming, Route};
 use crate::spec::{ArgSpec, CommandSpec};
 use crate::stop::Result;
+use crate::value::Value;
 use crate::vocabulary::Vocabulary;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,15 @@ pub trait Plugin: Send + Sync {
     /// What may be written for an argument whose kind alone does not know, the likeliest first.
     async fn complete(&self, _arg: &ArgSpec, _given: &Args, _ports: &Ports) -> Vec<Choice> {
         Vec::new()
+    }
+
+    /// What a line of its own leaves unsaid and is known all the same, as further arguments: policy, queues and guards go by
+    /// them as if they had been typed. What was typed stays.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn implies(&self, _said: &Invocation, _ports: &Ports) -> anyhow::Result<Vec<(&'static str, Value)>> {
+        Ok(Vec::new())
     }
 
     /// Looks at a call of any plugin's command that changes something, before it runs.

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 #[async_trait]
 impl Foresight for Bot {
     async fn would(&self, cx: &Cx, line: &str) -> Result<Foreseen> {
-        let invocation = self.parse(line)?;
+        let invocation = self.whole(self.parse(line)?).await?;
         let call = cx.call().clone();
         let question = self.question(&call.who, invocation.command, &invocation.args, &call.place);
         let Decision { allowed, asks, .. } = self.decide(&question);
@@ -34,6 +34,7 @@ impl Bot {
         let who = self.people.who(&ask.speaker);
         let Ok(Some(line)) = self.would_say(&ask.said, &who).await else { return false };
         let Ok(invocation) = self.parse(&line) else { return false };
+        let Ok(invocation) = self.whole(invocation).await else { return false };
         let call = Call::unasked(who, ask.place.clone());
         let allowed = self.decide(&self.question(&call.who, invocation.command, &invocation.args, &call.place)).allowed;
         allowed && self.in_the_way(call, invocation).await.is_ok_and(|found| found.is_empty())

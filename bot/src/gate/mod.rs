@@ -277,6 +277,7 @@ impl Bot {
             Meant::Answered(reply) => return Ok(*reply),
         };
         let Understood { invocation, who, room, agreed, carried, pressed } = understood;
+        let invocation = self.whole(invocation).await?;
         let done = async {
             let asks = self.permit(&invocation, &who, &room)?.asks;
             let request = carried.as_ref().map(|carried| carried.id.clone());

@@ -74,7 +74,7 @@ impl Bot {
     async fn speak(&self, saying: &Saying, place: Place, progress: mpsc::UnboundedSender<Reply>) -> Result<Reply> {
         self.check_stopping()?;
         let who = if saying.who == DECKHAND { Who::deckhand() } else { self.people.named(&saying.who) };
-        let invocation = self.parse(&saying.line)?;
+        let invocation = self.whole(self.parse(&saying.line)?).await?;
         let asks = self.permit(&invocation, &who, &place)?.asks;
         let call = Call { asks, ..Call::unasked(who, place.clone()) };
         let cx = Cx::new(self.world.clone(), call, Some(invocation), progress, self.stopping.clone());

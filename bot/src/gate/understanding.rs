@@ -173,6 +173,19 @@ impl Bot {
         })
     }
 
+    /// The same with what its plugin knows that nobody typed.
+    ///
+    /// # Errors
+    /// When the plugin can not find it out.
+    pub(super) async fn whole(&self, mut said: Invocation) -> Result<Invocation> {
+        for (name, value) in self.plugin(said.command).implies(&said, &self.world.ports).await? {
+            if said.args.get(name).is_none() {
+                said.args.set(said.command, name, value);
+            }
+        }
+        Ok(said)
+    }
+
     /// What somebody said as others may see it and as it may be kept: without what is secret.
     pub async fn shown(&self, said: &Said) -> anyhow::Result<String> {
         let shown = match said {

@@ -2,7 +2,9 @@
 //! back.
 
 use super::model::{self, Changed, FLAGS, Flag, SETTINGS, Setting, State, put_setting, setting_name};
-use super::{Flags, show};
+use super::rollout::ROLLOUTS;
+use super::snapshot::Snapshot;
+use super::{CREATE, Flags, show, words};
 use chrono::{DateTime, Utc};
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
@@ -13,6 +15,7 @@ use commands::table::Table;
 use commands::text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What goes back by itself, by [`setting_name`].
@@ -41,7 +44,7 @@ pub struct Found {
 }
 
 /// A flag in an environment, as it stands when a change of it begins.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     /// The flag.
     pub found: Found,
@@ -51,6 +54,15 @@ pub struct Target {
     pub setting: Setting,
     /// The version of that record; 0 where there is none yet.
     pub version: u64,
+    /// All flags and segments, as of then.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl Target {
+    /// How it stands, in words.
+    pub fn stands(&self) -> String {
+        words::state(&self.setting.state, &self.snapshot)
+    }
 }
 
 /// What is to become of a flag in an environment.
@@ -73,15 +85,11 @@ pub struct Wish {
 impl Flags {
     /// A flag by what somebody typed, archived or not.
     pub(super) async fn any(&self, cx: &Cx, name: &str) -> Result<Found> {
-        if let Some(found) = FLAGS.get(cx.store(), name).await? {
-            return Ok(Found { key: name.to_owned(), flag: found.value, version: found.version });
-        }
         let snapshot = self.live.get(cx.ports()).await?;
-        let key = snapshot.flags.keys().find(|key| key.eq_ignore_ascii_case(name));
-        if let Some(key) = key
-            && let Some(found) = FLAGS.get(cx.store(), key).await?
-        {
-            return Ok(Found { key: key.clone(), flag: found.value, version: found.version });
+        let key = snapshot.find(name).map_or(name, |(key, _)| key);
+        if let Some(found) = FLAGS.get(cx.store(), key).await? {
+            let found = Found { key: key.to_owned(), flag: found.value, version: found.version };
+            return belongs(cx, &found).map(|()| found);
         }
         if let Some((wrong, fits)) = model::wrong_with_key(name)
             && !snapshot.flags.contains_key(&fits)
@@ -117,7 +125,8 @@ impl Flags {
         let found = self.find(cx, name).await?;
         let setting = SETTINGS.get(cx.store(), setting_name(environment, &found.key)).await?;
         let (setting, version) = setting.map(|it| (it.value, it.version)).unwrap_or_default();
-        Ok(Target { found, environment: environment.to_owned(), setting, version })
+        let snapshot = self.live.get(cx.ports()).await?;
+        Ok(Target { found, environment: environment.to_owned(), setting, version, snapshot })
     }
 
     /// Makes a flag stand as wished, and returns what everybody is told.
@@ -127,11 +136,12 @@ impl Flags {
         }
         let until = wish.lasts.map(|lasts| cx.now() + lasts);
         let act = self.act_of(target, &wish, until, cx);
-        let snapshot = self.live.get(cx.ports()).await?;
-        let dependants: Vec<_> = snapshot.dependants(&target.found.key).map(str::to_owned).collect();
+        let dependants: Vec<_> = target.snapshot.dependants(&target.found.key).map(str::to_owned).collect();
+        let rollout = ROLLOUTS.get(cx.store(), setting_name(&target.environment, &target.found.key)).await?;
         let told = cx
             .act(act, async |permit| {
-                let told = show::Told { target, wish: &wish, until, act: permit.act(), dependants: &dependants };
+                let told =
+                    show::Told { target, wish: &wish, until, act: permit.act(), dependants: &dependants, rollout };
                 self.stage(cx, permit, &told)?;
                 Ok(show::changed(&told, cx))
             })
@@ -150,8 +160,9 @@ impl Flags {
     fn act_of(&self, target: &Target, wish: &Wish, until: Option<DateTime<Utc>>, cx: &Cx) -> Act {
         let Target { found, environment, setting, .. } = target;
         let (key, before, after) = (&found.key, &setting.state, &wish.after);
+        let (was, is) = words::pair(before, after, &target.snapshot);
         let raises = self.settings.production.contains(environment) && after.raises(before);
-        let mut says = format!("Turn `{key}` in `{environment}` from {before} to {after}.");
+        let mut says = format!("Turn `{key}` in `{environment}` from {} to {}.", text::plain(&was), text::plain(&is));
         let jump = after.most().saturating_sub(before.most());
         if raises && jump > self.settings.step {
             says += &format!(
@@ -162,14 +173,14 @@ impl Flags {
         if let Some(until) = until {
             says += &format!(" It goes back by itself at {}.", show::moment(until, cx));
         }
-        let mut facts = vec![("flag", key.clone()), ("before", before.to_string()), ("after", after.to_string())];
+        let mut facts = vec![("flag", key.clone()), ("before", was.clone()), ("after", is.clone())];
         facts.extend(wish.lasts.map(|lasts| ("for", config::duration::show(lasts))));
         // Words say how many, and not who: what is agreed to is exactly this.
         let exactly = serde_json::json!([before, after]).to_string();
         facts.push(("settings", format!("{:.8}", format!("{:x}", Sha256::digest(exactly)))));
         Act {
             verb: wish.verb,
-            object: format!("{key}: {before} → {after}"),
+            object: format!("{key}: {was} → {is}"),
             service: found.flag.service.clone(),
             environment: Some(environment.clone()),
             says,
@@ -181,31 +192,44 @@ impl Flags {
         }
     }
 
-    /// Stages the change, and what is told of it.
+    /// Stages the change, and the end of a rollout that it cuts short.
     fn stage(&self, cx: &Cx, permit: &Permit, told: &show::Told<'_>) -> Result<()> {
-        let show::Told { target, wish, until, .. } = told;
-        let Target { found, environment, setting, version } = target;
+        let name = setting_name(&told.target.environment, &told.target.found.key);
+        if let Some(rollout) = &told.rollout {
+            permit.expect(ROLLOUTS.key(&name), rollout.version);
+            permit.delete(ROLLOUTS.key(&name));
+        }
+        self.stage_state(cx, permit, told.target, told.wish, told.until)?;
+        self.announce(cx, permit, told.wish.also.as_ref(), &show::announced(told, cx))
+    }
+
+    /// Stages how a flag stands from now on.
+    pub(super) fn stage_state(
+        &self,
+        cx: &Cx,
+        permit: &Permit,
+        target: &Target,
+        wish: &Wish,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<()> {
+        let Target { found, environment, setting, version, .. } = target;
         let name = setting_name(environment, &found.key);
         permit.expect(FLAGS.key(&found.key), found.version);
         permit.expect(SETTINGS.key(&name), *version);
         let changed = Changed { act: permit.act(), who: cx.who().to_owned(), at: cx.now() };
-        let next = Setting {
-            state: wish.after.clone(),
-            before: Some(setting.state.clone()),
-            changed: Some(changed),
-            until: *until,
-        };
+        let next =
+            Setting { state: wish.after.clone(), before: Some(setting.state.clone()), changed: Some(changed), until };
         put_setting(permit, environment, &found.key, &next)?;
         match until {
             Some(at) => {
-                let timer = Timer { at: *at, act: permit.act(), place: cx.call().place.clone() };
+                let timer = Timer { at, act: permit.act(), place: cx.call().place.clone() };
                 TIMERS.put(permit, &name, &timer)?;
             }
             None if setting.until.is_some() => permit.delete(TIMERS.key(&name)),
             None => {}
         }
         permit.undo(Some(show::undo_line(target, permit.act())));
-        self.announce(cx, permit, wish.also.as_ref(), &show::announced(told, cx))
+        Ok(())
     }
 
     /// Tells those who are not there to see the answer itself.
@@ -220,4 +244,18 @@ impl Flags {
         }
         Ok(())
     }
+}
+
+/// Makes sure that whoever names a flag's service names the right one: policy and guards have gone by it.
+fn belongs(cx: &Cx, found: &Found) -> Result<()> {
+    let said = cx.invocation().and_then(|said| said.service());
+    // A flag that is about to be made has a service of its own, and may need one of another.
+    if said.is_none() || cx.command() == CREATE || said == found.flag.service.as_deref() {
+        return Ok(());
+    }
+    let whose = match &found.flag.service {
+        Some(service) => format!("belongs to `{service}`"),
+        None => "belongs to no service".to_owned(),
+    };
+    Err(Stop::refuse(format!("`{}` {whose}, so nothing was done. Leave `service` out: it is known.", found.key)))
 }

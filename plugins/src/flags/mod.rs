@@ -1,14 +1,19 @@
 //! Feature flags: turned on and off in chat, and served to applications, which ask with the libraries they already have.
 
 mod change;
+mod constraint;
 mod life;
 mod look;
 pub mod model;
 pub mod serve;
+mod rollout;
+mod segment;
+mod set;
 mod settings;
 mod show;
 pub mod snapshot;
 mod toggle;
+mod why;
 mod words;
 
 use async_trait::async_trait;
@@ -16,12 +21,14 @@ use chrono::{DateTime, Utc};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
+use commands::parse::Invocation;
 use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
 use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::Result;
 use commands::text;
+use commands::value::Value;
 use config::Schedule;
 use serve::{Serving, issuing};
 use settings::Settings;
@@ -32,7 +39,12 @@ const FLAG: ArgSpec = ArgSpec::required("flag", Kind::Text, "Which flag");
 const ENVIRONMENT: ArgSpec = ArgSpec::required("env", Kind::Environment, "Where");
 const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for those who wonder");
 const SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "The service that it belongs to");
+const ITS_SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "Its service, which need not be typed");
+const SEGMENT: ArgSpec = ArgSpec::required("segment", Kind::Text, "Which segment");
 const YES: Kind = Kind::Choice(&["yes", "no"]);
+
+/// The command that makes a flag: all others are about one that there is.
+const CREATE: &str = "flag create";
 
 /// What can be said about flags.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -48,6 +60,7 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("percent", Kind::Percent, "For which share of the users; as it was set if left out"),
                 ArgSpec::optional("for", Kind::Duration, "For how long; then it goes back by itself"),
                 BECAUSE,
+                ITS_SERVICE,
             ],
             examples: &[
                 "flag on checkout-v2 production percent:10 for:2h because:\"the first users\"",
@@ -58,7 +71,7 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "flag off",
             about: "Turn a flag off for everybody, at once: nothing waits, and nobody is asked",
-            args: &[FLAG, ENVIRONMENT, BECAUSE],
+            args: &[FLAG, ENVIRONMENT, BECAUSE, ITS_SERVICE],
             effect: Effect::GoesBack,
             urgent: true,
             examples: &["flag off checkout-v2 production", "flag off flag:checkout-v2 env:production because:\"500s\""],
@@ -72,6 +85,7 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ENVIRONMENT,
                 ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Only if this is the last change"),
                 BECAUSE,
+                ITS_SERVICE,
             ],
             effect: Effect::GoesBack,
             examples: &["flag undo checkout-v2 production", "flag undo flag:checkout-v2 env:production number:17"],
@@ -105,7 +119,7 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::READS
         },
         CommandSpec {
-            name: "flag create",
+            name: CREATE,
             about: "Make a flag, off everywhere",
             args: &[
                 ArgSpec::required("flag", Kind::Text, "The key by which applications ask for it"),
@@ -128,14 +142,14 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "flag owner",
             about: "Make somebody else answer for a flag",
-            args: &[FLAG, ArgSpec::required("to", Kind::Person, "Who")],
+            args: &[FLAG, ArgSpec::required("to", Kind::Person, "Who"), ITS_SERVICE],
             examples: &["flag owner flag:checkout-v2 to:ben"],
             ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "flag archive",
             about: "Put a flag away: applications do not see it any more, and how it stands is kept",
-            args: &[FLAG, BECAUSE],
+            args: &[FLAG, BECAUSE, ITS_SERVICE],
             examples: &[
                 "flag archive checkout-v2",
                 "flag archive flag:checkout-v2 because:\"it is in the code for good\"",
@@ -145,13 +159,127 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "flag restore",
             about: "Bring a flag back from the archive, as it stood",
-            args: &[FLAG],
+            args: &[FLAG, ITS_SERVICE],
             examples: &["flag restore checkout-v2"],
             ..CommandSpec::CHANGES
         },
         issuing::MAKE,
         issuing::LIST,
         issuing::REVOKE,
+        CommandSpec {
+            name: "flag why",
+            about: "Show why a flag is on or off for somebody",
+            args: &[
+                FLAG,
+                ArgSpec::optional("env", Kind::Environment, "Where; everywhere if left out"),
+                ArgSpec::optional("user", Kind::Text, "For whom: the user's id"),
+                ArgSpec::optional("session", Kind::Text, "The id of their session"),
+                ArgSpec::optional("with", Kind::Text, "What else is known of them, such as country=kr,plan=pro"),
+            ],
+            examples: &["flag why checkout-v2 user:42 with:country=kr", "flag why checkout-v2 env:production user:42"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "flag set",
+            about: "Say whom a flag is on for, and what variants they get",
+            args: &[
+                FLAG,
+                ENVIRONMENT,
+                ArgSpec::optional("percent", Kind::Percent, "For which share of them"),
+                ArgSpec::optional("when", Kind::Text, "Which conditions they meet; none takes them away"),
+                ArgSpec::optional(
+                    "segment",
+                    Kind::Text,
+                    "In which segments they are, with commas; none takes them away",
+                ),
+                ArgSpec::optional("variants", Kind::Text, "Variants and their shares, such as red=50,blue=50"),
+                ArgSpec::optional(
+                    "sticky",
+                    Kind::Text,
+                    "By what people are told apart: userId, sessionId, random, a property",
+                ),
+                BECAUSE,
+                ITS_SERVICE,
+            ],
+            examples: &[
+                "flag set checkout-v2 env:production percent:25 when:\"country in kr,jp and version >= 2.1.0\"",
+                "flag set flag:checkout-v2 env:staging variants:red=50,blue=50",
+            ],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag rollout",
+            about: "Turn a flag up in steps, each told, that anybody who may can hold",
+            args: &[
+                FLAG,
+                ENVIRONMENT,
+                ArgSpec::required("steps", Kind::Text, "Whole percents, with commas"),
+                ArgSpec::optional("every", Kind::Duration, "The time between two; a minute at the least"),
+                BECAUSE,
+                ITS_SERVICE,
+            ],
+            examples: &["flag rollout checkout-v2 production 5,25,50,100 every:15m"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag step",
+            about: "Take the next step of a rollout now, as it does by itself",
+            args: &[FLAG, ENVIRONMENT, ITS_SERVICE],
+            examples: &["flag step checkout-v2 production"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag hold",
+            about: "Keep a rollout from going on, until it is resumed",
+            args: &[FLAG, ENVIRONMENT, BECAUSE, ITS_SERVICE],
+            effect: Effect::GoesBack,
+            urgent: true,
+            examples: &["flag hold checkout-v2 production", "flag hold checkout-v2 env:production because:\"500s\""],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag resume",
+            about: "Let a rollout go on that was held",
+            args: &[FLAG, ENVIRONMENT, ITS_SERVICE],
+            examples: &["flag resume checkout-v2 production"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag abort",
+            about: "End a rollout, and go back to how the flag stood before it",
+            args: &[FLAG, ENVIRONMENT, BECAUSE, ITS_SERVICE],
+            effect: Effect::GoesBack,
+            urgent: true,
+            examples: &["flag abort checkout-v2 production"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "segment create",
+            about: "Give conditions a name, for any flag to use",
+            args: &[SEGMENT, ArgSpec::required("when", Kind::Text, "Which conditions those meet who are in it")],
+            examples: &["segment create beta plan = beta", "segment create segment:asia when:\"country in kr,jp\""],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "segment show",
+            about: "Show who is in a segment, and which flags use it",
+            args: &[SEGMENT],
+            examples: &["segment show beta"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "segment list",
+            about: "Show which segments there are",
+            examples: &["segment list"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "segment remove",
+            about: "Remove a segment that no flag uses",
+            args: &[SEGMENT],
+            examples: &["segment remove beta"],
+            ..CommandSpec::CHANGES
+        },
     ],
     start: |setup| {
         let settings = Settings::read(setup);
@@ -177,7 +305,18 @@ impl Plugin for Flags {
             "flag list" => self.list(cx).await,
             "flag show" => self.show(cx).await,
             "flag history" => self.history(cx).await,
-            "flag create" => self.create(cx).await,
+            "flag why" => self.why(cx).await,
+            "flag set" => self.set(cx).await,
+            "flag rollout" => self.rollout(cx).await,
+            "flag step" => self.step(cx).await,
+            "flag hold" => self.hold(cx).await,
+            "flag resume" => self.resume(cx).await,
+            "flag abort" => self.abort(cx).await,
+            "segment create" => self.segment_create(cx).await,
+            "segment show" => self.segment_show(cx).await,
+            "segment list" => self.segment_list(cx).await,
+            "segment remove" => self.segment_remove(cx).await,
+            CREATE => self.create(cx).await,
             "flag owner" => self.owner(cx).await,
             "flag archive" => self.archive(cx).await,
             "flag restore" => self.restore(cx).await,
@@ -188,6 +327,14 @@ impl Plugin for Flags {
         }
     }
 
+    async fn implies(&self, said: &Invocation, ports: &Ports) -> anyhow::Result<Vec<(&'static str, Value)>> {
+        let Some(Value::Text(key)) = said.args.get("flag").filter(|_| said.command.name != CREATE) else {
+            return Ok(Vec::new());
+        };
+        let found = self.live.get(ports).await?.find(key).and_then(|(_, flag)| flag.service.clone());
+        Ok(found.into_iter().map(|service| ("service", Value::Text(service))).collect())
+    }
+
     async fn complete(&self, arg: &ArgSpec, _given: &Args, ports: &Ports) -> Vec<Choice> {
         let Ok(snapshot) = self.live.get(ports).await else { return Vec::new() };
         let choice =
@@ -195,6 +342,7 @@ impl Plugin for Flags {
         match arg.name {
             "flag" => snapshot.flags.iter().map(choice).collect(),
             "which" => self.serving.tokens(ports).await,
+            "segment" => snapshot.segments.values().map(|segment| Choice::new(&segment.name, "")).collect(),
             "project" => self.settings.projects.iter().map(|name| Choice::new(name, "")).collect(),
             _ => Vec::new(),
         }
@@ -222,6 +370,7 @@ impl Plugin for Flags {
     }
 
     async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
-        self.return_due(cx).await
+        self.return_due(cx).await?;
+        self.steps_due(cx).await
     }
 }

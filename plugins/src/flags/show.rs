@@ -2,12 +2,14 @@
 
 use super::change::{Found, Target, Wish};
 use super::model::{Life, SETTINGS, Setting, setting_name};
+use super::rollout::Rollout;
 use super::snapshot::Snapshot;
-use super::words::details;
+use super::words::{self, details};
 use chrono::{DateTime, Utc};
 use commands::cx::Cx;
 use commands::moment;
 use commands::reply::{Button, Look, Reply, Tone};
+use commands::table::Versioned;
 use commands::text;
 
 /// A change, for those who are told.
@@ -22,6 +24,8 @@ pub struct Told<'a> {
     pub act: u64,
     /// The flags that can not be on without this one.
     pub dependants: &'a [String],
+    /// The rollout that it cuts short.
+    pub rollout: Option<Versioned<Rollout>>,
 }
 
 /// A moment on the team's clocks.
@@ -43,7 +47,7 @@ pub fn stands_already(target: &Target, cx: &Cx) -> Reply {
     Reply::say(format!(
         "`{}` in `{environment}` is {} already{}. Nothing was changed.",
         found.key,
-        setting.state,
+        text::plain(&target.stands()),
         since.unwrap_or_default()
     ))
 }
@@ -53,11 +57,13 @@ pub fn changed(told: &Told<'_>, cx: &Cx) -> Reply {
     let Told { target, wish, until, act, .. } = told;
     let Target { found, environment, setting, .. } = target;
     let tone = if wish.after.on { Tone::Good } else { Tone::Warn };
-    let title = format!("{}: {} in {environment}", found.key, wish.after);
+    let (was, is) = words::pair(&setting.state, &wish.after, &target.snapshot);
+    let how = if wish.after.on { "on" } else { "off" };
+    let title = format!("{}: {how} in {environment}", found.key);
     let mut reply = Reply::card(tone, title, says(told, cx))
         .field("Change", format!("#{act} by {}", text::plain(cx.who())))
-        .field("Before", setting.state.to_string())
-        .field("After", wish.after.to_string());
+        .field("Before", text::plain(&was))
+        .field("After", text::plain(&is));
     if !wish.because.is_empty() {
         reply = reply.field("Because", text::plain(&wish.because));
     }
@@ -68,7 +74,7 @@ pub fn changed(told: &Told<'_>, cx: &Cx) -> Reply {
 }
 
 fn says(told: &Told<'_>, cx: &Cx) -> String {
-    let Told { target, wish, until, dependants, .. } = told;
+    let Told { target, wish, until, dependants, rollout, .. } = told;
     let mut says = String::new();
     if !wish.after.on && !dependants.is_empty() {
         let names: Vec<_> = dependants.iter().take(10).map(|key| format!("`{key}`")).collect();
@@ -76,12 +82,16 @@ fn says(told: &Told<'_>, cx: &Cx) -> String {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         says += &format!("What needs it is off with it: {}{more}. ", names.join(", "));
     }
-    let key = &target.found.key;
+    let (key, is) = (&target.found.key, text::plain(&words::state(&wish.after, &target.snapshot)));
     says += &match until {
-        Some(until) => format!("`{key}` is {} until {}, and goes back by itself then.", wish.after, moment(*until, cx)),
-        None if wish.after.on => format!("`{key}` is {} now.", wish.after),
+        Some(until) => format!("`{key}` is {is} until {}, and goes back by itself then.", moment(*until, cx)),
+        None if wish.after.on => format!("`{key}` is {is} now."),
         None => format!("`{key}` is off for everybody now."),
     };
+    if let Some(rollout) = rollout {
+        let (act, who) = (rollout.value.act, text::plain(&rollout.value.who));
+        says += &format!(" Its rollout #{act}, of {who}, has ended with that.");
+    }
     says
 }
 
@@ -137,7 +147,7 @@ pub fn flag(
             None => ("–".to_owned(), "–".to_owned()),
         };
         let until = setting.until.map(|until| format!(", until {}", moment(until, cx))).unwrap_or_default();
-        [environment.clone(), format!("{}{until}", setting.state), since, who]
+        [environment.clone(), text::plain(&words::state(&setting.state, snapshot)) + &until, since, who]
     };
     for line in settings.iter().flat_map(|(environment, setting)| details(environment, setting, snapshot)) {
         reply.output += &format!("{line}\n");

@@ -49,6 +49,12 @@ impl Snapshot {
         self.environments.get(environment)?.get(project)
     }
 
+    /// A flag by its key, in any case, archived or not.
+    pub fn find(&self, key: &str) -> Option<(&String, &Arc<Flag>)> {
+        let same = || self.flags.iter().find(|(other, _)| other.eq_ignore_ascii_case(key));
+        self.flags.get_key_value(key).or_else(same)
+    }
+
     /// The flags that can not be on without this one.
     pub fn dependants<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         let needs = move |flag: &Flag| flag.archived.is_none() && flag.needs.iter().any(|need| need.feature == key);
@@ -351,18 +357,11 @@ impl Environment {
                 flags.get(key).into_iter().flat_map(|flag| flag.needs.iter().map(|need| need.feature.as_str())),
             );
         }
-        let segments: Vec<_> = segments.iter().map(|(number, segment)| served_segment(*number, segment)).collect();
         let mut engines = (*self.parts).clone();
         for part in parts {
             let keys = keys.remove(&part).unwrap_or_default();
             let features = keys.into_iter().filter_map(|key| self.feature(flags, key)).collect();
-            let engine = EngineState::initial_state(DateTime::UNIX_EPOCH);
-            let all =
-                ClientFeatures { version: 2, features, segments: Some(segments.clone()), query: None, meta: None };
-            for warning in engine.apply_client_features(all).unwrap_or_default() {
-                tracing::error!(flag = warning.toggle_name, "{}", warning.message);
-            }
-            engines[part] = Arc::new(engine);
+            engines[part] = Arc::new(compiled(features, segments));
             // Many flags take a while, and others have something to do meanwhile.
             tokio::task::yield_now().await;
         }
@@ -412,6 +411,17 @@ impl Environment {
         };
         projects.into_iter().map(served).collect()
     }
+}
+
+/// An engine that knows these flags.
+pub fn compiled(features: Vec<ClientFeature>, segments: &BTreeMap<i32, Segment>) -> EngineState {
+    let engine = EngineState::initial_state(DateTime::UNIX_EPOCH);
+    let segments = segments.iter().map(|(number, segment)| served_segment(*number, segment)).collect();
+    let all = ClientFeatures { version: 2, features, segments: Some(segments), query: None, meta: None };
+    for warning in engine.apply_client_features(all).unwrap_or_default() {
+        tracing::error!(flag = warning.toggle_name, "{}", warning.message);
+    }
+    engine
 }
 
 /// A record; one that can not be read is left out, so that the others are served.

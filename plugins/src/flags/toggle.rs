@@ -96,6 +96,16 @@ impl Flags {
 /// How a flag is to stand that is on for this share of the users.
 pub(super) fn at(target: &Target, percent: f64) -> Result<State> {
     let (key, environment) = (&target.found.key, &target.environment);
+    let percent = whole(percent, key, environment)?;
+    target.setting.state.at(key, percent).ok_or_else(|| {
+        Stop::refuse(format!(
+            "`{key}` goes by more than one strategy in `{environment}`, or by names, so it is not clear whose share that is. Nothing was changed. `/flag show {key}` shows them; `/flag set` puts one in their place."
+        ))
+    })
+}
+
+/// A share that the engine can give, and that is more than nobody.
+pub(super) fn whole(percent: f64, key: &str, environment: &str) -> Result<u8> {
     if percent == 0.0 {
         return Err(Stop::refuse(format!("On for 0 % is off: say `/flag off {key} {environment}`.")));
     }
@@ -105,10 +115,6 @@ pub(super) fn at(target: &Target, percent: f64) -> Result<State> {
             "The libraries of applications share users out by whole percents, so nothing was changed. Say `percent:{near}`."
         )));
     }
-    // Whole, and between 1 and 100: arguments of this kind are.
-    target.setting.state.at(key, percent as u8).ok_or_else(|| {
-        Stop::refuse(format!(
-            "`{key}` goes by more than one strategy in `{environment}`, or by names, so it is not clear whose share that is. Nothing was changed. `/flag show {key}` shows them; `/flag set` puts one in their place."
-        ))
-    })
+    // Between 1 and 100: arguments of this kind are.
+    Ok(percent as u8)
 }

@@ -1,0 +1,373 @@
+//! A rollout: a flag goes up in steps, each told, as the person who began it; it is held or ended by anybody who may.
+
+use super::change::{Target, Wish};
+use super::model::{State, setting_name};
+use super::{Flags, show, words};
+use chrono::{DateTime, Utc};
+use commands::act::{Act, Permit};
+use commands::cx::{Cx, Saying};
+use commands::ledger::Place;
+use commands::reply::{Button, Form, Input, Look, Outcome, Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::table::{Table, Versioned};
+use commands::text;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The rollouts that are under way, by [`setting_name`].
+pub const ROLLOUTS: Table<Rollout> = Table::new("flags/rollout/");
+
+/// The shortest time between two steps: they are looked at once a minute.
+const SHORTEST: Duration = Duration::from_secs(60);
+
+/// How many steps there may be.
+const MOST: usize = 20;
+
+/// A rollout that is under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rollout {
+    /// The act that began it.
+    pub act: u64,
+    /// Whose it is: its steps are said as them.
+    pub who: String,
+    /// Where it was begun.
+    pub place: Place,
+    /// Why.
+    pub why: String,
+    /// The steps, in percent, each larger than the one before.
+    pub steps: Vec<u8>,
+    /// How many of them are done.
+    pub done: usize,
+    /// The time between two.
+    pub every: Duration,
+    /// When the next one is due.
+    pub next: DateTime<Utc>,
+    /// How the flag stood before: where `/flag abort` goes.
+    pub before: State,
+    /// Who holds it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    flag: String,
+    env: String,
+    steps: Option<String>,
+    every: Option<Duration>,
+    because: Option<String>,
+}
+
+impl Flags {
+    pub(super) async fn rollout(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        if let Some(other) = ROLLOUTS.get(cx.store(), setting_name(environment, key)).await? {
+            return Err(Stop::refuse(format!(
+                "`{key}` is rolled out in `{environment}` already, by {} (#{}), so none was begun. `/flag abort {key} {environment}` ends that one.",
+                text::plain(&other.value.who),
+                other.value.act
+            )));
+        }
+        let state = &target.setting.state;
+        let steps = steps(&said.steps.unwrap_or_default(), state.most())?;
+        let every = said.every.unwrap_or(SHORTEST);
+        if every < SHORTEST {
+            return Err(Stop::refuse(
+                "A step takes a minute at the least, so nothing was begun. Say `every:1m` or more.",
+            ));
+        }
+        let because = said.because.unwrap_or_default();
+        let Some(after) = state.at(key, steps[0]) else {
+            return Err(Stop::refuse(format!(
+                "`{key}` goes by strategies of its own in `{environment}`. `/flag set` puts one in their place."
+            )));
+        };
+        let words: Vec<_> = steps.iter().map(|step| format!("{step} %")).collect();
+        let words = format!("{}, every {}", words.join(", "), config::duration::show(every));
+        let act = Act {
+            verb: "flags.rollout",
+            object: format!("{key}: {words}"),
+            service: target.found.flag.service.clone(),
+            environment: Some(environment.clone()),
+            says: format!(
+                "Roll `{key}` out in `{environment}`, from {}: {words}. Each step is told.",
+                text::plain(&target.stands())
+            ),
+            facts: vec![("flag", key.clone()), ("before", target.stands()), ("steps", words)],
+            undo: Some(format!("flag abort flag:{key} env:{environment}")),
+            why: because.clone(),
+            danger: self.settings.production.contains(environment),
+            ..Act::default()
+        };
+        let rollout = Rollout {
+            act: 0,
+            who: cx.who().to_owned(),
+            place: Place { message: String::new(), ..cx.call().place.clone() },
+            why: because,
+            steps,
+            done: 1,
+            every,
+            next: cx.now() + every,
+            before: state.clone(),
+            held: None,
+        };
+        let (mut reply, rollout) = cx
+            .act(act, async |permit| {
+                let rollout = Rollout { act: permit.act(), ..rollout };
+                let wish = Wish { verb: "flags.rollout", after, ..Wish::default() };
+                self.stage_state(cx, permit, &target, &wish, None)?;
+                if rollout.steps.len() > 1 {
+                    ROLLOUTS.put(permit, setting_name(environment, key), &rollout)?;
+                }
+                let reply = card(&target, &rollout, cx);
+                self.announce(cx, permit, None, &reply)?;
+                Ok((reply, rollout))
+            })
+            .await?;
+        self.live.caught_up(cx.ports()).await?;
+        reply = reply.field("Before", text::plain(&target.stands())).field("Because", text::plain(&rollout.why));
+        reply.fields.retain(|field| !field.value.is_empty());
+        Ok(reply)
+    }
+
+    /// The next step: said by Deckhand for whoever began the rollout, or by anybody who does not want to wait.
+    pub(super) async fn step(&self, cx: &Cx) -> Result<Reply> {
+        let (target, rollout) = self.under_way(cx).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        if let Some((who, why)) = &rollout.value.held {
+            return Err(Stop::refuse(format!(
+                "{} holds the rollout of `{key}` in `{environment}`: {}. Nothing was done; `/flag resume {key} {environment}` lets it go on.",
+                text::plain(who),
+                text::plain(why)
+            )));
+        }
+        let Some(step) = rollout.value.steps.get(rollout.value.done).copied() else {
+            return Err(Stop::refuse(format!("The rollout of `{key}` in `{environment}` has no step left.")));
+        };
+        let Some(after) = target.setting.state.at(key, step) else {
+            return Err(Stop::refuse(format!(
+                "`{key}` stands otherwise in `{environment}` now, so no step was taken."
+            )));
+        };
+        let next =
+            Rollout { done: rollout.value.done + 1, next: cx.now() + rollout.value.every, ..rollout.value.clone() };
+        let (was, is) = words::pair(&target.setting.state, &after, &target.snapshot);
+        let says = format!("{was} → {is}");
+        let facts = vec![("flag", key.clone()), ("before", was), ("after", is)];
+        let act = Act { facts, ..act("flags.step", &target, &says) };
+        self.move_on(cx, &target, &rollout, act, Some(after), Some(next)).await
+    }
+
+    pub(super) async fn hold(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let (target, rollout) = self.under_way(cx).await?;
+        if rollout.value.held.is_some() {
+            return Ok(card(&target, &rollout.value, cx));
+        }
+        let why = said.because.unwrap_or_else(|| "no reason was given".to_owned());
+        let next = Rollout { held: Some((cx.who().to_owned(), why.clone())), ..rollout.value.clone() };
+        let act = Act { why, undo: Some(line("resume", &target)), ..act("flags.hold", &target, "held") };
+        self.move_on(cx, &target, &rollout, act, None, Some(next)).await
+    }
+
+    pub(super) async fn resume(&self, cx: &Cx) -> Result<Reply> {
+        let (target, rollout) = self.under_way(cx).await?;
+        if rollout.value.held.is_none() {
+            return Ok(card(&target, &rollout.value, cx));
+        }
+        // A step that came due meanwhile is not made up for at once: somebody looks first how it goes.
+        let next = Rollout { held: None, next: cx.now() + rollout.value.every, ..rollout.value.clone() };
+        self.move_on(cx, &target, &rollout, act("flags.resume", &target, "goes on"), None, Some(next)).await
+    }
+
+    pub(super) async fn abort(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let (target, rollout) = self.under_way(cx).await?;
+        let back = rollout.value.before.clone();
+        let act = Act {
+            why: said.because.unwrap_or_default(),
+            ..act("flags.abort", &target, &format!("{} → {}", target.stands(), words::state(&back, &target.snapshot)))
+        };
+        self.move_on(cx, &target, &rollout, act, Some(back), None).await
+    }
+
+    /// Changes a rollout, and the flag where there is something to change, in one act.
+    async fn move_on(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        rollout: &Versioned<Rollout>,
+        act: Act,
+        after: Option<State>,
+        next: Option<Rollout>,
+    ) -> Result<Reply> {
+        let name = setting_name(&target.environment, &target.found.key);
+        // The last step ends it.
+        let next = next.filter(|next| next.done < next.steps.len() || next.held.is_some());
+        let verb = act.verb;
+        let reply = cx
+            .act(act, async |permit| {
+                permit.expect(ROLLOUTS.key(&name), rollout.version);
+                if let Some(after) = &after {
+                    let wish = Wish { verb, after: after.clone(), ..Wish::default() };
+                    self.stage_state(cx, permit, target, &wish, None)?;
+                }
+                match &next {
+                    Some(next) => ROLLOUTS.put(permit, &name, next)?,
+                    None => permit.delete(ROLLOUTS.key(&name)),
+                }
+                let mut now = target.clone();
+                now.setting.state = after.unwrap_or(now.setting.state);
+                let reply = match &next {
+                    Some(next) => card(&now, next, cx),
+                    None => ended(&now, &rollout.value, verb, permit, cx),
+                };
+                self.announce(
+                    cx,
+                    permit,
+                    Some(&rollout.value.place),
+                    &reply.clone().field("By", text::plain(cx.who())),
+                )?;
+                Ok(reply)
+            })
+            .await?;
+        self.live.caught_up(cx.ports()).await?;
+        Ok(reply)
+    }
+
+    async fn under_way(&self, cx: &Cx) -> Result<(Target, Versioned<Rollout>)> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        match ROLLOUTS.get(cx.store(), setting_name(environment, key)).await? {
+            Some(rollout) => Ok((target, rollout)),
+            None => Err(Stop::refuse(format!(
+                "`{key}` is not being rolled out in `{environment}`, so nothing was done. `/flag rollout {key} {environment} 5,25,50,100 every:15m` begins it."
+            ))),
+        }
+    }
+
+    /// Takes the steps that are due.
+    pub(super) async fn steps_due(&self, cx: &Cx) -> Result<()> {
+        for (name, rollout) in ROLLOUTS.scan(cx.store(), "", usize::MAX).await? {
+            let Versioned { value: it, version } = rollout;
+            let Some((environment, key)) = name.split_once('/').filter(|_| it.held.is_none() && it.next <= cx.now())
+            else {
+                continue;
+            };
+            let saying = Saying {
+                who: it.who.clone(),
+                places: vec![it.place.clone()],
+                line: format!("flag step flag:{key} env:{environment}"),
+                reason: format!("the rollout #{} goes on", it.act),
+                once: format!("flags/rollout/{}/{}", it.act, it.done),
+                from: Some((ROLLOUTS.key(&name), version)),
+            };
+            match cx.say(saying).await {
+                Ok(reply) if reply.outcome == Outcome::Done => {}
+                // What was in the way was told there. It is held, so that nothing goes on unseen.
+                Ok(reply) => self.hold_for(cx, &name, &reply).await?,
+                Err(Stop::Left(_) | Stop::Refused(_)) => {}
+                Err(broken) => return Err(broken),
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a rollout that could not take its step.
+    async fn hold_for(&self, cx: &Cx, name: &str, why: &Reply) -> Result<()> {
+        let Some(rollout) = ROLLOUTS.get(cx.store(), name).await? else { return Ok(()) };
+        let Some((environment, key)) = name.split_once('/') else { return Ok(()) };
+        let target = self.target(cx, key, environment).await?;
+        let why = text::line(why.text.split(". ").next().unwrap_or_default());
+        let next = Rollout { held: Some((cx.who().to_owned(), why.clone())), ..rollout.value.clone() };
+        let act = Act { why, ..act("flags.hold", &target, "held") };
+        self.move_on(cx, &target, &rollout, act, None, Some(next)).await.map(drop)
+    }
+}
+
+/// Reads `5,25,50,100`.
+fn steps(said: &str, from: u8) -> Result<Vec<u8>> {
+    let mut steps: Vec<u8> = Vec::new();
+    for word in super::life::words(Some(said)) {
+        let step = word.trim_end_matches('%').parse::<u8>().ok().filter(|step| (1..=100).contains(step));
+        let least = steps.last().copied().unwrap_or(from);
+        match step {
+            Some(step) if step > least => steps.push(step),
+            Some(step) => {
+                return Err(Stop::refuse(format!(
+                    "A rollout only goes up, and {step} % is not more than {least} %. Nothing was begun. Say for example `steps:{}`.",
+                    if least < 50 { "50,100" } else { "100" }
+                )));
+            }
+            None => {
+                return Err(Stop::refuse(format!(
+                    "{} is no step. Write whole percents with commas, as in `steps:5,25,50,100`. Nothing was begun.",
+                    text::code(&text::cut(&word, 40))
+                )));
+            }
+        }
+    }
+    match steps.len() {
+        0 => Err(Stop::refuse("There is no step. Write whole percents with commas, as in `steps:5,25,50,100`.")),
+        many if many > MOST => Err(Stop::refuse(format!("These are {many} steps, and {MOST} is the most."))),
+        _ => Ok(steps),
+    }
+}
+
+fn act(verb: &'static str, target: &Target, what: &str) -> Act {
+    let Target { found, environment, .. } = target;
+    Act {
+        verb,
+        object: format!("{}: {what}", found.key),
+        service: found.flag.service.clone(),
+        environment: Some(environment.clone()),
+        says: format!("Change the rollout of `{}` in `{environment}`: {}.", found.key, text::plain(what)),
+        facts: vec![("flag", found.key.clone())],
+        ..Act::default()
+    }
+}
+
+fn line(verb: &str, target: &Target) -> String {
+    format!("flag {verb} flag:{} env:{}", target.found.key, target.environment)
+}
+
+/// A rollout as far as it has come.
+fn card(target: &Target, rollout: &Rollout, cx: &Cx) -> Reply {
+    let Target { found, environment, .. } = target;
+    let now = rollout.steps.get(rollout.done.saturating_sub(1)).copied().unwrap_or_default();
+    let left: Vec<_> = rollout.steps.iter().skip(rollout.done).map(|step| format!("{step} %")).collect();
+    let (tone, says) = match &rollout.held {
+        Some((who, why)) => (
+            Tone::Warn,
+            format!("It stays at {now} %: {} holds it: {}.", text::plain(who), text::plain(why).trim_end_matches('.')),
+        ),
+        None => (Tone::Working, format!("It is at {now} %, and goes on at {}.", show::moment(rollout.next, cx))),
+    };
+    let says = if left.is_empty() { format!("It is at {now} %, which was the last step.") } else { says };
+    let mut reply = Reply::card(tone, format!("{}: rollout in {environment}", found.key), says)
+        .field("Rollout", format!("#{}", rollout.act))
+        .field("Still to come", if left.is_empty() { "nothing".to_owned() } else { left.join(", ") });
+    reply = match rollout.held {
+        Some(_) => reply.button(Button::new("Resume", line("resume", target))),
+        None => {
+            let because = Input { name: "because".to_owned(), label: "Why".to_owned(), most: 300, ..Input::default() };
+            let form = Form { title: format!("Hold the rollout of {}", found.key), inputs: vec![because] };
+            reply.button(Button::new("Hold", line("hold", target)).form(form))
+        }
+    };
+    reply.button(Button::new("Abort", line("abort", target)).look(Look::Danger))
+}
+
+/// The last word about a rollout.
+fn ended(target: &Target, rollout: &Rollout, verb: &str, permit: &Permit, cx: &Cx) -> Reply {
+    let Target { found, environment, .. } = target;
+    let (tone, how) = if verb == "flags.abort" { (Tone::Warn, "aborted") } else { (Tone::Good, "done") };
+    let title = format!("{}: rollout in {environment} {how}", found.key);
+    Reply::card(tone, title, format!("`{}` is {} now.", found.key, text::plain(&target.stands())))
+        .field("Rollout", format!("#{}, of {}", rollout.act, text::plain(&rollout.who)))
+        .field("Change", format!("#{} by {}", permit.act(), text::plain(cx.who())))
+        .button(Button::new("Undo", show::undo_line(target, permit.act())))
+}
