@@ -2,16 +2,18 @@
 
 mod change;
 mod constraint;
+mod gauge;
 mod life;
 mod look;
 pub mod model;
-pub mod serve;
 mod rollout;
 mod segment;
+pub mod serve;
 mod set;
 mod settings;
 mod show;
 pub mod snapshot;
+mod stale;
 mod toggle;
 mod why;
 mod words;
@@ -167,6 +169,13 @@ pub static SPEC: PluginSpec = PluginSpec {
         issuing::LIST,
         issuing::REVOKE,
         CommandSpec {
+            name: "flag stale",
+            about: "Show flags that somebody should look at: expired, nobody's, or the same for everybody for long",
+            args: &[ArgSpec::optional("owner", Kind::Person, "Only this person's")],
+            examples: &["flag stale", "flag stale ana"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
             name: "flag why",
             about: "Show why a flag is on or off for somebody",
             args: &[
@@ -215,10 +224,18 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ENVIRONMENT,
                 ArgSpec::required("steps", Kind::Text, "Whole percents, with commas"),
                 ArgSpec::optional("every", Kind::Duration, "The time between two; a minute at the least"),
+                ArgSpec::optional(
+                    "hold-on",
+                    Kind::Choice(&["checks"]),
+                    "What holds it: checks of the service that are not well",
+                ),
                 BECAUSE,
                 ITS_SERVICE,
             ],
-            examples: &["flag rollout checkout-v2 production 5,25,50,100 every:15m"],
+            examples: &[
+                "flag rollout checkout-v2 production 5,25,50,100 every:15m",
+                "flag rollout flag:checkout-v2 env:production steps:10,100 every:1h hold-on:checks",
+            ],
             ..CommandSpec::CHANGES
         },
         CommandSpec {
@@ -305,6 +322,7 @@ impl Plugin for Flags {
             "flag list" => self.list(cx).await,
             "flag show" => self.show(cx).await,
             "flag history" => self.history(cx).await,
+            "flag stale" => self.stale(cx).await,
             "flag why" => self.why(cx).await,
             "flag set" => self.set(cx).await,
             "flag rollout" => self.rollout(cx).await,
@@ -365,11 +383,15 @@ impl Plugin for Flags {
     }
 
     fn jobs(&self) -> Vec<Job> {
-        let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC);
-        every_minute.into_iter().map(|schedule| Job { name: "tend", schedule }).collect()
+        let tend = Schedule::parse("* * * * *", chrono_tz::UTC).map(|schedule| Job { name: "tend", schedule });
+        let digest = self.settings.digest.clone().map(|schedule| Job { name: "digest", schedule });
+        tend.into_iter().chain(digest).collect()
     }
 
-    async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
+    async fn work(&self, cx: &Cx, job: &str, due: DateTime<Utc>) -> Result<()> {
+        if job == "digest" {
+            return self.digest(cx, due).await;
+        }
         self.return_due(cx).await?;
         self.steps_due(cx).await
     }

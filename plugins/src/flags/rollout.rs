@@ -2,7 +2,7 @@
 
 use super::change::{Target, Wish};
 use super::model::{State, setting_name};
-use super::{Flags, show, words};
+use super::{Flags, gauge, show, words};
 use chrono::{DateTime, Utc};
 use commands::act::{Act, Permit};
 use commands::cx::{Cx, Saying};
@@ -22,6 +22,10 @@ const SHORTEST: Duration = Duration::from_secs(60);
 
 /// How many steps there may be.
 const MOST: usize = 20;
+
+/// What is said of the steps.
+const TOLD: &str = "Each step is told.";
+const CHECKED: &str = "Each step is told, and taken only while the checks of its service are well.";
 
 /// A rollout that is under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +48,9 @@ pub struct Rollout {
     pub next: DateTime<Utc>,
     /// How the flag stood before: where `/flag abort` goes.
     pub before: State,
+    /// Whether the checks of the flag's service have to be well before each step that is taken by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watched: bool,
     /// Who holds it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<(String, String)>,
@@ -55,6 +62,7 @@ struct Said {
     env: String,
     steps: Option<String>,
     every: Option<Duration>,
+    hold_on: Option<String>,
     because: Option<String>,
 }
 
@@ -79,6 +87,12 @@ impl Flags {
             ));
         }
         let because = said.because.unwrap_or_default();
+        let watched = said.hold_on.is_some();
+        if watched && target.found.flag.service.is_none() {
+            return Err(Stop::refuse(format!(
+                "`{key}` belongs to no service whose checks could be asked, so nothing was begun. Leave `hold-on` out."
+            )));
+        }
         let Some(after) = state.at(key, steps[0]) else {
             return Err(Stop::refuse(format!(
                 "`{key}` goes by strategies of its own in `{environment}`. `/flag set` puts one in their place."
@@ -92,8 +106,9 @@ impl Flags {
             service: target.found.flag.service.clone(),
             environment: Some(environment.clone()),
             says: format!(
-                "Roll `{key}` out in `{environment}`, from {}: {words}. Each step is told.",
-                text::plain(&target.stands())
+                "Roll `{key}` out in `{environment}`, from {}: {words}. {}",
+                text::plain(&target.stands()),
+                if watched { CHECKED } else { TOLD }
             ),
             facts: vec![("flag", key.clone()), ("before", target.stands()), ("steps", words)],
             undo: Some(format!("flag abort flag:{key} env:{environment}")),
@@ -111,6 +126,7 @@ impl Flags {
             every,
             next: cx.now() + every,
             before: state.clone(),
+            watched,
             held: None,
         };
         let (mut reply, rollout) = cx
@@ -257,6 +273,10 @@ impl Flags {
             else {
                 continue;
             };
+            if let Some(amiss) = self.amiss(cx, &it, key, environment).await {
+                self.hold_for(cx, &name, &amiss).await?;
+                continue;
+            }
             let saying = Saying {
                 who: it.who.clone(),
                 places: vec![it.place.clone()],
@@ -268,7 +288,10 @@ impl Flags {
             match cx.say(saying).await {
                 Ok(reply) if reply.outcome == Outcome::Done => {}
                 // What was in the way was told there. It is held, so that nothing goes on unseen.
-                Ok(reply) => self.hold_for(cx, &name, &reply).await?,
+                Ok(reply) => {
+                    let why = text::line(reply.text.split(". ").next().unwrap_or_default());
+                    self.hold_for(cx, &name, &why).await?;
+                }
                 Err(Stop::Left(_) | Stop::Refused(_)) => {}
                 Err(broken) => return Err(broken),
             }
@@ -276,14 +299,23 @@ impl Flags {
         Ok(())
     }
 
+    /// What speaks against a step, where that is looked at.
+    async fn amiss(&self, cx: &Cx, it: &Rollout, key: &str, environment: &str) -> Option<String> {
+        if !it.watched {
+            return None;
+        }
+        let snapshot = self.live.get(cx.ports()).await.ok();
+        let service = snapshot.as_ref().and_then(|all| all.find(key)).and_then(|(_, flag)| flag.service.as_deref());
+        gauge::amiss(cx.ports(), service, environment, it.every).await
+    }
+
     /// Holds a rollout that could not take its step.
-    async fn hold_for(&self, cx: &Cx, name: &str, why: &Reply) -> Result<()> {
+    async fn hold_for(&self, cx: &Cx, name: &str, why: &str) -> Result<()> {
         let Some(rollout) = ROLLOUTS.get(cx.store(), name).await? else { return Ok(()) };
         let Some((environment, key)) = name.split_once('/') else { return Ok(()) };
         let target = self.target(cx, key, environment).await?;
-        let why = text::line(why.text.split(". ").next().unwrap_or_default());
-        let next = Rollout { held: Some((cx.who().to_owned(), why.clone())), ..rollout.value.clone() };
-        let act = Act { why, ..act("flags.hold", &target, "held") };
+        let next = Rollout { held: Some((cx.who().to_owned(), why.to_owned())), ..rollout.value.clone() };
+        let act = Act { why: why.to_owned(), ..act("flags.hold", &target, "held") };
         self.move_on(cx, &target, &rollout, act, None, Some(next)).await.map(drop)
     }
 }

@@ -4,7 +4,11 @@ use super::model::DEFAULT_PROJECT;
 use super::serve;
 use commands::ledger::Place;
 use commands::plugin::Setup;
-use config::{Section, quoted};
+use config::{Schedule, Section, quoted};
+use std::time::Duration;
+
+/// When the owners of stale flags are told, where the config does not say.
+const DIGEST: &str = "0 9 * * mon";
 
 /// The whole of it.
 #[derive(Debug, Clone)]
@@ -15,6 +19,10 @@ pub struct Settings {
     pub step: u8,
     /// The environments where turning a flag up is asked about first.
     pub production: Vec<String>,
+    /// After how long of standing the same way for everybody a flag is stale.
+    pub stale_after: Duration,
+    /// When the flags' channel is told of those.
+    pub digest: Option<Schedule>,
     /// The projects that flags may belong to, the usual one first.
     pub projects: Vec<String>,
     /// How applications are served.
@@ -29,6 +37,8 @@ impl Settings {
             tell: Vec::new(),
             step: 25,
             production: environments.last().cloned().into_iter().collect(),
+            stale_after: Duration::from_secs(30 * 86_400),
+            digest: Schedule::parse(DIGEST, setup.config.zone).ok(),
             projects: vec![DEFAULT_PROJECT.to_owned()],
             serve: serve::Settings::read(None),
         };
@@ -36,6 +46,10 @@ impl Settings {
         settings.tell = setup.places(&section, "channel");
         if let Some(step) = section.integer("step", 1..=100) {
             settings.step = u8::try_from(step).unwrap_or(settings.step);
+        }
+        settings.stale_after = section.duration("stale_after").unwrap_or(settings.stale_after);
+        if section.has("digest") {
+            settings.digest = section.schedule("digest", setup.config.zone);
         }
         if section.has("production") {
             settings.production = section.names("production", "environment", environments);

@@ -232,7 +232,7 @@ struct Environment {
 }
 
 impl Book {
-    async fn read(store: &dyn Read, environments: &[String], projects: &[String]) -> anyhow::Result<Book> {
+    fn empty(environments: &[String], projects: &[String]) -> Book {
         let environment = |name: &String| {
             let parts = (0..PARTS).map(|_| Arc::new(EngineState::initial_state(DateTime::UNIX_EPOCH)));
             let empty = Environment {
@@ -243,15 +243,21 @@ impl Book {
             };
             (name.clone(), empty)
         };
-        let mut book = Book {
-            revision: revision(store).await?,
+        Book {
+            revision: 0,
             flags: BTreeMap::new(),
             segments: BTreeMap::new(),
             environments: environments.iter().map(environment).collect(),
             projects: projects.to_vec(),
             flags_changed: true,
             segments_changed: true,
-        };
+        }
+    }
+
+    async fn read(store: &dyn Read, environments: &[String], projects: &[String]) -> anyhow::Result<Book> {
+        let mut book = Book::empty(environments, projects);
+        // Before all else: what is read after it is at least as new.
+        book.revision = revision(store).await?;
         for (key, record) in store.scan(MODEL, None, usize::MAX).await? {
             book.take(Change { key, value: Some(record.value), revision: record.version });
         }
@@ -468,3 +474,6 @@ fn body(environment: &str, flags: &[Arc<Definition>], segments: &BTreeMap<i32, S
     body.extend_from_slice(rest.trim_start_matches('{').as_bytes());
     Bytes::from(body)
 }
+
+#[cfg(test)]
+mod tests;
