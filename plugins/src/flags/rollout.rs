@@ -282,7 +282,7 @@ impl Flags {
                 places: vec![it.place.clone()],
                 line: format!("flag step flag:{key} env:{environment}"),
                 reason: format!("the rollout #{} goes on", it.act),
-                once: format!("flags/rollout/{}/{}", it.act, it.done),
+                once: format!("flags/rollout/{}/{}/{}", it.act, it.done, it.next.timestamp()),
                 from: Some((ROLLOUTS.key(&name), version)),
             };
             match cx.say(saying).await {
@@ -292,7 +292,9 @@ impl Flags {
                     let why = text::line(reply.text.split(". ").next().unwrap_or_default());
                     self.hold_for(cx, &name, &why).await?;
                 }
-                Err(Stop::Left(_) | Stop::Refused(_)) => {}
+                Err(Stop::Left(_)) => {}
+                // Begun before a restart, and not kept: it is not begun twice, and nobody is left to wonder.
+                Err(Stop::Refused(_)) => self.hold_for(cx, &name, "its step was cut off by a restart").await?,
                 Err(broken) => return Err(broken),
             }
         }
