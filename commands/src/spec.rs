@@ -70,22 +70,29 @@ pub struct ArgSpec {
     pub required: bool,
     /// Whether what is given is shown to nobody and kept nowhere: lines are written without it.
     pub secret: bool,
+    /// Whether it is given by its name alone: words without a name are for the others.
+    pub named: bool,
 }
 
 impl ArgSpec {
     /// An argument that must be given.
     pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> ArgSpec {
-        ArgSpec { name, about, kind, required: true, secret: false }
+        ArgSpec { name, about, kind, required: true, secret: false, named: false }
     }
 
     /// An argument that may be left out.
     pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> ArgSpec {
-        ArgSpec { name, about, kind, required: false, secret: false }
+        ArgSpec { name, about, kind, required: false, secret: false, named: false }
     }
 
     /// A text that may be left out, and that is shown to nobody: a one-time code.
     pub const fn secret(name: &'static str, about: &'static str) -> ArgSpec {
-        ArgSpec { name, about, kind: Kind::Text, required: false, secret: true }
+        ArgSpec { name, about, kind: Kind::Text, required: false, secret: true, named: false }
+    }
+
+    /// The same, given by its name alone.
+    pub const fn by_name(self) -> ArgSpec {
+        ArgSpec { named: true, ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 //! only through what the contract in `commands` hands it.
 
 pub mod checks;
+mod declared;
 pub mod deploy;
 pub mod flags;
 pub mod freeze;
@@ -11,6 +12,7 @@ mod probe;
 mod program;
 pub mod run;
 pub mod train;
+mod words;
 
 use commands::spec::PluginSpec;
 

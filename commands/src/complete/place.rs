@@ -63,7 +63,7 @@ impl<'w> Place<'w> {
         let mut found: Vec<Found> =
             named.filter_map(|(at, word)| Some((arrange::option(command, word)?, at..at + 1))).collect();
         let is_found = |arg: &&ArgSpec| found.iter().any(|(other, _)| other.name == arg.name);
-        let free: Vec<_> = command.args.iter().filter(|arg| !is_found(arg)).collect();
+        let free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_found(arg)).collect();
         let mut free = &free[..];
         let mut at = 0;
         while at < words.len() {

@@ -29,7 +29,7 @@ pub(crate) fn arrange(
 ) -> Result<Vec<Given>, Mistake> {
     let mut given = named(command, words)?;
     let is_given = |arg: &&ArgSpec| given.iter().any(|given: &Given| given.arg.name == arg.name);
-    let free: Vec<_> = command.args.iter().filter(|arg| !is_given(arg)).collect();
+    let free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_given(arg)).collect();
     let mut free = &free[..];
     let mut at = 0;
     while at < words.len() {

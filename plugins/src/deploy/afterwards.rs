@@ -1,7 +1,7 @@
 //! After a deploy of one step that did not work: what was live before is put back where it is not well any more.
 
 use super::driver::{Begun, End, Found, Handle, Run};
-use super::plan::{Plan, names};
+use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
 use super::settings::Health;
 use super::ship::{Outcome, unknown};
@@ -65,7 +65,7 @@ impl Deployer {
             );
             return in_doubt(permit, plan, says);
         };
-        if health::once(cx.ports(), check, &names(&plan.target, release)).await.is_ok() {
+        if health::once(cx.ports(), check, &plan.names_of(release)).await.is_ok() {
             return Ok(After::Known(format!("{release} is still live and well")));
         }
         if let Err(Stop::Refused(_)) = permit.step().await {
@@ -169,7 +169,7 @@ impl Deployer {
         let never = CancellationToken::new();
         let check = plan.service.health.as_ref();
         let met = match check {
-            Some(check) => health::check(cx.ports(), check, &names(&plan.target, release), &never, |_, _| {}).await,
+            Some(check) => health::check(cx.ports(), check, &plan.names_of(release), &never, |_, _| {}).await,
             None => Ok(()),
         };
         let tells = check.is_some_and(Health::tells_releases);

@@ -65,7 +65,9 @@ impl Deployer {
         let service = self.service(target).ok()?;
         // Without git, only what history knows is found.
         let named = git::resolve(cx.ports(), &target.service, &service.repository, to).await.ok()?;
-        releases.any(|release| release.commit == named.commit).then_some(named)
+        // What it was shipped with then goes with it.
+        let found = releases.find(|release| release.commit == named.commit)?;
+        Some(Release { params: found.params.clone(), ..named })
     }
 }
 

@@ -87,7 +87,7 @@ impl Deployer {
         if course.deploy.back.is_none() {
             match course.walk(std::mem::take(&mut resumed)).await? {
                 Ok(()) => return course.good(),
-                Err(Trouble::Left) => return Ok(Outcome::Left(LEFT)),
+                Err(Trouble::Left) => return Ok(Outcome::Left(LEFT.to_owned())),
                 Err(Trouble::Unknown(why)) => {
                     let why = if cancel.token.is_cancelled() {
                         cancel.why(plan.service.driver.worker(), Some(why))
@@ -113,7 +113,7 @@ impl Deployer {
         course.release = plan.before.0.as_ref().map_or_else(|| plan.release.clone(), |live| live.release.clone());
         let (after, doubt) = match course.walk(resumed).await? {
             Ok(()) => course.after_way_back(),
-            Err(Trouble::Left) => return Ok(Outcome::Left(LEFT)),
+            Err(Trouble::Left) => return Ok(Outcome::Left(LEFT.to_owned())),
             Err(Trouble::Unknown(met)) => {
                 let why = course.deploy.back.clone().unwrap_or_default();
                 return course.unknown(format!("{why}. The way back: {met}"));

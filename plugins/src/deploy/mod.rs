@@ -12,6 +12,7 @@ mod look;
 mod offers;
 mod order;
 mod over;
+mod params;
 mod plan;
 mod reconcile;
 mod records;
@@ -40,7 +41,7 @@ use commands::stop::{Result, Stop};
 use commands::text;
 use look::history;
 use plan::{Plan, Way};
-use records::Target;
+use records::{Release, Target};
 use serde::Deserialize;
 use settings::{Service, Settings};
 use source::webhooks::Webhooks;
@@ -55,6 +56,8 @@ const REFERENCE: ArgSpec = ArgSpec::required("ref", Kind::Ref, "A tag, a branch 
 const PLAN: ArgSpec = ArgSpec::optional("plan", Kind::Ref, "Only if this plan still holds; its button fills this in");
 const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for the ledger");
 
+const PARAMS: ArgSpec =
+    ArgSpec::optional("params", Kind::Text, "What it is shipped with: `level=debug count=3`").by_name();
 const TARGETS: ArgSpec =
     ArgSpec::optional("targets", Kind::Choice(&retry::TARGETS), "`all`, to ship to those that are on it already, too");
 
@@ -66,21 +69,21 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "deploy ship",
             about: "Ship a tag, branch or commit of a service to an environment",
-            args: &[SERVICE, ENVIRONMENT, REFERENCE, BECAUSE, PLAN],
+            args: &[SERVICE, ENVIRONMENT, REFERENCE, BECAUSE, PLAN, PARAMS],
             examples: &["deploy ship service:hello env:staging ref:v2", "deploy ship hello staging v2"],
             ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "deploy plan",
             about: "Show what a ship would do, and what is in its way, without doing it",
-            args: &[SERVICE, ENVIRONMENT, REFERENCE],
+            args: &[SERVICE, ENVIRONMENT, REFERENCE, PARAMS],
             examples: &["deploy plan service:hello env:staging ref:v2", "deploy plan hello staging v2"],
             ..CommandSpec::READS
         },
         CommandSpec {
             name: "deploy promote",
             about: "Ship what is live in the environment before to this one",
-            args: &[SERVICE, ENVIRONMENT, BECAUSE],
+            args: &[SERVICE, ENVIRONMENT, BECAUSE, PARAMS],
             examples: &["deploy promote hello production", "deploy promote service:hello env:production"],
             ..CommandSpec::CHANGES
         },
@@ -233,6 +236,7 @@ struct ShipArgs {
     r#ref: String,
     because: Option<String>,
     plan: Option<String>,
+    params: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -275,6 +279,7 @@ impl Plugin for Deployer {
         match arg.name {
             "ref" => self.refs(&target.service, ports).await.unwrap_or_default(),
             "against" => self.comparable(&target, ports).await.unwrap_or_default(),
+            "params" => self.settings.services.get(&target.service).map(|it| it.params.choices()).unwrap_or_default(),
             "live" => doubt::choices(&target, ports).await.unwrap_or_default(),
             "to" => back::releases(&target, ports).await.unwrap_or_default(),
             "number" => history::numbers(&target, ports).await.unwrap_or_default(),
@@ -338,10 +343,11 @@ impl Plugin for Deployer {
 
 impl Deployer {
     async fn ship(&self, cx: &Cx) -> Result<Reply> {
-        let ShipArgs { service, env, r#ref, because, plan: shown } = cx.args()?;
+        let ShipArgs { service, env, r#ref, because, plan: shown, params } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
+        let release = with(cx, service, &target, release, params.as_deref())?;
         let before = records::live(cx.store(), &target).await?;
         let plan = Plan {
             service,
@@ -386,6 +392,12 @@ impl Deployer {
         };
         Ok(found.into_iter().map(choice).collect())
     }
+}
+
+/// A release with what it is to be shipped with.
+fn with(cx: &Cx, service: &Service, target: &Target, release: Release, given: Option<&str>) -> Result<Release> {
+    let params = service.params.take(&target.service, given.unwrap_or_default(), &cx.ports().vocabulary, cx.now())?;
+    Ok(Release { params, ..release })
 }
 
 fn unknown(service: &str) -> Stop {

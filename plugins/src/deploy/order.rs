@@ -1,11 +1,11 @@
 //! The order of environments: what comes before which, and what has to have been live there.
 
-use super::Deployer;
 use super::back::LOOKED_BACK;
 use super::doubt::held;
 use super::plan::{BACK, Plan, Way};
-use super::records::{Deploy, Progress, Release, Target, act, history, live};
+use super::records::{Deploy, Live, Progress, Release, Target, act, history, live};
 use super::settings::Service;
+use super::{Deployer, with};
 use commands::cx::Cx;
 use commands::reply::{Button, Reply};
 use commands::stop::{Result, Stop};
@@ -17,6 +17,7 @@ struct PromoteArgs {
     service: String,
     env: String,
     because: Option<String>,
+    params: Option<String>,
 }
 
 /// The environment that a service goes through before this one.
@@ -81,7 +82,7 @@ impl Deployer {
 
     /// Ships what is live in the environment before.
     pub(super) async fn promote(&self, cx: &Cx) -> Result<Reply> {
-        let PromoteArgs { service, env, because } = cx.args()?;
+        let PromoteArgs { service, env, because, params } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let Target { service: name, environment } = &target;
@@ -108,19 +109,20 @@ impl Deployer {
                 "Nobody knows how deploy #{number} of `{name}` in `{first}` ended, so nothing was promoted. Ship or roll back there first."
             )));
         }
+        // What it is shipped with there may be of no use here, such as the level of a log.
+        let release = with(cx, service, &target, found.release, params.as_deref())?;
         let standing = live(cx.store(), &target).await?;
-        if standing.0.as_ref().is_some_and(|live| live.release.commit == found.release.commit && live.doubt.is_none()) {
+        let same = |live: &Live| {
+            live.release.commit == release.commit && live.release.params == release.params && live.doubt.is_none()
+        };
+        if standing.0.as_ref().is_some_and(same) {
             return Err(Stop::refuse(format!(
-                "{} is live in `{first}` and in `{environment}` already, so nothing was done.",
-                found.release
+                "{release} is live in `{first}` and in `{environment}` already, so nothing was done."
             )));
         }
-        self.check_ci(cx, service, &target, &found.release).await?;
+        self.check_ci(cx, service, &target, &release).await?;
         let why = because.unwrap_or_default();
-        self.carry_out(
-            cx,
-            Plan { service, target, release: found.release, before: standing, way: Way::Forward, why, on: Vec::new() },
-        )
-        .await
+        self.carry_out(cx, Plan { service, target, release, before: standing, way: Way::Forward, why, on: Vec::new() })
+            .await
     }
 }

@@ -2,6 +2,7 @@
 
 use super::driver::Work;
 use super::logs;
+use super::params::{self, Known};
 use super::records::{LIVE, Live, Release, Target};
 use super::settings::{Host, Names, Service};
 use commands::act::Act;
@@ -44,7 +45,12 @@ impl Plan<'_> {
     }
 
     pub fn names(&self) -> Names<'_> {
-        names(&self.target, &self.release)
+        self.names_of(&self.release)
+    }
+
+    /// What the placeholders stand for when this release is at its target.
+    pub fn names_of<'a>(&'a self, release: &'a Release) -> Names<'a> {
+        names(&self.service.params, &self.target, release)
     }
 
     /// The targets that it is shipped to.
@@ -65,9 +71,11 @@ impl Plan<'_> {
         let Target { service, environment } = &self.target;
         let live = self.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
         let release = &self.release;
+        let with = params::said(&release.params);
+        let shown = if with.is_empty() { String::new() } else { format!(" with {}", text::code(&with)) };
         let (verb, says) = match self.way {
-            Way::Forward => ("deploy.ship", format!("Ship `{service}` {release} to")),
-            Way::Back => (BACK, format!("Roll `{service}` back to {release} in")),
+            Way::Forward => ("deploy.ship", format!("Ship `{service}` {release}{shown} to")),
+            Way::Back => (BACK, format!("Roll `{service}` back to {release}{shown} in")),
         };
         let mut act = Act {
             verb,
@@ -85,6 +93,9 @@ impl Plan<'_> {
             why: self.why.clone(),
             danger: false,
         };
+        if !with.is_empty() {
+            act.facts.push(("params", with));
+        }
         if let Some(already) = self.already() {
             act.says = format!("{} On it already, and left so: {already}.", act.says);
             act.facts.push(("on it already", self.on.join(", ")));
@@ -104,7 +115,7 @@ pub(super) fn stands(live: Option<&Live>) -> String {
     }
 }
 
-pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
+pub(super) fn names<'a>(known: &'a Known, target: &'a Target, release: &'a Release) -> Names<'a> {
     Names {
         service: &target.service,
         environment: &target.environment,
@@ -113,6 +124,8 @@ pub(super) fn names<'a>(target: &'a Target, release: &'a Release) -> Names<'a> {
         host: None,
         colour: None,
         weight: None,
+        params: &release.params,
+        known,
     }
 }
 
@@ -129,6 +142,7 @@ pub(super) fn work<'a>(
         target,
         repository: &service.repository,
         release,
+        known: &service.params,
         hosts: service.hosts(&target.environment).iter().collect(),
         colour: None,
         log: logs::whole(target, act),

@@ -8,7 +8,7 @@ use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::{Health, Service};
 use super::ship::Outcome;
-use super::{doubt, health, logs, plan, ship, show};
+use super::{doubt, health, logs, params, plan, ship, show};
 use crate::program::Board;
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -243,7 +243,7 @@ impl Deployer {
             // A check that would say the same of any release settles nothing.
             (checked, Some(End::Unknown { says, settle })) if !(tells && matches!(checked, Some(Ok(())))) => {
                 match checked.filter(|_| settle.is_none()) {
-                    Some(Err(met)) => Met::Bad(format!("{release} is not live: its health check {met}.")),
+                    Some(Err(met)) => Met::Bad(format!("{release} is not live: its health check {met}. {says}.")),
                     _ => Met::Unknown(ship::unknown(says, settle)),
                 }
             }
@@ -264,9 +264,10 @@ impl Deployer {
         release: &Release,
         service: Option<&Service>,
     ) -> Option<Result<(), String>> {
-        let check = service?.health.as_ref()?;
+        let service = service?;
+        let check = service.health.as_ref()?;
         let never = tokio_util::sync::CancellationToken::new();
-        Some(health::check(cx.ports(), check, &plan::names(target, release), &never, |_, _| {}).await)
+        Some(health::check(cx.ports(), check, &plan::names(&service.params, target, release), &never, |_, _| {}).await)
     }
 }
 
@@ -275,10 +276,11 @@ impl Deployer {
 fn begun(target: &Target, doing: &Entry) -> Deploy {
     let draft = &doing.draft;
     let fact = |name: &str| draft.facts.get(name).and_then(|fact| fact.as_str()).unwrap_or_default().to_owned();
+    let params = params::split(&fact("params")).unwrap_or_default().into_iter().collect();
     let log = logs::whole(target, doing.seq);
     Deploy {
         number: doing.seq,
-        release: Release { commit: fact("commit"), reference: fact("ref") },
+        release: Release { commit: fact("commit"), reference: fact("ref"), params },
         who: draft.who.clone(),
         began: draft.at,
         state: Progress::Bad { at: draft.at, why: String::new() },

@@ -1,6 +1,7 @@
 //! What the deploy plugin keeps: every deploy, and what is live where.
 
 use super::driver::Handle;
+use super::params::Params;
 use super::strategy::Step;
 use chrono::{DateTime, Utc};
 use commands::ledger::{self, Entry};
@@ -36,6 +37,9 @@ pub struct Release {
     pub commit: String,
     /// The tag, branch or hash that it was found under.
     pub reference: String,
+    /// What it is shipped with.
+    #[serde(default, skip_serializing_if = "Params::is_empty")]
+    pub params: Params,
 }
 
 impl Release {

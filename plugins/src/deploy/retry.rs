@@ -70,7 +70,7 @@ async fn on(cx: &Cx, service: &Service, target: &Target, last: &Deploy) -> Vec<S
     let check = service.health.as_ref().filter(tells);
     let hosts = service.hosts(&target.environment);
     let asked = hosts.iter().filter(|host| last.on.contains(&host.name)).map(async |host| {
-        let names = Names { host: Some(host), ..plan::names(target, &last.release) };
+        let names = Names { host: Some(host), ..plan::names(&service.params, target, &last.release) };
         let well = match check {
             Some(check) => health::once(cx.ports(), check, &names).await.is_ok(),
             None => true,

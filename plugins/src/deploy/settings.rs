@@ -2,6 +2,7 @@
 
 use super::driver::{self, Driver};
 use super::logs;
+use super::params::{Known, Params};
 use super::records::Target;
 use super::source::ci::Ci;
 use super::source::github::{self, GitHub, Home};
@@ -9,16 +10,18 @@ use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
 use crate::probe::Probe;
 use crate::program::OnStop;
+use crate::words;
 use commands::act::Act;
 use commands::plugin::Setup;
 use config::Section;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The names that stand for something in a command, an environment variable, or a health check's address and text.
+/// The names that stand for something everywhere.
 const PLACEHOLDERS: [&str; 8] = ["service", "environment", "commit", "ref", "target", "host", "colour", "weight"];
 
 /// What a service's section says of whether and where it may be shipped, and of what comes after: not of how.
@@ -52,6 +55,8 @@ pub struct Service {
     pub how: String,
     /// What ships it.
     pub driver: Arc<dyn Driver>,
+    /// What it may be shipped with.
+    pub params: Known,
     /// How long that may take.
     pub limit: Duration,
     /// Where it can be deployed.
@@ -120,25 +125,20 @@ pub struct Names<'a> {
     pub colour: Option<&'a str>,
     /// The share of the load that the colour gets, in percent.
     pub weight: Option<&'a str>,
+    /// What the release is shipped with.
+    pub params: &'a Params,
+    /// What it may be shipped with.
+    pub known: &'a Known,
 }
 
 impl Names<'_> {
     /// `text` with every placeholder replaced, in one pass: what stands in for one is not looked at again.
     pub fn fill(&self, text: &str) -> String {
-        let mut filled = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            filled.push_str(before);
-            let found = after.split_once('}').and_then(|(name, after)| Some((self.value(name)?, after)));
-            let (value, after) = found.unwrap_or(("{", after));
-            filled.push_str(value);
-            rest = after;
-        }
-        filled + rest
+        words::fill_known(text, |name| self.value(name))
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
-        match name {
+    fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let own = match name {
             "service" => Some(self.service),
             "environment" => Some(self.environment),
             "commit" => Some(self.commit),
@@ -147,8 +147,9 @@ impl Names<'_> {
             "host" => self.host.map(|host| &*host.address),
             "colour" => self.colour,
             "weight" => self.weight,
-            _ => None,
-        }
+            _ => return self.known.value(self.params, name),
+        };
+        own.map(Cow::Borrowed)
     }
 }
 
@@ -210,7 +211,9 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
         );
     }
     let at_github = at_github(&section, repository.as_deref());
-    let home = Home { github, repository: at_github.as_deref() };
+    let params = Known::read(&section, &PLACEHOLDERS, &setup.vocabulary());
+    let placeholders = Placeholders::with(&params);
+    let home = Home { github, repository: at_github.as_deref(), placeholders: &placeholders };
     let names = driver::ALL.map(|(name, _)| name);
     let chosen = section.choice("driver", &names);
     // Of a driver that there is not, nobody knows what it needs and takes.
@@ -223,21 +226,34 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let ci = section.table("ci").and_then(|ci| Ci::read(ci, &environments, &home, &setup.config.folder));
     let repository = located(setup, repository.unwrap_or_default());
     let limit = section.duration("limit").unwrap_or(Duration::from_secs(15 * 60));
-    let targets = targets(&section, &environments);
+    let targets = targets(&section, &environments, &placeholders);
     let unsafe_back = section.texts("unsafe_back");
-    let [health, balancer] =
-        ["health", "balancer"].map(|key| section.table(key).and_then(|section| health(section, &setup.config.folder)));
-    let strategy = strategy::read(setup, &section, &targets);
+    let [health, balancer] = ["health", "balancer"]
+        .map(|key| section.table(key).and_then(|section| health(section, &setup.config.folder, &placeholders)));
+    let strategy = strategy::read(setup, &section, &targets, &placeholders);
     let how = digest(&json!({ "repository": repository, "deploy": section.written(&BESIDE) }));
     if !unknown {
         section.finish();
     }
     let driver = driver.filter(|_| !repository.is_empty())?;
-    Some(Service { repository, how, driver, limit, environments, targets, strategy, unsafe_back, health, balancer, ci })
+    Some(Service {
+        repository,
+        how,
+        driver,
+        params,
+        limit,
+        environments,
+        targets,
+        strategy,
+        unsafe_back,
+        health,
+        balancer,
+        ci,
+    })
 }
 
 /// Reads `[targets.ENVIRONMENT.NAME]`.
-fn targets(section: &Section<'_>, environments: &[String]) -> BTreeMap<String, Vec<Host>> {
+fn targets(section: &Section<'_>, environments: &[String], placeholders: &Placeholders) -> BTreeMap<String, Vec<Host>> {
     let Some(section) = section.table("targets") else { return BTreeMap::new() };
     let host = |(name, section): (String, Section<'_>)| {
         let good = |part: char| part.is_ascii_alphanumeric() || "-_".contains(part);
@@ -247,7 +263,7 @@ fn targets(section: &Section<'_>, environments: &[String]) -> BTreeMap<String, V
         }
         let address = section.text("host").unwrap_or_else(|| name.clone());
         let variables = section.text_map("variables");
-        variables.values().for_each(|value| check_placeholders(&section, "variables", value));
+        variables.values().for_each(|value| placeholders.check(&section, "variables", value));
         let colour = section.text("colour");
         section.finish();
         Host { name, address, variables, colour }
@@ -276,14 +292,14 @@ fn located(setup: &Setup<'_>, repository: String) -> String {
 }
 
 /// Reads `health` or `balancer`: a probe, and how often it is tried. Programs run in `folder`.
-fn health(section: Section<'_>, folder: &Path) -> Option<Health> {
+fn health(section: Section<'_>, folder: &Path, placeholders: &Placeholders) -> Option<Health> {
     let mut probe = Probe::read(&section, folder);
     if let (Some(Probe::Http { expect, .. }), false) = (&mut probe, section.has("expect")) {
         // Any page may answer with another good status; the one that speaks for a release answers with this.
         *expect = vec![200..=200];
     }
     for (key, text) in probe.iter().flat_map(Probe::texts) {
-        check_placeholders(&section, key, text);
+        placeholders.check(&section, key, text);
     }
     let tries = section.integer("tries", 1..=1_000).map_or(5, |tries| u32::try_from(tries).unwrap_or(5));
     let pause = section.duration("pause").unwrap_or(Duration::from_secs(1));
@@ -292,13 +308,20 @@ fn health(section: Section<'_>, folder: &Path) -> Option<Health> {
     Some(Health { probe: probe?, tries, pause, timeout })
 }
 
-/// Notes placeholders that nothing stands for.
-pub(super) fn check_placeholders(section: &Section<'_>, key: &str, text: &str) {
-    for (_, after) in text.match_indices('{').map(|(at, _)| text.split_at(at + 1)) {
-        let Some((name, _)) = after.split_once('}') else { continue };
-        let word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
-        if word && !PLACEHOLDERS.contains(&name) {
-            let instead = format!("write one of: {}", PLACEHOLDERS.map(|name| format!("{{{name}}}")).join(", "));
+/// The names that stand for something in a service's commands, environment variables, addresses and texts.
+#[derive(Debug, Clone)]
+pub struct Placeholders(Vec<&'static str>);
+
+impl Placeholders {
+    fn with(known: &Known) -> Placeholders {
+        Placeholders(PLACEHOLDERS.into_iter().chain(known.names()).collect())
+    }
+
+    /// Notes those in `text` that nothing stands for.
+    pub fn check(&self, section: &Section<'_>, key: &str, text: &str) {
+        for name in words::names(text).into_iter().filter(|name| !self.0.contains(name)) {
+            let all: Vec<_> = self.0.iter().map(|name| format!("{{{name}}}")).collect();
+            let instead = format!("write one of: {}", all.join(", "));
             section.problem(key, format!("nothing stands for `{{{name}}}`"), instead);
         }
     }

@@ -3,7 +3,7 @@
 use super::afterwards::afterwards;
 use super::driver::{Begun, End, Ending, Run};
 use super::health;
-use super::plan::{Plan, Way, logs, names};
+use super::plan::{Plan, Way, logs};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
 use super::settings::Service;
 use super::strategy::Step;
@@ -26,7 +26,7 @@ pub(super) enum Outcome {
     /// Nobody knows; it holds its target.
     Unknown,
     /// Deckhand is stopping in the middle of it; this is what becomes of the deploy.
-    Left(&'static str),
+    Left(String),
 }
 
 impl Deployer {
@@ -37,7 +37,7 @@ impl Deployer {
                 let registered = self.under_way.register(&plan.target, permit.act());
                 let outcome = self.run(cx, permit, &plan, &registered.cancel).await;
                 if let Ok(Outcome::Left(how)) = outcome {
-                    return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), how))));
+                    return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), &how))));
                 }
                 Ok((permit.act(), outcome?))
             })
@@ -110,9 +110,12 @@ impl Deployer {
         }
         let draw = |elapsed, shown: &Shown| show::under_way(plan, permit.act(), elapsed, shown);
         let met = match self.follow(cx, &run, end, &draw).await {
-            None => return Ok(Outcome::Left("the program goes on without it")),
+            None => {
+                let worker = plan.service.driver.worker();
+                return Ok(Outcome::Left(format!("the {worker} goes on without it")));
+            }
             Some(End::Good) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
-                None => return Ok(Outcome::Left("the health check is asked again later")),
+                None => return Ok(Outcome::Left("the health check is asked again later".to_owned())),
                 Some(met) => met,
             },
             Some(End::Cancelled { left_behind }) => Err(cancel.why(plan.service.driver.worker(), left_behind)),
@@ -200,7 +203,7 @@ impl Deployer {
         let Some(check) = plan.service.health.as_ref().filter(|check| check.tells_releases()) else {
             return Seen::Neither;
         };
-        let names = |release| names(&plan.target, release);
+        let names = |release| plan.names_of(release);
         if health::once(cx.ports(), check, &names(&plan.release)).await.is_ok() {
             return Seen::New;
         }

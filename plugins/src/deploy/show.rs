@@ -1,6 +1,7 @@
 //! How deploys look in chat.
 
 use super::doubt::Doubt;
+use super::params;
 use super::plan::{Plan, Way};
 use super::records::{Deploy, Live, Progress, Release, Target};
 use crate::program::{Shown, seconds};
@@ -17,6 +18,8 @@ fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into
         .field("Deploy", format!("#{number}"))
         .field("Release", plan.release.to_string())
         .field("Live before", before);
+    let with = params::said(&plan.release.params);
+    let reply = if with.is_empty() { reply } else { reply.field("With", text::plain(&with)) };
     let reply = plan.already().into_iter().fold(reply, |reply, on| reply.field("On it already", on));
     if plan.why.is_empty() { reply } else { reply.field("Because", text::plain(&plan.why)) }
 }

@@ -5,7 +5,6 @@ mod records;
 mod schedule;
 mod settings;
 mod show;
-mod words;
 mod work;
 
 use crate::program::UnderWay;

@@ -1,6 +1,7 @@
 //! Tasks that run on a schedule: Deckhand says them by itself, as policy allows it, and tells the channel.
 
-use super::settings::{Task, leak};
+use super::settings::Task;
+use crate::declared::leak;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::cx::{Cx, Saying};
 use commands::ledger::Place;

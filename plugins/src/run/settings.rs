@@ -1,12 +1,12 @@
 //! What the operator wrote about runbooks: tasks, each a program with typed arguments, which become commands.
 
 use super::schedule::{self, Scheduled};
-use super::words;
+use crate::declared::{self, Declared, KINDS, described, leak};
 use crate::program::OnStop;
-use chrono::DateTime;
+use crate::words;
 use commands::parse;
 use commands::plugin::{Line, Setup};
-use commands::registry::{LONGEST_ABOUT, MOST, Registry, is_name};
+use commands::registry::{MOST, is_name};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, Need};
 use commands::value::Value;
 use commands::vocabulary::Vocabulary;
@@ -20,10 +20,6 @@ const OWN: [&str; 2] = ["cancel", "list"];
 
 /// The argument that every task has that changes anything, unless it declares one itself.
 pub const BECAUSE: &str = "because";
-
-/// What an argument may be.
-const KINDS: [&str; 9] =
-    ["service", "environment", "person", "ref", "choice", "duration", "percent", "integer", "text"];
 
 /// The whole of it.
 #[derive(Debug, Default)]
@@ -86,17 +82,6 @@ impl Settings {
     }
 }
 
-/// Commands are data that lives as long as Deckhand: what the config makes of them is leaked, once, when it is read.
-pub fn leak(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
-}
-
-/// An argument of a task.
-struct Arg {
-    spec: ArgSpec,
-    default: Option<Value>,
-}
-
 fn task(setup: &Setup<'_>, name: String, section: Section<'_>) -> Option<Task> {
     if !is_name(&name) {
         let what = format!("{} can not be the name of a task", quoted(&name));
@@ -127,7 +112,7 @@ fn task(setup: &Setup<'_>, name: String, section: Section<'_>) -> Option<Task> {
     }
     let sample = |name: &str| {
         let arg = args.iter().find(|arg| arg.spec.name == name)?;
-        Some(parse::quote(&sample(arg, &vocabulary)))
+        Some(parse::quote(&arg.sample(&vocabulary)))
     };
     let undo_line = undo.as_deref().map(|undo| Line { text: undo_of(undo, sample), place, unasked: false });
     let name = leak(name);
@@ -151,58 +136,23 @@ pub fn undo_of(undo: &str, value: impl Fn(&str) -> Option<String>) -> String {
     words.join(" ").trim_start_matches('/').to_owned()
 }
 
-fn example(task: &str, args: &[Arg], sample: impl Fn(&str) -> Option<String>) -> &'static str {
+fn example(task: &str, args: &[Declared], sample: impl Fn(&str) -> Option<String>) -> &'static str {
     let shown = args.iter().filter(|arg| arg.spec.required || arg.default.is_some());
     let words = shown.filter_map(|arg| Some(format!(" {}:{}", arg.spec.name, sample(arg.spec.name)?)));
     leak(format!("run {task}{}", words.collect::<String>()))
 }
 
-/// A value that an argument takes.
-fn sample(arg: &Arg, vocabulary: &Vocabulary) -> String {
-    let first = |names: &[String]| names.first().cloned().unwrap_or_default();
-    if let Some(default) = &arg.default {
-        return default.to_string();
-    }
-    match arg.spec.kind {
-        Kind::Service => first(&vocabulary.services),
-        Kind::Environment => first(&vocabulary.environments),
-        Kind::Person => first(&vocabulary.people),
-        Kind::Ref => "main".to_owned(),
-        Kind::Choice(words) => words.first().map_or_else(String::new, |word| (*word).to_owned()),
-        Kind::Duration => "5m".to_owned(),
-        Kind::Percent => "10".to_owned(),
-        Kind::Integer(least, _) => least.to_string(),
-        _ => "a text".to_owned(),
-    }
-}
-
-/// The `about` of a section, fit for every view of the table; `otherwise` where there is none.
-fn described(section: &Section<'_>, otherwise: String) -> String {
-    let about = section.text("about").unwrap_or(otherwise);
-    if !(1..=LONGEST_ABOUT).contains(&about.chars().count()) || !about.starts_with(char::is_uppercase) {
-        let what = format!("`about` is not 1 to {LONGEST_ABOUT} characters that begin with a capital");
-        section.problem("about", what, "write it shorter, as in `about = \"Restart the workers\"`");
-    }
-    about
-}
-
 /// The arguments: the required ones first, which is the order in which they may be given without their names.
-fn args(section: &Section<'_>, effect: Effect, vocabulary: &Vocabulary) -> Vec<Arg> {
-    let mut args: Vec<Arg> = Vec::new();
+fn args(section: &Section<'_>, effect: Effect, vocabulary: &Vocabulary) -> Vec<Declared> {
+    let mut args: Vec<Declared> = Vec::new();
     for one in section.list("args") {
         let name = one.required_text("name");
-        if !name.is_empty() && !is_name(&name) {
-            let what = format!("{} can not be the name of an argument", quoted(&name));
-            one.problem("name", what, "write up to 32 of a-z, 0-9 and `-`, a letter first");
-        }
-        if args.iter().any(|arg| arg.spec.name == name) {
-            one.problem("name", format!("there is another argument {}", quoted(&name)), "call it something else");
-        }
-        args.extend(arg(one, leak(name), vocabulary));
+        declared::check_name(&one, "name", &name, args.iter().any(|arg| arg.spec.name == name));
+        args.extend(Declared::read(one, leak(name), &KINDS, vocabulary));
     }
     if effect != Effect::Reads && args.iter().all(|arg| arg.spec.name != BECAUSE) {
         let spec = ArgSpec::optional(BECAUSE, Kind::Text, "Why, for the ledger");
-        args.push(Arg { spec, default: None });
+        args.push(Declared { spec, default: None });
     }
     if args.len() > MOST {
         section.problem("args", format!("there are {} arguments, and may be {MOST}", args.len()), "take some out");
@@ -211,92 +161,15 @@ fn args(section: &Section<'_>, effect: Effect, vocabulary: &Vocabulary) -> Vec<A
     args
 }
 
-fn arg(section: Section<'_>, name: &'static str, vocabulary: &Vocabulary) -> Option<Arg> {
-    let required = section.boolean("required").unwrap_or(false);
-    let kind = kind(&section);
-    let default = kind.and_then(|kind| default(&section, kind, vocabulary));
-    if required && default.is_some() {
-        section.problem("default", "an argument that must be given has no default", "take out one of the two");
-    }
-    let mut about = described(&section, format!("The {}", name.replace('-', " ")));
-    if let Some(default) = &default {
-        let with = format!("{about} ({default} if left out)");
-        about = if with.chars().count() <= LONGEST_ABOUT { with } else { about };
-    }
-    section.finish();
-    let spec = ArgSpec { name, about: leak(about), kind: kind?, required, secret: false };
-    Some(Arg { spec, default })
-}
-
-fn kind(section: &Section<'_>) -> Option<Kind> {
-    if !section.has("kind") {
-        section.required_text("kind");
-    }
-    Some(match section.choice("kind", &KINDS)?.as_str() {
-        "service" => Kind::Service,
-        "environment" => Kind::Environment,
-        "person" => Kind::Person,
-        "ref" => Kind::Ref,
-        "duration" => Kind::Duration,
-        "percent" => Kind::Percent,
-        "integer" => {
-            let least = section.integer("min", i64::MIN..=i64::MAX).unwrap_or(0);
-            let most = section.integer("max", i64::MIN..=i64::MAX).unwrap_or(i64::MAX);
-            if least > most {
-                section.problem("max", "no number is that small and that great at once", "write a greater `max`");
-            }
-            Kind::Integer(least, most)
-        }
-        "choice" => {
-            let words = section.required_texts("choices");
-            if words.iter().any(|word| !(1..=LONGEST_ABOUT).contains(&word.chars().count())) {
-                section.problem(
-                    "choices",
-                    "a choice is empty, or too long",
-                    format!("write 1 to {LONGEST_ABOUT} characters"),
-                );
-            }
-            Kind::Choice(words.into_iter().map(leak).collect::<Vec<_>>().leak())
-        }
-        _ => Kind::Text,
-    })
-}
-
-fn default(section: &Section<'_>, kind: Kind, vocabulary: &Vocabulary) -> Option<Value> {
-    if !section.has("default") {
-        return None;
-    }
-    if matches!(kind, Kind::Service | Kind::Environment) {
-        // Locks, freezes and queues look at what was said.
-        section.problem("default", "what a task changes is always said", "write `required = true` instead");
-        return None;
-    }
-    let text = match kind {
-        Kind::Integer(..) => section.integer("default", i64::MIN..=i64::MAX)?.to_string(),
-        _ => section.text("default")?,
-    };
-    // No time is read here, so no clock is needed.
-    let read = Value::read(kind, &text, &Registry::default(), vocabulary, DateTime::UNIX_EPOCH);
-    read.map_err(|said| {
-        let (what, instead) = said.split_once(". ").unwrap_or((&said, "write one that fits"));
-        section.problem(
-            "default",
-            what.trim_end_matches('.'),
-            instead.trim_end_matches('.').replacen("Write", "write", 1),
-        );
-    })
-    .ok()
-}
-
 /// A program takes a word that begins with `-` for an option: where a number could be one, that is told here, and of a text
 /// when it is given.
-fn check_command(section: &Section<'_>, command: &[String], args: &[Arg]) {
+fn check_command(section: &Section<'_>, command: &[String], args: &[Declared]) {
     if command.first().is_some_and(|program| !words::names(program).is_empty()) {
         section.problem("command", "the program itself can not be an argument", "write its name or path first");
     }
     command.iter().for_each(|word| check_names(section, "command", word, args));
     for word in command.iter().take_while(|word| *word != "--").filter(|word| word.starts_with('{')) {
-        let negative = |arg: &&Arg| matches!(arg.spec.kind, Kind::Integer(least, _) if least < 0);
+        let negative = |arg: &&Declared| matches!(arg.spec.kind, Kind::Integer(least, _) if least < 0);
         let first = words::names(word).first().and_then(|name| args.iter().find(|arg| arg.spec.name == *name));
         if let Some(arg) = first.filter(negative) {
             let name = arg.spec.name;
@@ -307,7 +180,7 @@ fn check_command(section: &Section<'_>, command: &[String], args: &[Arg]) {
 }
 
 /// Notes a `{name}` that stands for nothing.
-fn check_names(section: &Section<'_>, key: &str, text: &str, args: &[Arg]) {
+fn check_names(section: &Section<'_>, key: &str, text: &str, args: &[Declared]) {
     for name in words::names(text) {
         if args.iter().all(|arg| arg.spec.name != name) {
             let known = args.iter().map(|arg| arg.spec.name);

@@ -2,8 +2,10 @@
 
 use super::records::{LAST, RUNS, Run, State, name};
 use super::settings::{BECAUSE, Task, undo_of};
-use super::{Runbooks, show, words};
+use super::{Runbooks, show};
+use crate::declared::{is_free, plain};
 use crate::program::{self, Board, Cancel, Shown};
+use crate::words;
 use anyhow::Context;
 use chrono::TimeDelta;
 use commands::act::{Act, Permit};
@@ -12,7 +14,7 @@ use commands::ledger;
 use commands::parse;
 use commands::ports::{Exit, Program};
 use commands::reply::Reply;
-use commands::spec::{Effect, Kind};
+use commands::spec::Effect;
 use commands::stop::{Result, Stop};
 use commands::text;
 use commands::value::Value;
@@ -90,12 +92,7 @@ impl<'a> Asked<'a> {
             options &= word != "--";
             let first = words::names(word).first().copied().filter(|_| word.starts_with('{')).unwrap_or_default();
             // What the operator wrote (a choice) is meant as it is; names of the config begin with no `-`.
-            let free = self
-                .task
-                .spec
-                .args
-                .iter()
-                .any(|arg| arg.name == first && matches!(arg.kind, Kind::Text | Kind::Integer(..)));
+            let free = self.task.spec.args.iter().any(|arg| arg.name == first && is_free(arg.kind));
             if options && free && filled.starts_with('-') {
                 return Err(Stop::refuse(format!(
                     "`{first}` is {}, and a program takes what begins with `-` for an option. Nothing was done. Begin it with something else.",
@@ -139,14 +136,6 @@ impl<'a> Asked<'a> {
             why: self.why.clone(),
             danger: false,
         }
-    }
-}
-
-/// A value as programs read it: a duration in seconds.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Duration(duration) => duration.as_secs().to_string(),
-        other => other.to_string(),
     }
 }
 

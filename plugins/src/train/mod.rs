@@ -215,6 +215,13 @@ impl Station {
                 state.aboard.splice(0..0, stayed(&leaving.entries));
             }
         }
+        let mut aboard = Vec::new();
+        for entry in std::mem::take(&mut state.aboard) {
+            if !is_live(cx, train, &entry).await? {
+                aboard.push(entry);
+            }
+        }
+        state.aboard = aboard;
         Ok(Standing { train, state, version })
     }
 
@@ -395,4 +402,12 @@ async fn open(cx: &Cx, mut it: Standing<'_>) -> Result<Reply> {
     let told = show::train(cx, it.train, &it.state, "The train is open again.");
     edit(cx, &it, act("train.open", it.train, "Open the train again.".to_owned()), Some(told.clone())).await?;
     Ok(told)
+}
+
+/// Whether it is live where the train goes: then it has left, though not with the train; after an approval, say.
+async fn is_live(cx: &Cx, train: &Train, entry: &Entry) -> Result<bool> {
+    let live = cx.ports().offered.live(cx.ports(), &entry.service, &train.environment).await?;
+    let Some(live) = live else { return Ok(false) };
+    let act = cx.store().get(&ledger::key(live.act)).await?.map(|record| Doing::read(&record.value)).transpose()?;
+    Ok(act.is_some_and(|act| act.draft.facts.get("commit").and_then(|fact| fact.as_str()) == Some(&*entry.commit)))
 }

@@ -115,7 +115,8 @@ pub fn hold(
     if let Some(before) = before {
         LIVE.put(permit, target, &before.in_doubt(deploy.number))?;
     }
-    permit.failed(format!("not known: {}", doubt.says));
+    // Should this be all that can be told, it says what is to be done.
+    permit.failed(format!("not known: {}. {}", doubt.says, doubt.next(target)));
     deploy.state = Progress::Unknown { at, why: doubt.says };
     Ok(())
 }

@@ -86,7 +86,9 @@ impl Deployer {
         };
         let check = service.health.as_ref().filter(|check| check.tells_releases());
         let well = match check {
-            Some(check) => Some(health::once(cx.ports(), check, &plan::names(target, &doubt.release)).await),
+            Some(check) => {
+                Some(health::once(cx.ports(), check, &plan::names(&service.params, target, &doubt.release)).await)
+            }
             None => None,
         };
         match (told, well) {
@@ -105,7 +107,9 @@ impl Deployer {
         let before = doubt.before.as_ref()?;
         let check = service.health.as_ref().filter(|check| check.tells_releases());
         let well = match check {
-            Some(check) => health::once(cx.ports(), check, &plan::names(target, &before.release)).await.is_ok(),
+            Some(check) => {
+                health::once(cx.ports(), check, &plan::names(&service.params, target, &before.release)).await.is_ok()
+            }
             None => false,
         };
         Some(if well { Live { doubt: None, ..before.clone() } } else { before.in_doubt(doubt.deploy) })

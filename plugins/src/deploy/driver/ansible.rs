@@ -3,7 +3,6 @@
 
 use super::command::too_long;
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::settings::check_placeholders;
 use crate::deploy::source::github::Home;
 use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
@@ -49,17 +48,17 @@ struct Counts {
 }
 
 /// Reads `playbook`, `inventory`, `program`, `folder`, `extra` and `variables`.
-pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     let (playbook, inventory) = (section.required_text("playbook"), section.required_text("inventory"));
     for (key, text) in [("playbook", &playbook), ("inventory", &inventory)] {
-        check_placeholders(section, key, text);
+        home.placeholders.check(section, key, text);
         if text.starts_with('-') {
             section.problem(key, "ansible-playbook would take this for an option", "write it as in `./site.yml`");
         }
     }
     let (extra, variables) = (section.text_map("extra"), section.text_map("variables"));
-    extra.values().for_each(|value| check_placeholders(section, "extra", value));
-    variables.values().for_each(|value| check_placeholders(section, "variables", value));
+    extra.values().for_each(|value| home.placeholders.check(section, "extra", value));
+    variables.values().for_each(|value| home.placeholders.check(section, "variables", value));
     let folder = section.path("folder").unwrap_or_else(|| setup.config.folder.clone());
     let program = section.text("program").unwrap_or_else(|| "ansible-playbook".to_owned());
     let there = !playbook.is_empty() && !inventory.is_empty();

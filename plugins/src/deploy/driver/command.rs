@@ -2,7 +2,7 @@
 
 use super::ssh::{self, Ssh};
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::settings::{Host, check_placeholders};
+use crate::deploy::settings::Host;
 use crate::deploy::source::github::Home;
 use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
@@ -29,16 +29,16 @@ pub(super) struct Command {
 }
 
 /// Reads `command`, `folder` and `variables`.
-pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
-    Some(Arc::new(settings(setup, section)?))
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+    Some(Arc::new(settings(setup, section, home)?))
 }
 
 /// As [`read`], for drivers that run the same program elsewhere.
-pub(super) fn settings(setup: &Setup<'_>, section: &Section<'_>) -> Option<Command> {
+pub(super) fn settings(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Command> {
     let command = section.required_texts("command");
-    command.iter().for_each(|word| check_placeholders(section, "command", word));
+    command.iter().for_each(|word| home.placeholders.check(section, "command", word));
     let variables = section.text_map("variables");
-    variables.values().for_each(|value| check_placeholders(section, "variables", value));
+    variables.values().for_each(|value| home.placeholders.check(section, "variables", value));
     let folder = section.path("folder").unwrap_or_else(|| setup.config.folder.clone());
     (!command.is_empty()).then_some(Command { command, folder, variables })
 }
@@ -165,10 +165,11 @@ fn may_go_on(says: String) -> End {
     End::Unknown { says, settle: Some("A look there".to_owned()) }
 }
 
-/// What an earlier start began took longer than it may, and was ended.
+/// What an earlier start began took longer than it may, and was ended: how far it had come by then, only what is live tells.
 pub(super) fn too_long(left_behind: Option<String>) -> End {
     let says = "Its program took too long, and was ended".to_owned();
-    End::Failed(left_behind.into_iter().fold(says, |says, left| format!("{says}. {left}")))
+    let says = left_behind.into_iter().fold(says, |says, left| format!("{says}. {left}"));
+    End::Unknown { says, settle: None }
 }
 
 /// Only who starts a program learns its exit status.

@@ -1,7 +1,6 @@
 //! The driver `github`: a deployment at GitHub, shipped by a workflow that is dispatched, followed, and cancelled there.
 
 use super::{Begun, Driver, End, Found, Handle, Run, Work};
-use crate::deploy::settings::check_placeholders;
 use crate::deploy::source::github::{Fault, GitHub, Home};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -115,7 +114,7 @@ enum Cut {
 
 /// Reads `workflow`, `branch` and `inputs`.
 pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
-    let Home { github, repository } = *home;
+    let Home { github, repository, placeholders } = *home;
     if !github.is_set_up() {
         let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
         section.problem("driver", "GitHub is to ship it, and there is no token for it", instead);
@@ -129,7 +128,7 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -
         section.problem("workflow", "this is no workflow's file", "write its name alone, as in `deploy.yml`");
     }
     let inputs = section.text_map("inputs");
-    inputs.values().for_each(|value| check_placeholders(section, "inputs", value));
+    inputs.values().for_each(|value| placeholders.check(section, "inputs", value));
     let branch = section.text("branch").unwrap_or_else(|| "main".to_owned());
     let driver = Workflow { github: github.clone(), repository: repository?.to_owned(), workflow, branch, inputs };
     Some(Arc::new(driver))

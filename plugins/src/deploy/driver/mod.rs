@@ -8,6 +8,7 @@ mod ssh;
 mod webhook;
 
 use super::logs;
+use super::params::Known;
 use super::plan::names;
 use super::records::{Release, Target};
 use super::settings::{Host, Names};
@@ -85,6 +86,8 @@ pub struct Work<'a> {
     pub repository: &'a str,
     /// What is shipped.
     pub release: &'a Release,
+    /// What it may be shipped with.
+    pub known: &'a Known,
     /// Onto which of the environment's targets; none where it has none, and is one whole.
     pub hosts: Vec<&'a Host>,
     /// The colour that is shipped to, where the environment has two.
@@ -101,7 +104,7 @@ impl<'a> Work<'a> {
     /// What the placeholders stand for, at one target or for the environment as a whole.
     pub fn names(&self, host: Option<&'a Host>) -> Names<'a> {
         let colour = host.and_then(|host| host.colour.as_deref()).or(self.colour);
-        Names { host, colour, ..names(self.target, self.release) }
+        Names { host, colour, ..names(self.known, self.target, self.release) }
     }
 
     /// What a program at one target is told in its environment.
@@ -117,7 +120,12 @@ impl<'a> Work<'a> {
         let target = host.map(|host| ("DECKHAND_TARGET", &*host.name));
         let colour = names.colour.map(|colour| ("DECKHAND_COLOUR", colour));
         let told = told.into_iter().chain(target).chain(colour);
-        told.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let param = |name: &str| {
+            let value = self.known.value(&self.release.params, name)?;
+            Some((format!("DECKHAND_PARAM_{}", name.to_ascii_uppercase().replace('-', "_")), value.into_owned()))
+        };
+        told.chain(self.known.names().filter_map(param)).collect()
     }
 
     /// The log of one target.

@@ -55,8 +55,8 @@ pub(super) struct Ssh {
 }
 
 /// Reads what the driver `command` has, `remote_folder`, and the table `ssh`.
-pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
-    let command = command::settings(setup, section);
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+    let command = command::settings(setup, section, home);
     let environments = Some(section.texts("environments")).filter(|some| !some.is_empty());
     let targets = section.table("targets");
     for environment in environments.unwrap_or_else(|| setup.config.environments.clone()) {

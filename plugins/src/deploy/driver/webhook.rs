@@ -2,7 +2,7 @@
 //! that the config spells out.
 
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::settings::{Names, check_placeholders};
+use crate::deploy::settings::{Names, Placeholders};
 use crate::deploy::source::github::Home;
 use crate::program::Board;
 use async_trait::async_trait;
@@ -81,19 +81,19 @@ enum Standing {
 }
 
 /// Reads `start`, `poll` and `cancel`.
-pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     for key in ["start", "poll"].into_iter().filter(|key| !section.has(key)) {
         let what = format!("a service is to ship it, and `{key}` does not say how it is asked");
         section.problem("driver", what, format!("write a table `{key}` with a `url` within this section"));
     }
     let start = section.table("start").map(|start| {
-        let template = template(&start, "POST", false);
+        let template = template(&start, "POST", false, home.placeholders);
         let id = pointer(&start, "id").unwrap_or_else(|| "/id".to_owned());
         start.finish();
         (template, id)
     });
     let poll = section.table("poll").map(|poll| {
-        let request = template(&poll, "GET", true);
+        let request = template(&poll, "GET", true, home.placeholders);
         let state = pointer(&poll, "state").unwrap_or_else(|| "/state".to_owned());
         let (good, failed) = (poll.required_texts("good"), poll.required_texts("failed"));
         let every = poll.duration("every").unwrap_or(Duration::from_secs(5));
@@ -116,7 +116,7 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) 
         found
     });
     let cancel = section.table("cancel").map(|cancel| {
-        let found = template(&cancel, "POST", true);
+        let found = template(&cancel, "POST", true, home.placeholders);
         cancel.finish();
         found
     });
@@ -124,7 +124,7 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, _home: &Home<'_>) 
     Some(Arc::new(Service { start, id, poll: poll?, cancel }))
 }
 
-fn template(section: &Section<'_>, method: &str, of_a_run: bool) -> Template {
+fn template(section: &Section<'_>, method: &str, of_a_run: bool, placeholders: &Placeholders) -> Template {
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
     let method = section.choice("method", &methods).unwrap_or_else(|| method.to_owned());
     if !section.has("url") {
@@ -133,7 +133,7 @@ fn template(section: &Section<'_>, method: &str, of_a_run: bool) -> Template {
     let url = section.url("url").unwrap_or_default();
     let check = |key, text: &str| {
         let text = if of_a_run { text.replace(ID, "") } else { text.to_owned() };
-        check_placeholders(section, key, &text);
+        placeholders.check(section, key, &text);
     };
     check("url", &url);
     let headers = section.text_map("headers");
@@ -445,6 +445,7 @@ fn quoted(answer: &Response<Bytes>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::params::{Known, Params};
 
     const NAMES: Names<'_> = Names {
         service: "hello",
@@ -454,6 +455,8 @@ mod tests {
         host: None,
         colour: None,
         weight: None,
+        params: &Params::new(),
+        known: &Known::NONE,
     };
 
     #[test]

@@ -1,12 +1,12 @@
 //! `/deploy plan`: what a ship would do, said before anything is done; and whether a plan still stands when it is shipped.
 
-use crate::deploy::Deployer;
 use crate::deploy::plan::{Plan, Way};
 use crate::deploy::records::{self, Target};
 use crate::deploy::settings::{Service, digest};
 use crate::deploy::source::commits::{self, Commit, MOST};
 use crate::deploy::source::git;
 use crate::deploy::strategy::Step;
+use crate::deploy::{Deployer, params, with};
 use commands::cx::{Cx, Foreseen};
 use commands::policy::{Asks, Needed};
 use commands::reply::{Button, Outcome, Reply, Tone};
@@ -31,6 +31,7 @@ struct PlanArgs {
     service: String,
     env: String,
     r#ref: String,
+    params: Option<String>,
 }
 
 /// All that a plan rests on, part by part, so that what has changed can be named: it is what stands behind `plan:`.
@@ -52,7 +53,10 @@ impl Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
             policy: digest(&policy(foreseen)),
-            how: plan.service.how.clone(),
+            how: match params::said(&plan.release.params) {
+                none if none.is_empty() => plan.service.how.clone(),
+                some => digest(&json!({ "how": plan.service.how, "params": some })),
+            },
         }
     }
 
@@ -101,10 +105,11 @@ fn policy(foreseen: &Foreseen) -> Value {
 
 impl Deployer {
     pub(in crate::deploy) async fn plan(&self, cx: &Cx) -> Result<Reply> {
-        let PlanArgs { service, env, r#ref } = cx.args()?;
+        let PlanArgs { service, env, r#ref, params } = cx.args()?;
         let target = Target { service, environment: env };
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
+        let release = with(cx, service, &target, release, params.as_deref())?;
         let before = records::live(cx.store(), &target).await?;
         let plan = Plan { service, target, release, before, way: Way::Forward, why: String::new(), on: Vec::new() };
         let foreseen = cx.would(&line(&plan)).await?;
@@ -191,7 +196,9 @@ impl Deployer {
 fn line(plan: &Plan<'_>) -> String {
     let Target { service, environment } = &plan.target;
     let reference = commands::parse::quote(&plan.release.reference);
-    format!("deploy ship service:{service} env:{environment} ref:{reference}")
+    let with = params::said(&plan.release.params);
+    let with = if with.is_empty() { with } else { format!(" params:{}", commands::parse::quote(&with)) };
+    format!("deploy ship service:{service} env:{environment} ref:{reference}{with}")
 }
 
 fn asks(foreseen: &Foreseen, danger: bool) -> String {

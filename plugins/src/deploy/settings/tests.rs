@@ -1,10 +1,12 @@
 //! What the config may say about deploys, and what it is told instead.
 
 use super::*;
+use commands::vocabulary::Vocabulary;
 use std::path::Path;
 
 #[test]
 fn placeholders_are_filled_once_and_other_braces_stay() {
+    let known = known();
     let names = Names {
         service: "hello",
         environment: "staging",
@@ -13,6 +15,8 @@ fn placeholders_are_filled_once_and_other_braces_stay() {
         host: None,
         colour: None,
         weight: None,
+        params: &Params::from([("level".to_owned(), "{ref}".to_owned())]),
+        known: &known,
     };
     let cases = [
         ("", ""),
@@ -20,6 +24,7 @@ fn placeholders_are_filled_once_and_other_braces_stay() {
         ("{ref}", "{commit}"),
         ("{\"ok\": true, \"at\": \"{commit}\"}", "{\"ok\": true, \"at\": \"abc\"}"),
         ("{nothing} {", "{nothing} {"),
+        ("{level}/{count}", "{ref}/0"),
     ];
     for (text, filled) in cases {
         assert_eq!(names.fill(text), filled, "{text}");
@@ -96,4 +101,13 @@ fn each_driver_says_what_is_wrong_with_its_part_and_nothing_more() {
         let right = told.len() == says.len() && says.iter().zip(&told).all(|(says, told)| told.contains(says));
         assert!(right, "{github}\n{deploy}\n{told:#?}");
     }
+}
+
+/// Two params: `level`, which has to be given, and `count`.
+fn known() -> Known {
+    let text =
+        "[deploy.params]\nlevel = { kind = \"text\", required = true }\ncount = { kind = \"integer\", default = 0 }";
+    let (config, problems) = config::parse(text, "x", Path::new("/srv"), &|_| None);
+    let section = config.section("deploy", &problems).unwrap();
+    Known::read(&section, &PLACEHOLDERS, &Vocabulary::of(&config))
 }

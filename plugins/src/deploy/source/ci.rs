@@ -4,7 +4,7 @@
 use super::github::{GitHub, Home};
 use crate::deploy::records::{Release, Target};
 use crate::deploy::settings::{Names, Service};
-use crate::deploy::{Deployer, plan, settings};
+use crate::deploy::{Deployer, plan};
 use chrono::{DateTime, Utc};
 use commands::cx::{Cx, Ports};
 use commands::parse::Invocation;
@@ -116,7 +116,7 @@ impl Ci {
         }
         let newest = section.duration("newest");
         let argv = section.texts("command");
-        argv.iter().for_each(|word| settings::check_placeholders(&section, "command", &word.replace(CHECK, "")));
+        argv.iter().for_each(|word| at_github.placeholders.check(&section, "command", &word.replace(CHECK, "")));
         let folder = section.path("folder").unwrap_or_else(|| home.to_owned());
         let source = match (section.has("command"), at_github.repository) {
             (true, _) => Some(Source::Command { argv, folder }),
@@ -207,7 +207,7 @@ impl Deployer {
                 at_github(ports, &self.settings.github, repository, ci, &release.commit).await
             }
             Source::Command { argv, folder } => {
-                by_command(ports, argv, folder, ci, &plan::names(target, release)).await
+                by_command(ports, argv, folder, ci, &plan::names(&service.params, target, release)).await
             }
         })
     }

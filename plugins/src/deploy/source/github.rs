@@ -1,6 +1,7 @@
 //! GitHub's REST API: what is read is asked for again where that helps, and an error says what can be done about it.
 
 use super::webhooks::{News, Webhooks};
+use crate::deploy::settings::Placeholders;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -50,13 +51,15 @@ pub struct GitHub {
     webhooks: Option<Webhooks>,
 }
 
-/// Where a service is at GitHub, as far as the config tells.
+/// What drivers and gates have to know of a service beside its section: where it is at GitHub, as far as the config tells.
 #[derive(Debug, Clone, Copy)]
 pub struct Home<'a> {
     /// GitHub.
     pub github: &'a GitHub,
     /// The service's repository there, `owner/name`.
     pub repository: Option<&'a str>,
+    /// The names that stand for something in its section.
+    pub placeholders: &'a Placeholders,
 }
 
 impl Default for GitHub {

@@ -1,7 +1,7 @@
 //! What the operator wrote about a service's strategy.
 
 use super::{Batch, OnSick, Strategy, Switch};
-use crate::deploy::settings::{Host, check_placeholders};
+use crate::deploy::settings::{Host, Placeholders};
 use commands::plugin::Setup;
 use config::Section;
 use std::collections::BTreeMap;
@@ -10,12 +10,17 @@ use std::time::Duration;
 const NAMES: [&str; 4] = ["all-at-once", "rolling", "blue-green", "canary"];
 
 /// Reads `strategy` and what belongs to it, noting every mistake.
-pub fn read(setup: &Setup<'_>, section: &Section<'_>, targets: &BTreeMap<String, Vec<Host>>) -> Strategy {
+pub fn read(
+    setup: &Setup<'_>,
+    section: &Section<'_>,
+    targets: &BTreeMap<String, Vec<Host>>,
+    placeholders: &Placeholders,
+) -> Strategy {
     match section.choice("strategy", &NAMES).as_deref() {
         Some("rolling") => Strategy::Rolling { batch: batch(section), on_sick: on_sick(section) },
-        Some("blue-green") => Strategy::BlueGreen(switch(setup, section, targets)),
+        Some("blue-green") => Strategy::BlueGreen(switch(setup, section, targets, placeholders)),
         Some("canary") => Strategy::Canary {
-            switch: switch(setup, section, targets),
+            switch: switch(setup, section, targets, placeholders),
             weights: weights(section),
             hold: section.duration("hold").unwrap_or(Duration::from_secs(60)),
         },
@@ -63,9 +68,14 @@ fn weights(section: &Section<'_>) -> Vec<u8> {
 }
 
 /// The program that switches. The targets of each environment must have two colours, or none at all.
-fn switch(setup: &Setup<'_>, section: &Section<'_>, targets: &BTreeMap<String, Vec<Host>>) -> Switch {
+fn switch(
+    setup: &Setup<'_>,
+    section: &Section<'_>,
+    targets: &BTreeMap<String, Vec<Host>>,
+    placeholders: &Placeholders,
+) -> Switch {
     let argv = section.required_texts("switch");
-    argv.iter().for_each(|word| check_placeholders(section, "switch", word));
+    argv.iter().for_each(|word| placeholders.check(section, "switch", word));
     if !argv.is_empty() && !argv.iter().any(|word| word.contains("{colour}")) {
         section.problem("switch", "it is not told which colour", "write `{colour}` as one of its arguments");
     }

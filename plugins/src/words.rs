@@ -1,7 +1,8 @@
-//! Words with `{names}` in them, and what becomes of them: a program's arguments, its variables, and the line that undoes
-//! what it did.
+//! Words with `{names}` in them, and what becomes of them: a program's arguments, its variables, the line that undoes what
+//! it did, an address.
 
 use commands::registry::is_name;
+use std::borrow::Cow;
 
 /// The names that stand for something in a word, in order.
 pub fn names(word: &str) -> Vec<&str> {
@@ -25,6 +26,19 @@ pub fn fill(word: &str, value: impl Fn(&str) -> Option<String>) -> Option<String
         rest = after;
     }
     Some(filled + rest)
+}
+
+/// The text with every name replaced that stands for something, in one pass; all else stays as it is.
+pub fn fill_known<'a>(text: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, name, after)) = next(rest) {
+        let found = value(name);
+        filled.push_str(before);
+        filled.push_str(found.as_deref().unwrap_or("{"));
+        rest = if found.is_some() { after } else { &rest[before.len() + 1..] };
+    }
+    filled + rest
 }
 
 /// What stands before the first name, the name, and what stands behind it. Other braces are letters like others.
