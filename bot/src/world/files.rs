@@ -7,6 +7,7 @@ use commands::ports::Files;
 use std::io::SeekFrom;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -81,8 +82,9 @@ impl Files for Folder {
 
     async fn keep_picture(&self, name: &str, bytes: Bytes) -> Result<()> {
         let path = self.path(name)?;
-        // Nobody sees half a picture: it gets its name once it is whole.
-        let half = self.path(&format!("{name}.half"))?;
+        // Nobody sees half a picture: it gets its name once it is whole. Two may be written at once.
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let half = self.path(&format!("half-{}-{name}", WRITTEN.fetch_add(1, Ordering::Relaxed)))?;
         tokio::fs::write(&half, &bytes).await?;
         Ok(tokio::fs::rename(half, path).await?)
     }

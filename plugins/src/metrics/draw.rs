@@ -230,8 +230,8 @@ impl Drawing<'_> {
 
     /// The name of the picture: the same for the same question, and for no other.
     fn file(&self) -> String {
-        let asked =
-            format!("{} {} {:?} {}", self.asked.query.text, self.asked.title(), self.span, self.earlier.is_some());
+        let against = self.earlier.as_ref().map_or("", |(word, _)| word);
+        let asked = format!("{} {} {:?} {against}", self.asked.query.text, self.asked.title(), self.span);
         let digest = format!("{:x}", Sha256::digest(asked));
         format!("{}-{}-{}.png", self.asked.measure.name, self.span.end.format("%Y%m%d-%H%M%S"), &digest[..8])
     }

@@ -193,11 +193,11 @@ fn variables(section: &Section<'_>, query: &str) -> Vec<Variable> {
     for name in table.keys() {
         let choices = table.required_texts(name);
         let odd = |text: &&String| {
-            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=".contains(letter))
+            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=\"".contains(letter))
         };
         if let Some(text) = choices.iter().find(odd) {
             let what = format!("{} can not be chosen in chat", quoted(text));
-            table.problem(name, what, "write texts without `,` and `=`");
+            table.problem(name, what, "write texts without `,`, `=` and quotes");
         }
         if [SERVICE, ENVIRONMENT].contains(&name) {
             let what = format!("`{{{name}}}` stands for what the command says");

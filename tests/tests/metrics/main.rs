@@ -1,11 +1,11 @@
-//! Drill: the built program charts what a real Prometheus has: what was noted for days, what node_exporter says now, what is
-//! no number, what is too much, and what goes wrong on the way.
+//! Drill: the built program charts what a real Prometheus and a real Graphite have: what was noted for days, what
+//! node_exporter says now, what is no number, what is too much, and what goes wrong on the way.
 
 mod servers;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use servers::{NodeExporter, Prometheus};
+use servers::{Graphite, NodeExporter, Prometheus};
 use std::fmt::Write;
 use tests::program::{Home, client, until};
 use tests::team::filled;
@@ -275,4 +275,66 @@ fn odd_answers(home: &Home) {
     assert_eq!(say(home, "metrics show number")["card"]["title"], "number: 42");
     let flat = text(home, "metrics chart number last:1h");
     assert!(flat.starts_with("42 now, 42 on average over 1 hour."), "{flat}");
+}
+
+const GRAPHITE: &str = r#"
+environments = ["staging", "production"]
+data = "{data}"
+
+[people.ana]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "{listen}"
+
+[metrics]
+theme = "dark"
+
+[metrics.sources.graphite]
+kind = "graphite"
+url = "{graphite}"
+
+[metrics.measures.load]
+source = "graphite"
+query = "servers.{environment}.load"
+better = "lower"
+warn = 0.8
+
+[metrics.measures.torn]
+source = "graphite"
+query = "nosuch(servers.{environment}.load)"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_graphite_has_is_drawn_and_told() {
+    let now = Utc::now().timestamp() / 60 * 60;
+    let figure = |minute: i64| (now - 60 * minute, if minute < 30 { 0.9 } else { 0.5 });
+    let figures: Vec<_> = (0..600).filter(|minute| !(100..120).contains(minute)).map(figure).collect();
+    let graphite = Graphite::start(&figures);
+    let home = Home::with(&filled(GRAPHITE, &[("graphite", &graphite.url())]));
+    let deckhand = home.start();
+
+    let chart = say(&home, "metrics chart load last:4h");
+    let says = chart["text"].as_str().unwrap();
+    for part in ["0.9 ", "It was worth a look (0.8 and more) for 30 minutes", "There are no figures from "] {
+        assert!(says.contains(part), "{part}\n{says}");
+    }
+    picture(&home, &chart).await;
+    assert_eq!(say(&home, "metrics show load")["card"]["title"], "load in production: 0.9");
+    for (line, part) in [
+        ("metrics chart load env:staging", "answers, and has no series for this query: `servers.staging.load`"),
+        (
+            "metrics show torn",
+            "does not understand the query: `Invalid parameters (Received request for unknown function",
+        ),
+    ] {
+        let says = text(&home, line);
+        assert!(says.contains(part), "{line}: {says}");
+    }
+    deckhand.stop();
+    assert!(home.ledger().is_empty(), "looking is no act");
 }

@@ -1,7 +1,9 @@
 //! Real servers of figures on loopback, started without systemd. Each goes with the drill.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tests::program::{until, write};
 
@@ -94,7 +96,8 @@ impl Prometheus {
         command.arg(format!("--config.file={}", path("config").display()));
         command.arg(format!("--storage.tsdb.path={}", path("data").display()));
         command.arg(format!("--web.listen-address={address}"));
-        command.args(["--storage.tsdb.retention.time=60d", "--log.level=warn"]);
+        // What the history ends with holds for as long as a slow machine may take for the drill.
+        command.args(["--storage.tsdb.retention.time=60d", "--query.lookback-delta=20m", "--log.level=warn"]);
         let log = File::create(path("log")).expect("a file");
         let mut server = Server::start(&mut command, log, "prometheus");
         server.wait(address, "prometheus");
@@ -108,5 +111,40 @@ impl Prometheus {
     /// Ends it.
     pub fn stop(self) {
         drop(self.server);
+    }
+}
+
+/// Debian's `graphite-web`, on Django's own server.
+pub struct Graphite {
+    address: SocketAddr,
+    _server: Server,
+    _folder: tempfile::TempDir,
+}
+
+impl Graphite {
+    /// With these figures of `servers.production.load`, each with its second.
+    pub fn start(figures: &[(i64, f64)]) -> Graphite {
+        // Its modules are those of Debian's own Python.
+        const PYTHON: &str = "/usr/bin/python3";
+        let (address, folder) = (free(), tempfile::tempdir().expect("a temporary folder"));
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/graphite");
+        let mut note = Command::new(PYTHON);
+        note.arg(peers.join("note.py")).arg(folder.path().join("whisper/servers/production/load.wsp"));
+        let mut note = note.stdin(Stdio::piped()).spawn().expect("Python is missing: run `scripts/setup`");
+        let lines: String = figures.iter().map(|(second, figure)| format!("{second} {figure}\n")).collect();
+        note.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("it reads them");
+        assert!(note.wait().expect("it ends").success(), "Python's whisper is missing: run `scripts/setup`");
+        let log = File::create(folder.path().join("log")).expect("a file");
+        let mut command = Command::new(PYTHON);
+        command.args(["-m", "django", "runserver", "--noreload"]).arg(address.to_string());
+        command.env("PYTHONPATH", peers).env("PYTHONDONTWRITEBYTECODE", "1").env("GRAPHITE_DRILL", folder.path());
+        command.env("GRAPHITE_SETTINGS_MODULE", "drill_settings").env("DJANGO_SETTINGS_MODULE", "graphite.settings");
+        let mut server = Server::start(&mut command, log, "graphite-web");
+        server.wait(address, "graphite-web");
+        Graphite { address, _server: server, _folder: folder }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 }

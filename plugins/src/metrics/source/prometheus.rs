@@ -107,10 +107,10 @@ impl Prometheus {
         while from <= end {
             let to = end.min(from + (PAGE - 1) * step);
             let path = format!("/api/v1/query_range?query={}&start={from}&end={to}&step={step}", encoded(query));
-            for series in self.ask(ports, &path).await? {
-                let so_far = found.entry(series.name.clone()).or_default();
-                so_far.name = series.name;
-                so_far.points.extend(series.points);
+            for one in self.ask(ports, &path).await? {
+                let so_far = found.entry(one.name.clone()).or_default();
+                so_far.name = one.name;
+                so_far.points.extend(one.points);
             }
             from = to - (to - from) % step + step;
         }
@@ -144,7 +144,7 @@ impl Prometheus {
         let heard = self.endpoint.get(ports, path).await?;
         let Envelope { data, kind, error } = heard.json("Prometheus")?;
         match data {
-            Some(Data::Matrix(found) | Data::Vector(found)) => Ok(found.into_iter().map(Found::series).collect()),
+            Some(Data::Matrix(found) | Data::Vector(found)) => Ok(series(found)),
             Some(Data::Scalar(value)) => {
                 Ok(vec![Series { name: String::new(), points: point(&value).into_iter().collect() }])
             }
@@ -154,10 +154,19 @@ impl Prometheus {
     }
 }
 
+/// The name of a metric, among its labels.
+const NAME: &str = "__name__";
+
+/// The series, called by their labels; by the metric's name as well where there are several metrics.
+fn series(found: Vec<Found>) -> Vec<Series> {
+    let several = found.windows(2).any(|pair| pair[0].metric.get(NAME) != pair[1].metric.get(NAME));
+    found.into_iter().map(|it| it.series(several)).collect()
+}
+
 impl Found {
-    fn series(self) -> Series {
-        let label = |(name, value): (&String, &String)| format!("{name}=\"{value}\"");
-        let name = self.metric.iter().filter(|(name, _)| *name != "__name__").map(label).collect::<Vec<_>>().join(", ");
+    fn series(self, with_name: bool) -> Series {
+        let labels = self.metric.iter().filter(|(name, _)| with_name || *name != NAME);
+        let name = labels.map(|(name, value)| format!("{name}=\"{value}\"")).collect::<Vec<_>>().join(", ");
         Series { name, points: self.values.iter().chain(&self.value).filter_map(point).collect() }
     }
 }
@@ -222,7 +231,7 @@ mod tests {
     fn figures_are_read_whatever_they_are() {
         let read = |json: &str| -> Vec<Series> {
             match serde_json::from_str::<Envelope>(json).unwrap().data {
-                Some(Data::Matrix(found) | Data::Vector(found)) => found.into_iter().map(Found::series).collect(),
+                Some(Data::Matrix(found) | Data::Vector(found)) => series(found),
                 _ => Vec::new(),
             }
         };
@@ -233,6 +242,10 @@ mod tests {
         let values: Vec<_> = series[0].points.iter().map(|point| point.value.to_string()).collect();
         assert_eq!(values, ["1", "NaN", "inf", "-inf", "0.001"]);
         assert_eq!(series[0].points[0].at.timestamp_millis(), 1_500);
+        let two = r#"{"status":"success","data":{"resultType":"vector","result":[
+            {"metric":{"__name__":"a","job":"x"},"value":[1,"1"]},{"metric":{"__name__":"b","job":"x"},"value":[1,"2"]}]}}"#;
+        let names: Vec<_> = read(two).into_iter().map(|series| series.name).collect();
+        assert_eq!(names, [r#"__name__="a", job="x""#, r#"__name__="b", job="x""#]);
         let vector = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[7,"2"]}]}}"#;
         assert_eq!(read(vector)[0].points[0].value, 2.0);
         assert_eq!(read(r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#), []);
