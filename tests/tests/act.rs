@@ -17,6 +17,7 @@ use commands::stop::{Result, Stop};
 use commands::store::{Batch, Read, Store};
 use commands::vocabulary::Vocabulary;
 use std::sync::{Arc, OnceLock};
+use tests::contract::draft;
 use tests::memory::{Fault, MemoryStore};
 use tests::stage;
 use tokio::sync::mpsc;
@@ -261,6 +262,25 @@ async fn an_act_whose_right_is_lost_does_not_begin_or_goes_no_further() {
     let stop = cx.act::<()>(paint(), async |_| panic!("it must not run")).await.unwrap_err();
     assert!(stop.to_string().starts_with("What allowed this was lost"), "{stop}");
     assert_eq!(stands(&store).await.0.len(), 2, "it never began");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_act_only_what_was_counted_is_kept() {
+    let (store, cx) = stand(Arc::new(Yes));
+    cx.act(paint(), paint_it).await.unwrap();
+    let before = stands(&store).await;
+    let [mut counts, mut wall, mut expects, mut gone, mut entry] = [(); 5].map(|()| Batch::default());
+    counts.put("counts/wall", "2");
+    wall.put("counts/wall", "3").put("wall", "red");
+    expects.put("counts/wall", "3").expect("wall", 0);
+    gone.delete("wall");
+    entry.put("counts/wall", "3").enter(draft("hello"));
+    cx.keep_counts(counts).await.unwrap();
+    for refused in [wall, expects, gone, entry] {
+        assert!(cx.keep_counts(refused.clone()).await.is_err(), "{refused:?}");
+    }
+    assert_eq!(stands(&store).await, before, "neither the wall nor the ledger has changed");
+    assert_eq!(store.get("counts/wall").await.unwrap().unwrap().value, "2");
 }
 
 #[test]
