@@ -79,8 +79,8 @@ fn commands_groups_and_options_are_nested_as_discord_wants() {
                     "name": "share",
                     "description": "How many of a hundred",
                     "required": true,
-                    "min_value": 0,
-                    "max_value": 100,
+                    "min_value": 0.0,
+                    "max_value": 100.0,
                 },
                 {
                     "type": 3,
