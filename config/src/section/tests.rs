@@ -63,7 +63,7 @@ fn a_section_is_written_in_one_way_whatever_its_order_and_without_what_came_from
         let (config, problems) = read(text);
         config.section("deploy", &problems).unwrap().written(&["limit"])
     };
-    let told = r#"{"a"={"x"=a fraction,"y"="x\"\\"},"b"=[1,true],"url"="https://${TOKEN}/"}"#;
+    let told = r#"{"a"={"x"=1.5,"y"="x\"\\"},"b"=[1,true],"url"="https://${TOKEN}/"}"#;
     assert_eq!((written(one), written(other)), (told.to_owned(), told.to_owned()));
 }
 
