@@ -1,5 +1,6 @@
 //! The stage: fakes, transcripts, and drills against real servers.
 
+pub mod alone;
 pub mod bench;
 pub mod browser;
 pub mod contract;

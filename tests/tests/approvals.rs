@@ -1,18 +1,16 @@
 //! Approvals under pressure: everybody answers at the same moment, and Deckhand is killed in between.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-use bot::assembly::{self, Surroundings};
+use bot::gate::Bot;
 use bot::gate::approval;
-use bot::gate::people::{CONSOLE, Speaker};
-use bot::gate::{Ask, Bot, Said};
 use commands::clock::Clock;
-use commands::ledger::{Phase, Place, Query};
-use commands::reply::{Outcome, Reply};
+use commands::ledger::{Phase, Query};
+use commands::reply::Outcome;
 use commands::store::{Read, Store};
 use futures::future::join_all;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::alone::{self, say};
 use tests::browser::{Browser, keys};
 use tests::memory::{Fault, MemoryStore};
 use tests::program::Home;
@@ -42,35 +40,13 @@ command = ["./ship"]
 const SHIP: &str = "/deploy ship hello production v1";
 
 fn bot(clock: &Clock, store: &Arc<dyn Store>, world: &Arc<World>) -> Arc<Bot> {
-    let (config, problems) = config::parse(CONFIG, "deckhand.toml", Path::new("/srv"), &|_| None);
-    let plan = assembly::plan(&config, plugins::ALL, &problems);
-    assert!(problems.is_empty(), "{problems}");
-    plan.build(Surroundings {
-        clock: clock.clone(),
-        store: store.clone(),
-        wire: world.clone(),
-        launcher: world.clone(),
-        files: world.clone(),
-        mirrors: world.clone(),
-        dial: world.clone(),
-    })
+    alone::bot(CONFIG, plugins::ALL, clock, store.clone(), world)
 }
 
 fn stand() -> (Clock, Arc<dyn Store>, Arc<World>) {
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let clock = alone::clock();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
     (clock, store, Arc::new(World::new()))
-}
-
-/// The last reply to what `who` says.
-async fn say(bot: &Arc<Bot>, who: &str, line: &str) -> Reply {
-    let place = Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: format!("{who} {line}") };
-    let mut replies = bot.ask(Ask { said: Said::Line(line.to_owned()), speaker: Speaker::console(who), place });
-    let mut last = Reply::default();
-    while let Some(reply) = replies.recv().await {
-        last = reply;
-    }
-    last
 }
 
 /// The names of the requests that are open.

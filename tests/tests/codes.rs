@@ -1,23 +1,19 @@
 //! One-time codes and forms under pressure: guesses at once, secrets where none belong, and the program's own terminal.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-use bot::assembly::{self, Surroundings};
 use bot::gate::buttons::Dresser;
 use bot::gate::codes::{self, ENROLLED, Enrolled, Standing};
-use bot::gate::people::{CONSOLE, Speaker};
-use bot::gate::{Ask, Bot, Said};
+use bot::gate::{Bot, Said};
 use chrono::Utc;
-use commands::clock::Clock;
-use commands::ledger::Place;
 use commands::reply::{Button, Form, Input, Outcome, Reply};
 use commands::store::{Batch, Store};
 use futures::future::join_all;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::alone::{self, hear};
 use tests::browser::{Browser, keys};
 use tests::memory::MemoryStore;
 use tests::program::{Home, client};
@@ -45,39 +41,15 @@ const CONSOLE_CONFIG: &str = "[console]\nlisten = \"{listen}\"\n";
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 fn bot() -> (Arc<Bot>, Arc<dyn Store>) {
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let clock = alone::clock();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
-    let (config, problems) = config::parse(CONFIG, "deckhand.toml", Path::new("/srv"), &|_| None);
-    let plan = assembly::plan(&config, plugins::ALL, &problems);
-    assert!(problems.is_empty(), "{problems}");
-    let world = Arc::new(World::new());
-    let bot = plan.build(Surroundings {
-        clock,
-        store: store.clone(),
-        wire: world.clone(),
-        dial: world.clone(),
-        launcher: world.clone(),
-        files: world.clone(),
-        mirrors: world,
-    });
-    (bot, store)
+    (alone::bot(CONFIG, plugins::ALL, &clock, store.clone(), &Arc::new(World::new())), store)
 }
 
 async fn enroll(store: &dyn Store, who: &str) {
     let mut batch = Batch::default();
     ENROLLED.put_in(&mut batch, who, &Enrolled::new(SECRET.to_owned())).unwrap();
     store.commit(batch).await.unwrap();
-}
-
-/// The last reply to what ana says.
-async fn hear(bot: &Arc<Bot>, said: Said) -> Reply {
-    let place = Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: "1".to_owned() };
-    let mut replies = bot.ask(Ask { said, speaker: Speaker::console("ana"), place });
-    let mut last = Reply::default();
-    while let Some(reply) = replies.recv().await {
-        last = reply;
-    }
-    last
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,11 +93,11 @@ async fn what_is_secret_is_shown_to_nobody_else_and_kept_nowhere() {
         ("it was 123456 yesterday", "it was 123456 yesterday"),
     ] {
         assert_eq!(bot.shown(&line(said)).await.unwrap(), shown, "{said}");
-        let told = hear(&bot, line(said)).await;
+        let told = hear(&bot, "ana", line(said)).await;
         let hides = shown.starts_with("/confirm") || shown.starts_with("/enroll");
         assert!(!hides || !format!("{told:?}").contains("123456"), "{told:?}");
     }
-    let offered = hear(&bot, line("/enroll")).await;
+    let offered = hear(&bot, "ana", line("/enroll")).await;
     let secret = offered.fields[0].value.trim_matches('`').to_owned();
     assert!(offered.once && offered.only_you && secret.len() == 32, "{offered:?}");
     // The console's memory is in the store, too: it shows the secret and does not keep it.
@@ -135,7 +107,7 @@ async fn what_is_secret_is_shown_to_nobody_else_and_kept_nowhere() {
     let shown = live.recv().await.unwrap();
     assert!(shown.reply.unwrap().fields[0].value.contains(&secret) && shown.only.as_deref() == Some("ana"));
     let code = codes::code_at(&secret, bot.world.ports.clock.now()).unwrap();
-    let done = hear(&bot, line(&format!("/enroll code:{code}"))).await;
+    let done = hear(&bot, "ana", line(&format!("/enroll code:{code}"))).await;
     assert_eq!(done.outcome, Outcome::Done, "{done:?}");
     let holds = |value: &[u8]| String::from_utf8_lossy(value).contains(&secret);
     let kept = store.scan("", None, usize::MAX).await.unwrap();
@@ -168,7 +140,7 @@ async fn a_form_fills_arguments_by_name_and_each_is_read_like_a_typed_one() {
         // Several lines become one, what is empty is left out, and what the form did not ask for counts for nothing.
         (&[("service", " \n"), ("verb", "a\r\nb"), ("person", "eve")], "Nothing on the ledger fits."),
     ] {
-        let told = hear(&bot, press(filled)).await;
+        let told = hear(&bot, "ana", press(filled)).await;
         assert!(told.text.starts_with(says), "{filled:?}: {}", told.text);
     }
     let shown = bot.shown(&press(&[("service", ""), ("verb", "a\r\nb"), ("person", "eve")])).await.unwrap();

@@ -4,11 +4,9 @@
 use async_trait::async_trait;
 use axum::body::{Body as Sent, to_bytes};
 use axum::response::Response;
-use bot::assembly::{self, Surroundings};
 use bot::gate::Bot;
 use bot::hooks::{Hooks, router};
 use bytes::Bytes;
-use commands::clock::Clock;
 use commands::cx::Cx;
 use commands::plugin::Plugin;
 use commands::reply::Reply;
@@ -20,9 +18,9 @@ use futures::StreamExt;
 use futures::future::join_all;
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::alone;
 use tests::memory::MemoryStore;
 use tests::stage::world::World;
 use tokio::sync::mpsc;
@@ -89,20 +87,9 @@ impl Plugin for Parrot {
 }
 
 fn bot() -> Arc<Bot> {
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
-    let (config, problems) = config::parse("[parrot]", "deckhand.toml", Path::new("/srv"), &|_| None);
-    let plan = assembly::plan(&config, &ALL, &problems);
-    assert!(problems.is_empty(), "{problems}");
-    let world = Arc::new(World::new());
-    plan.build(Surroundings {
-        clock: clock.clone(),
-        store: Arc::new(MemoryStore::new(clock)),
-        wire: world.clone(),
-        dial: world.clone(),
-        launcher: world.clone(),
-        files: world.clone(),
-        mirrors: world,
-    })
+    let clock = alone::clock();
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    alone::bot("[parrot]", &ALL, &clock, store, &Arc::new(World::new()))
 }
 
 fn request(method: &str, path: &str, body: impl Into<Sent>) -> Request<Sent> {

@@ -1,16 +1,13 @@
 //! Flags under pressure: several people turn the same one at the same moment.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-use bot::assembly::{self, Surroundings};
-use bot::gate::people::{CONSOLE, Speaker};
-use bot::gate::{Ask, Bot, Said};
-use commands::clock::Clock;
-use commands::ledger::{Phase, Place, Query};
-use commands::reply::{Outcome, Reply};
+use bot::gate::Bot;
+use commands::ledger::{Phase, Query};
+use commands::reply::Outcome;
 use futures::future::join_all;
 use plugins::flags::model::SETTINGS;
-use std::path::Path;
 use std::sync::Arc;
+use tests::alone::{self, say};
 use tests::memory::{Fault, MemoryStore};
 use tests::stage::world::World;
 
@@ -29,33 +26,9 @@ to = ["deployer"]
 "#;
 
 fn stand() -> (Arc<Bot>, Arc<MemoryStore>) {
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let clock = alone::clock();
     let store = Arc::new(MemoryStore::new(clock.clone()));
-    let world = Arc::new(World::new());
-    let (config, problems) = config::parse(CONFIG, "deckhand.toml", Path::new("/srv"), &|_| None);
-    let plan = assembly::plan(&config, plugins::ALL, &problems);
-    assert!(problems.is_empty(), "{problems}");
-    let bot = plan.build(Surroundings {
-        clock,
-        store: store.clone(),
-        wire: world.clone(),
-        launcher: world.clone(),
-        files: world.clone(),
-        mirrors: world.clone(),
-        dial: world,
-    });
-    (bot, store)
-}
-
-/// The last reply to what `who` says.
-async fn say(bot: &Arc<Bot>, who: &str, line: &str) -> Reply {
-    let place = Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: format!("{who} {line}") };
-    let mut replies = bot.ask(Ask { said: Said::Line(line.to_owned()), speaker: Speaker::console(who), place });
-    let mut last = Reply::default();
-    while let Some(reply) = replies.recv().await {
-        last = reply;
-    }
-    last
+    (alone::bot(CONFIG, plugins::ALL, &clock, store.clone(), &Arc::new(World::new())), store)
 }
 
 /// The acts of this verb that were done.

@@ -1,7 +1,6 @@
 //! The jobs that Deckhand does for itself, over days that pass at once.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error has failed")]
 
-use bot::assembly::{self, Surroundings};
 use bot::gate::Bot;
 use bot::jobs::{self, Schedule};
 use bot::store::{SledStore, backup};
@@ -12,6 +11,7 @@ use commands::store::{Batch, Read, Store};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::alone;
 use tests::contract;
 use tests::memory::MemoryStore;
 use tests::stage::world::World;
@@ -20,19 +20,7 @@ use tokio_util::sync::CancellationToken;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn bot(clock: &Clock, store: &Arc<MemoryStore>) -> Arc<Bot> {
-    let (config, problems) = config::parse("", "deckhand.toml", Path::new("/srv"), &|_| None);
-    let around = Arc::new(World::new());
-    let plan = assembly::plan(&config, &[], &problems);
-    assert!(problems.is_empty(), "{problems}");
-    plan.build(Surroundings {
-        clock: clock.clone(),
-        store: store.clone(),
-        wire: around.clone(),
-        dial: around.clone(),
-        launcher: around.clone(),
-        files: around.clone(),
-        mirrors: around,
-    })
+    alone::bot("", &[], clock, store.clone(), &Arc::new(World::new()))
 }
 
 fn files(folder: &Path) -> Vec<String> {
@@ -46,7 +34,7 @@ fn files(folder: &Path) -> Vec<String> {
 async fn a_backup_a_day_is_kept_and_each_can_be_restored() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("backups");
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let clock = alone::clock();
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let mut batch = Batch::default();
     batch.put("wall", "blue").enter(contract::draft("hello"));
@@ -79,7 +67,7 @@ async fn only_deckhands_own_backups_are_ever_removed() {
     for name in ["precious.jsonl", "deckhand-notes.txt", "deckhand-2020-01-01-0330.jsonl"] {
         std::fs::write(home.path().join(name), "").unwrap();
     }
-    let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
+    let clock = alone::clock();
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let bot = bot(&clock, &store);
     let job = upkeep::backup(&bot, Schedule::parse("30 3 * * *", Tz::UTC).unwrap(), home.path().to_owned(), 1);

@@ -6,6 +6,7 @@ mod figures;
 mod mortal;
 pub mod on_irc;
 mod programs;
+mod repository;
 mod ships;
 pub mod transcript;
 pub mod world;
@@ -38,7 +39,7 @@ use world::World;
 use crate::memory::MemoryStore;
 
 /// When every transcript begins: a Monday morning.
-const BEGINS: &str = "2026-03-02T09:00:00Z";
+pub(crate) const BEGINS: &str = "2026-03-02T09:00:00Z";
 
 /// How long a call may take before the next line is played over it.
 const PATIENCE: Duration = Duration::from_secs(20);

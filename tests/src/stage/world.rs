@@ -1,7 +1,8 @@
-//! The world that a transcript plays in: a repository, programs and two environments, as plain data with knobs.
+//! The world that a transcript plays in: programs, two environments and what they are asked for, as plain data with knobs.
 
 use super::BEGINS;
 use super::figures::Figures;
+use super::repository::{ELSEWHERE, Repository, commit};
 use super::ships::{self, Ships};
 use crate::github::{self, GitHub};
 use anyhow::{Result, bail};
@@ -25,9 +26,7 @@ pub struct World(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// The tags and branches of the one repository, and their commits.
-    refs: BTreeMap<String, String>,
-    repository_gone: bool,
+    repository: Repository,
     /// What is live, by environment.
     live: BTreeMap<String, String>,
     /// Commits that are not well once they are live.
@@ -57,9 +56,6 @@ struct State {
     last_end: Arc<AtomicBool>,
 }
 
-/// The address of the same repository, for those who do not have it on their machine.
-const ELSEWHERE: &str = "https://git.example/hello.git";
-
 impl State {
     fn now(&self) -> DateTime<Utc> {
         self.clock.as_ref().map(Clock::now).unwrap_or_default()
@@ -88,12 +84,7 @@ impl World {
         let world = World::default();
         {
             let mut state = world.state();
-            for (name, digit) in
-                [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')]
-            {
-                state.refs.insert(name.to_owned(), String::from(digit).repeat(40));
-            }
-            state.sick.insert("3".repeat(40));
+            state.sick.insert(commit('3'));
             state.next_group = 100;
             state.clock = BEGINS.parse().ok().map(Clock::at);
         }
@@ -132,18 +123,8 @@ impl World {
                 Ok(status) => state.says = Some((status, words[3..].join(" "))),
                 Err(_) => return false,
             },
-            ["the", "repository", "is", "gone"] => state.repository_gone = true,
-            ["the", "repository", "is", "back"] => state.repository_gone = false,
-            ["the", "branch", name, "moves", "to", tag] => {
-                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
-                state.refs.insert(format!("refs/heads/{name}"), commit);
-            }
-            ["the", "tag", name, "moves", "to", tag] => {
-                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
-                state.refs.insert(format!("refs/tags/{name}"), commit);
-            }
             [tag, "is", how @ ("sick" | "well"), "at", place] => {
-                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                let Some(commit) = state.repository.tagged(tag) else { return false };
                 let at = (place.to_owned(), commit);
                 if how == "sick" {
                     state.sick_at.insert(at)
@@ -152,13 +133,14 @@ impl World {
                 };
             }
             ["the", "CI", "command", "answers", status, "for", check, "of", tag] => {
-                let Some(commit) = state.refs.get(&format!("refs/tags/{tag}")).cloned() else { return false };
+                let Some(commit) = state.repository.tagged(tag) else { return false };
                 let Ok(status) = status.parse() else { return false };
                 state.ci.insert((commit, check.to_owned()), status);
             }
             _ => {
                 let now = state.now();
-                return state.ships.direct(direction)
+                return state.repository.direct(&words)
+                    || state.ships.direct(direction)
                     || state.figures.direct(direction, now)
                     || state.github.direct(direction, now);
             }
@@ -197,45 +179,10 @@ impl World {
 
     fn git(&self, arguments: &[&str]) -> Output {
         let mut state = self.state();
-        let fail = |stderr: &str| Output { exit: Exit::Status(128), stdout: String::new(), stderr: stderr.to_owned() };
-        match arguments {
-            _ if state.repository_gone => fail("fatal: '/srv/hello' does not appear to be a git repository\n"),
-            ["ls-remote", "--tags", "--heads", "--sort=-v:refname", "--", "/srv/hello" | ELSEWHERE] => {
-                let lines: String =
-                    state.refs.iter().rev().map(|(name, commit)| format!("{commit}\t{name}\n")).collect();
-                Output { exit: Exit::Status(0), stdout: lines, stderr: String::new() }
-            }
-            ["-C", "/srv/hello", "rev-list", "--left-right", "--count", range, "--"] => {
-                let (here, there) = range.split_once("...").unwrap_or_default();
-                let count = |from: &str, to: &str| between(&format!("{from}..{to}"), &[]).count();
-                let counted = format!("{}\t{}\n", count(there, here), count(here, there));
-                Output { exit: Exit::Status(0), stdout: counted, stderr: String::new() }
-            }
-            ["-C", "/srv/hello", "rev-parse", "--verify", "--quiet", "--end-of-options", wanted] => {
-                let mut commits = HISTORY.iter().map(|(digit, ..)| String::from(*digit).repeat(40));
-                let found = commits.find(|commit| commit.starts_with(wanted.trim_end_matches("^{commit}")));
-                found.map_or_else(|| fail(""), |stdout| Output { exit: Exit::Status(0), stdout, stderr: String::new() })
-            }
-            [
-                "-C",
-                "/srv/hello",
-                "log",
-                "--full-history",
-                "--no-show-signature",
-                "--name-only",
-                ..,
-                range,
-                "--",
-                pattern,
-            ] => Output { exit: Exit::Status(0), stdout: files(range, pattern), stderr: String::new() },
-            ["-C", "/srv/hello", "log", "--full-history", "--no-show-signature", _, _, range, "--", patterns @ ..] => {
-                Output { exit: Exit::Status(0), stdout: log(range, patterns), stderr: String::new() }
-            }
-            other => {
-                state.unknown.push(format!("git was asked {other:?}"));
-                fail("")
-            }
-        }
+        state.repository.git(arguments).unwrap_or_else(|| {
+            state.unknown.push(format!("git was asked {arguments:?}"));
+            Output { exit: Exit::Status(128), stdout: String::new(), stderr: String::new() }
+        })
     }
 
     /// What `ping` answers.
@@ -296,38 +243,6 @@ fn recap(status: i32) -> String {
     format!(
         "\nPLAY RECAP *****\nweb1 : ok=3 changed=2 unreachable=0 failed=0 skipped=1\nweb2 : ok=2 changed=0 unreachable=0 failed={failed} skipped=0\n"
     )
-}
-
-/// The history of the repository: one commit a release, one after the other.
-const HISTORY: [(char, &str, &str, &str); 3] = [
-    ('1', "ana", "Say hello", "page.html"),
-    ('2', "eve `@everyone`\u{202e}", "Say it **louder**", "page.html"),
-    ('3', "ben", "Keep who was greeted", "migrations/0003.sql"),
-];
-
-/// A commit of it: its digit, author, subject and file.
-type Commit = (char, &'static str, &'static str, &'static str);
-
-/// The commits of `from..to`, newest first, and of those the ones that fit patterns of whole folders.
-fn between(range: &str, patterns: &[&str]) -> impl Iterator<Item = &'static Commit> {
-    let (from, to) = range.split_once("..").unwrap_or_default();
-    let place = |commit: &str| HISTORY.iter().position(|(digit, ..)| commit.starts_with(*digit)).map_or(0, |at| at + 1);
-    let folder = |pattern: &&str| pattern.trim_start_matches(":(top,glob)").trim_end_matches("**").to_owned();
-    let folders: Vec<_> = patterns.iter().map(folder).collect();
-    let fits = move |file: &str| folders.is_empty() || folders.iter().any(|folder| file.starts_with(folder));
-    HISTORY.iter().take(place(to)).skip(place(from)).rev().filter(move |(.., file)| fits(file))
-}
-
-/// What `git log` answers for `from..to`.
-fn log(range: &str, patterns: &[&str]) -> String {
-    let line =
-        |(digit, author, subject, _): &Commit| format!("{}\0\0{author}\0{subject}\n", String::from(*digit).repeat(40));
-    between(range, patterns).map(line).collect()
-}
-
-/// What it answers with `--name-only -z`.
-fn files(range: &str, pattern: &str) -> String {
-    between(range, &[pattern]).map(|(.., file)| format!("{file}\0")).collect()
 }
 
 #[async_trait]
@@ -504,12 +419,7 @@ impl Mirrors for World {
         if repository != ELSEWHERE {
             state.unknown.push(format!("a mirror of {repository} was asked for"));
         }
-        if state.repository_gone {
-            bail!("git says: fatal: unable to access '{ELSEWHERE}': Could not resolve host: git.example");
-        }
-        let known =
-            |commit: &&str| HISTORY.iter().any(|(digit, ..)| String::from(*digit).repeat(40).starts_with(*commit));
-        Ok(commits.iter().all(known).then(|| PathBuf::from("/srv/hello")))
+        Ok(state.repository.mirrored(commits)?.then(|| PathBuf::from("/srv/hello")))
     }
 }
 

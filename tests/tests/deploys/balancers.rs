@@ -187,7 +187,7 @@ fn installation(kind: Kind, strategy: &str) -> (Home, Service, Balancer, u16) {
 }
 
 /// Waits until everybody gets `commit`: after a reload, nginx lets its old workers answer what they have taken already.
-fn all_get(front: u16, commit: &str) {
+pub fn all_get(front: u16, commit: &str) {
     until("all are served by it", || (0..20).all(|_| ask(front).as_deref() == Some(commit)).then_some(()));
 }
 

@@ -1,9 +1,9 @@
 //! Drill: a rolling deploy takes each target out of a real HAProxy before it ships to it, and no request fails, not even
 //! when one in the middle does not come up again.
 
-use super::balancers::{Balancer, Load, ask, haproxy};
+use super::balancers::{Balancer, Load, all_get, haproxy};
 use tests::deploys::{config, free_port, serve};
-use tests::program::{Home, Service, until, write};
+use tests::program::{Home, Service, write};
 
 const WEBS: [&str; 3] = ["web1", "web2", "web3"];
 
@@ -75,10 +75,6 @@ fn installation() -> (Home, Service, Balancer, u16) {
     home.write_config(&config("", &SERVICE.replace("{files}", &serve(folder, None).to_string())));
     let balancer = Balancer::start(haproxy(&home), front);
     (home, service, balancer, front)
-}
-
-fn all_get(front: u16, commit: &str) {
-    until("all are served by it", || (0..20).all(|_| ask(front).as_deref() == Some(commit)).then_some(()));
 }
 
 #[test]

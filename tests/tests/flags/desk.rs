@@ -2,21 +2,17 @@
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use bot::assembly::{self, Surroundings};
-use bot::gate::people::{CONSOLE, Speaker};
-use bot::gate::{Ask, Bot, Said};
+use bot::gate::Bot;
 use bot::hooks::{Hooks, router};
 use bytes::Bytes;
-use commands::clock::Clock;
-use commands::ledger::Place;
 use commands::reply::Reply;
 use commands::store::{Batch, Store};
 use http::{HeaderMap, Request, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tests::alone::{self, say};
 use tests::flags::stage;
 use tests::memory::MemoryStore;
 use tests::program::until_async;
@@ -68,42 +64,20 @@ impl Desk {
     }
 
     pub fn with(config: &str) -> Desk {
-        let clock = Clock::at("2026-03-02T09:00:00Z".parse().unwrap());
-        let (config, problems) = config::parse(config, "deckhand.toml", Path::new("/srv"), &|_| None);
-        let plan = assembly::plan(&config, plugins::ALL, &problems);
-        assert!(problems.is_empty(), "{problems}");
-        let (store, world): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new(clock.clone())), Arc::new(World::new()));
-        let bot = plan.build(Surroundings {
-            clock,
-            store: store.clone(),
-            wire: world.clone(),
-            dial: world.clone(),
-            launcher: world.clone(),
-            files: world.clone(),
-            mirrors: world,
-        });
+        let clock = alone::clock();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+        let bot = alone::bot(config, plugins::ALL, &clock, store.clone(), &Arc::new(World::new()));
         let router = router(Hooks::new(&bot));
         Desk { bot, store, router }
     }
 
     /// The last reply to what ana says, and says yes to.
     pub async fn say(&self, line: &str) -> Reply {
-        let reply = self.answer(line).await;
+        let reply = say(&self.bot, "ana", line).await;
         match reply.buttons.first().filter(|button| button.label.starts_with("Yes")) {
-            Some(yes) => self.answer(&format!("/{}", yes.line)).await,
+            Some(yes) => say(&self.bot, "ana", &format!("/{}", yes.line)).await,
             None => reply,
         }
-    }
-
-    async fn answer(&self, line: &str) -> Reply {
-        let place = Place { platform: CONSOLE.to_owned(), channel: "ops".to_owned(), message: line.to_owned() };
-        let mut replies =
-            self.bot.ask(Ask { said: Said::Line(line.to_owned()), speaker: Speaker::console("ana"), place });
-        let mut last = Reply::default();
-        while let Some(reply) = replies.recv().await {
-            last = reply;
-        }
-        last
     }
 
     /// A new token.
