@@ -4,6 +4,7 @@
 //! [`Section`]s, [`Config::unclaimed`] finds what nobody read, and [`Problems`] holds all that is wrong, not only the
 //! first thing.
 
+pub mod address;
 pub mod duration;
 mod during;
 mod ids;

@@ -3,7 +3,6 @@
 use super::driver::{Begun, End, Found, Handle, Run};
 use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
-use super::settings::Health;
 use super::ship::{Outcome, unknown};
 use super::{Deployer, doubt, health, over, show};
 use crate::program::Board;
@@ -172,14 +171,18 @@ impl Deployer {
             Some(check) => health::check(cx.ports(), check, &plan.names_of(release), &never, |_, _| {}).await,
             None => Ok(()),
         };
-        let tells = check.is_some_and(Health::tells_releases);
+        let tells = plan.tells();
         match (says, met) {
             (Some(says), met) if settle.is_some() && met.is_err() || met.is_ok() && !tells => {
                 let says = format!("Whether {release} was put back is not known: {says}");
                 Ok(After::Unknown(unknown(says, settle)))
             }
+            (Some(says), Err(met)) => {
+                let says = format!("Whether {release} was put back is not known ({says}), and its health check {met}");
+                in_doubt(permit, plan, format!("{says}. Look at once"))
+            }
             (_, Ok(())) => Ok(After::Known(format!("{release} was put back, and is live and well"))),
-            (_, Err(met)) => {
+            (None, Err(met)) => {
                 let says = format!("{release} was put back, but it is not well: its health check {met}. Look at once");
                 in_doubt(permit, plan, says)
             }

@@ -192,7 +192,7 @@ impl Course<'_> {
         work.colour = place.colour.as_deref();
         let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let driver = &plan.service.driver;
-        let tells = plan.service.health.as_ref().is_some_and(Health::tells_releases);
+        let tells = plan.tells();
         let end = if resumed {
             let noted = if let Progress::Running(handle) = &self.deploy.state { Some(handle) } else { None };
             let found = tokio::select! {

@@ -48,6 +48,11 @@ impl Plan<'_> {
         self.names_of(&self.release)
     }
 
+    /// Whether the health check can tell what is shipped from what was live before.
+    pub fn tells(&self) -> bool {
+        tells(self.service, &self.target, &self.release, self.before.0.as_ref().map(|live| &live.release))
+    }
+
     /// What the placeholders stand for when this release is at its target.
     pub fn names_of<'a>(&'a self, release: &'a Release) -> Names<'a> {
         names(&self.service.params, &self.target, release)
@@ -113,6 +118,19 @@ pub(super) fn stands(live: Option<&Live>) -> String {
             format!("{release} was live before #{number}, of which nobody knows how it ended")
         }
     }
+}
+
+/// Whether the health check can tell what is shipped from what was live before. Of the very same release there is nothing to
+/// tell.
+pub(super) fn tells(service: &Service, target: &Target, release: &Release, before: Option<&Release>) -> bool {
+    let Some(check) = service.health.as_ref().filter(|check| check.tells_releases()) else { return false };
+    let asks = |release| {
+        let names = names(&service.params, target, release);
+        check.probe.texts().into_iter().map(|(_, text)| names.fill(text)).collect::<Vec<_>>()
+    };
+    before.is_none_or(|before| {
+        before.commit == release.commit && before.params == release.params || asks(before) != asks(release)
+    })
 }
 
 pub(super) fn names<'a>(known: &'a Known, target: &'a Target, release: &'a Release) -> Names<'a> {

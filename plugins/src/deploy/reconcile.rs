@@ -6,7 +6,7 @@ use super::doubt::Doubt;
 use super::driver::{End, Found, Run};
 use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
-use super::settings::{Health, Service};
+use super::settings::Service;
 use super::ship::Outcome;
 use super::{doubt, health, logs, params, plan, ship, show};
 use crate::program::Board;
@@ -70,7 +70,7 @@ impl Deployer {
         };
         let found = tokio::select! {
             biased;
-            found = self.met(cx, target, &deploy.release, service, end) => found,
+            found = self.met(cx, target, &deploy.release, service, (before.0.as_ref(), end)) => found,
             () = cx.stopping().cancelled() => return Err(left_again(target, number)),
         };
         let at = cx.now();
@@ -225,20 +225,21 @@ impl Deployer {
         }
     }
 
-    /// How it came out, as far as its driver and its health check tell.
+    /// How it came out, as far as its driver and its health check tell, by what was live before and how its work ended.
     async fn met(
         &self,
         cx: &Cx,
         target: &Target,
         release: &Release,
         service: Option<&Service>,
-        end: Option<End>,
+        (before, end): (Option<&Live>, Option<End>),
     ) -> Met {
         if let Some(End::Failed(why)) = &end {
             return Met::Bad(format!("{release} is not live. {why}."));
         }
         let checked = self.is_live(cx, target, release, service).await;
-        let tells = service.and_then(|service| service.health.as_ref()).is_some_and(Health::tells_releases);
+        let tells =
+            service.is_some_and(|service| plan::tells(service, target, release, before.map(|live| &live.release)));
         match (checked, end) {
             // A check that would say the same of any release settles nothing.
             (checked, Some(End::Unknown { says, settle })) if !(tells && matches!(checked, Some(Ok(())))) => {

@@ -200,7 +200,7 @@ impl Deployer {
 
     /// What is live, as far as a health check can tell that tells releases apart.
     pub(super) async fn seen(&self, cx: &Cx, plan: &Plan<'_>) -> Seen {
-        let Some(check) = plan.service.health.as_ref().filter(|check| check.tells_releases()) else {
+        let Some(check) = plan.service.health.as_ref().filter(|_| plan.tells()) else {
             return Seen::Neither;
         };
         let names = |release| plan.names_of(release);

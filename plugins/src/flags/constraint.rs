@@ -1,7 +1,9 @@
 //! Constraints as people type them: `country in kr,jp and version >= 2.1.0`.
 
+use chrono::DateTime;
 use commands::text;
-use unleash_types::client_features::{Constraint, Operator};
+use unleash_types::client_features::{ClientFeature, ClientFeatures, Constraint, Operator, Strategy};
+use unleash_yggdrasil::EngineState;
 
 /// How many constraints are taken at once, how many values each, and how long a value may be.
 const MOST: (usize, usize, usize) = (20, 500, 200);
@@ -47,12 +49,39 @@ pub fn read(said: &str) -> Result<Vec<Constraint>, String> {
     let clauses: Vec<_> = said.split(" and ").map(str::trim).collect();
     if clauses.len() > MOST.0 {
         return Err(format!(
-            "These are {} conditions, and {} is the most. Make a `/segment` of some.",
+            "These are {} conditions, and {} is the most. `/segment create` makes one of some.",
             clauses.len(),
             MOST.0
         ));
     }
-    clauses.into_iter().map(one).collect()
+    let constraints: Vec<_> = clauses.into_iter().map(one).collect::<Result<_, _>>()?;
+    if takes(&constraints) {
+        Ok(constraints)
+    } else {
+        Err(format!("The engine does not take {}. Leave out quotes and backslashes.", text::code(&text::cut(said, 60))))
+    }
+}
+
+/// Whether the engine takes them: what it does not is off for everybody.
+fn takes(constraints: &[Constraint]) -> bool {
+    let strategy = Strategy {
+        name: "default".to_owned(),
+        sort_order: None,
+        segments: None,
+        variants: None,
+        constraints: Some(constraints.to_vec()),
+        parameters: None,
+    };
+    let feature = ClientFeature {
+        name: "it".to_owned(),
+        enabled: true,
+        strategies: Some(vec![strategy]),
+        ..ClientFeature::default()
+    };
+    let all = ClientFeatures { version: 2, features: vec![feature], segments: None, query: None, meta: None };
+    EngineState::initial_state(DateTime::UNIX_EPOCH)
+        .apply_client_features(all)
+        .is_none_or(|warnings| warnings.is_empty())
 }
 
 fn one(clause: &str) -> Result<Constraint, String> {
@@ -81,6 +110,7 @@ fn one(clause: &str) -> Result<Constraint, String> {
         name => name,
     };
     let (operator, values, value) = match how {
+        How::Many(operator @ Operator::InCidr) => (operator, Some(networks(many(value)?)?), None),
         How::Many(operator) => (operator, Some(many(value)?), None),
         How::One(operator) => (operator, None, Some(matching(value)?)),
         How::Date(operator) => (operator, None, Some(date(value)?)),
@@ -114,8 +144,23 @@ fn many(values: &str) -> Result<Vec<String>, String> {
 
 /// A pattern; the engine reads it in linear time, whatever it is.
 fn matching(pattern: &str) -> Result<String, String> {
-    let long = pattern.chars().count() > MOST.2;
-    if long { Err(format!("A pattern has {} characters at the most.", MOST.2)) } else { Ok(pattern.to_owned()) }
+    if pattern.chars().count() > MOST.2 {
+        return Err(format!("A pattern has {} characters at the most.", MOST.2));
+    }
+    match regex::Regex::new(pattern) {
+        Ok(_) => Ok(pattern.to_owned()),
+        Err(_) => {
+            Err(format!("{} is no pattern. Write a regular expression, as in `^/shop(/|$)`.", text::code(pattern)))
+        }
+    }
+}
+
+/// Networks, each an address with the length of its prefix or without. The engine passes over what it can not read.
+fn networks(values: Vec<String>) -> Result<Vec<String>, String> {
+    match values.iter().find(|value| !config::address::is_network(value)) {
+        Some(wrong) => Err(format!("{} is no network. Write `10.0.0.0/8` or `2001:db8::/32`.", text::code(wrong))),
+        None => Ok(values),
+    }
 }
 
 fn date(value: &str) -> Result<String, String> {
@@ -126,8 +171,12 @@ fn date(value: &str) -> Result<String, String> {
 }
 
 fn ordered<'a>(value: &str, number: &'a Operator, version: &'a Operator) -> Result<&'a Operator, String> {
-    let parts: Vec<_> = value.split('.').collect();
-    let is_version = parts.len() >= 3 && parts[..2].iter().all(|part| part.parse::<u64>().is_ok());
+    // Semantic Versioning 2.0.0. The engine takes it as it stands into the rule that it makes, so nothing else gets there.
+    let (core, more) = value.split_at(value.find(['-', '+']).unwrap_or(value.len()));
+    let parts: Vec<_> = core.split('.').collect();
+    let is_version = parts.len() == 3
+        && parts.iter().all(|part| part.parse::<u64>().is_ok() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        && more.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | '.'));
     match value.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(number),
         _ if is_version => Ok(version),
@@ -163,6 +212,13 @@ mod tests {
             ("age > many", "`many` is neither a number nor a version"),
             ("age > NaN", "is neither a number nor a version"),
             ("now after soon", "`soon` is no date"),
+            ("version >= 2.1.0-rc.1+7", "version SEMVER_GTE 2.1.0-rc.1+7"),
+            ("version >= 2.1.x", "`2.1.x` is neither a number nor a version"),
+            ("version >= 9.9.9 or user_id in [1]", "is neither a number nor a version"),
+            ("path matches (", "`(` is no pattern"),
+            ("ip within 10.0.0", "`10.0.0` is no network"),
+            ("ip within 10.0.0.0/33", "`10.0.0.0/33` is no network"),
+            ("ip within ::1,2001:db8::/32", "remoteAddress IN_CIDR ::1,2001:db8::/32"),
         ] {
             let found = read(said).map(|found| {
                 let word = |it: &Constraint| {

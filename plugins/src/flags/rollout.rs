@@ -273,8 +273,13 @@ impl Flags {
             else {
                 continue;
             };
+            // It goes on after a restore, if there is one.
+            let snapshot = self.live.get(cx.ports()).await?;
+            if snapshot.find(key).is_none_or(|(_, flag)| flag.archived.is_some()) {
+                continue;
+            }
             if let Some(amiss) = self.amiss(cx, &it, key, environment).await {
-                self.hold_for(cx, &name, &amiss).await?;
+                self.hold_for(cx, &name, version, &amiss).await?;
                 continue;
             }
             let saying = Saying {
@@ -290,11 +295,11 @@ impl Flags {
                 // What was in the way was told there. It is held, so that nothing goes on unseen.
                 Ok(reply) => {
                     let why = text::line(reply.text.split(". ").next().unwrap_or_default());
-                    self.hold_for(cx, &name, &why).await?;
+                    self.hold_for(cx, &name, version, &why).await?;
                 }
                 Err(Stop::Left(_)) => {}
                 // Begun before a restart, and not kept: it is not begun twice, and nobody is left to wonder.
-                Err(Stop::Refused(_)) => self.hold_for(cx, &name, "its step was cut off by a restart").await?,
+                Err(Stop::Refused(_)) => self.hold_for(cx, &name, version, "its step was cut off by a restart").await?,
                 Err(broken) => return Err(broken),
             }
         }
@@ -311,14 +316,18 @@ impl Flags {
         gauge::amiss(cx.ports(), service, environment, it.every).await
     }
 
-    /// Holds a rollout that could not take its step.
-    async fn hold_for(&self, cx: &Cx, name: &str, why: &str) -> Result<()> {
-        let Some(rollout) = ROLLOUTS.get(cx.store(), name).await? else { return Ok(()) };
+    /// Holds a rollout of this version that could not take its step. Whoever has moved it on meanwhile knows better.
+    async fn hold_for(&self, cx: &Cx, name: &str, version: u64, why: &str) -> Result<()> {
+        let found = ROLLOUTS.get(cx.store(), name).await?;
+        let Some(rollout) = found.filter(|rollout| rollout.version == version) else { return Ok(()) };
         let Some((environment, key)) = name.split_once('/') else { return Ok(()) };
         let target = self.target(cx, key, environment).await?;
         let next = Rollout { held: Some((cx.who().to_owned(), why.to_owned())), ..rollout.value.clone() };
         let act = Act { why: why.to_owned(), ..act("flags.hold", &target, "held") };
-        self.move_on(cx, &target, &rollout, act, None, Some(next)).await.map(drop)
+        match self.move_on(cx, &target, &rollout, act, None, Some(next)).await {
+            Ok(_) | Err(Stop::Refused(_)) => Ok(()),
+            Err(stop) => Err(stop),
+        }
     }
 }
 

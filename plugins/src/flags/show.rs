@@ -44,11 +44,19 @@ pub fn stands_already(target: &Target, cx: &Cx) -> Reply {
     let since = setting.changed.as_ref().map(|changed| {
         format!(", since {} by {} (#{})", moment(changed.at, cx), text::plain(&changed.who), changed.act)
     });
+    let until = setting.until.map(|at| {
+        let key = &found.key;
+        format!(
+            " It goes back by itself at {}: to have it otherwise, say `/flag undo {key} {environment}` first.",
+            moment(at, cx)
+        )
+    });
     Reply::say(format!(
-        "`{}` in `{environment}` is {} already{}. Nothing was changed.",
+        "`{}` in `{environment}` is {} already{}. Nothing was changed.{}",
         found.key,
         text::plain(&target.stands()),
-        since.unwrap_or_default()
+        since.unwrap_or_default(),
+        until.unwrap_or_default()
     ))
 }
 

@@ -86,7 +86,12 @@ impl Asked {
     /// # Errors
     /// What is in the way.
     pub async fn over(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> Result<Answer> {
-        self.measure.source.over(ports, &self.query, span).await.map_err(|met| self.trouble(&met))
+        let found = self.measure.source.over(ports, &self.query, span).await;
+        let mut answer = found.map_err(|met| self.trouble(&met))?;
+        // What nobody asked for is not counted, whatever the source thinks of time; it may begin at a step of its own.
+        let around = span.start - answer.step..=span.end + answer.step;
+        answer.series.iter_mut().for_each(|it| it.points.retain(|point| around.contains(&point.at)));
+        Ok(answer)
     }
 
     /// How it stands at a moment.

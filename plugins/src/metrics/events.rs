@@ -57,8 +57,15 @@ pub async fn within(
         let same = |is: Option<&str>, wanted: Option<&str>| is.is_none() || wanted.is_none() || is == wanted;
         (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
     };
-    let ended = entries.iter().filter(|entry| entry.draft.phase != Phase::Doing).filter(concerns);
-    Ok(ended.map(|entry| Event::of(entry, entry.draft.at)).collect())
+    let mut events = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.draft.phase != Phase::Doing).filter(concerns) {
+        let began = match store.get(&ledger::key(entry.act())).await? {
+            Some(doing) => Entry::read(&doing.value)?.draft.at,
+            None => entry.draft.at,
+        };
+        events.push(Event::of(entry, began));
+    }
+    Ok(events)
 }
 
 /// The act of this number; nothing where there is none, or where it has not ended.

@@ -34,7 +34,7 @@ struct ShowArgs {
 impl Metrics {
     pub(super) fn list(&self, cx: &Cx) -> Result<Reply> {
         let ListArgs { service } = cx.args()?;
-        let wanted = |it: &&Arc<Measure>| service.is_none() || it.service.is_none() || it.service == service;
+        let wanted = |it: &&Arc<Measure>| service.as_ref().is_none_or(|service| it.is_about(service));
         let measures: Vec<_> = self.settings.measures.iter().filter(wanted).collect();
         if measures.is_empty() {
             return Err(Stop::refuse(match service {

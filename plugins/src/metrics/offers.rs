@@ -41,7 +41,13 @@ impl Metrics {
     ) -> Option<offer::Measure> {
         let open = |name: &str, value: &str| measure.mentions(name).then(|| value.to_owned());
         let said = Said { env: open(ENVIRONMENT, environment), service: open(SERVICE, service), with: None };
-        let asked = Asked::of(&self.settings, &measure.name, &said, ports).ok()?;
+        let asked = match Asked::of(&self.settings, &measure.name, &said, ports) {
+            Ok(asked) => asked,
+            Err(stop) => {
+                tracing::warn!(measure = measure.name, "{stop}");
+                return None;
+            }
+        };
         let answer = match asked.over(ports, span).await {
             Ok(answer) => answer,
             Err(stop) => {
@@ -51,7 +57,10 @@ impl Metrics {
             }
         };
         // Of several series none is the measure.
-        let [series] = answer.series.as_slice() else { return None };
+        let [series] = answer.series.as_slice() else {
+            tracing::warn!(measure = measure.name, "it has {} series, and a verdict needs one", answer.series.len());
+            return None;
+        };
         let (summary, (_, spread)) = (series.summary()?, series.middle()?);
         let (factor, unit) = measure.unit.plain();
         Some(offer::Measure {

@@ -3,7 +3,6 @@
 use crate::gate::people::CONSOLE;
 use crate::platforms::discord;
 use config::{Config, Problems, Section, quoted};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,7 +104,7 @@ fn network(config: &Config, problems: &Problems, name: &str, section: Section) -
     let settings = Settings {
         network: name.to_owned(),
         user: section.text("user").unwrap_or_else(|| nick.to_lowercase().chars().take(10).collect()),
-        sasl: sasl(&section, &nick, certificate.is_some(), tls || is_loopback(&host)),
+        sasl: sasl(&section, &nick, certificate.is_some(), tls || config::address::is_here(&host)),
         channels: channels(&section),
         colours: section.boolean("colours").unwrap_or(false),
         flood: flood(&section),
@@ -258,10 +257,6 @@ fn check_ids(config: &Config, problems: &Problems, settings: &Settings) {
             })
         });
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether this is a nick: RFC 2812, 2.3.1.

@@ -58,15 +58,24 @@ impl Doubt {
         }
     }
 
+    /// What was shipped and what was live before under the same name, such as a branch's: it tells nobody which is meant.
+    fn shared_name(&self) -> Option<&str> {
+        let before = &self.before.as_ref()?.release;
+        let shared = before.reference == self.release.reference && before.commit != self.release.commit;
+        shared.then_some(self.release.reference.as_str())
+    }
+
+    /// What is typed for a release.
+    fn word<'a>(&self, release: &'a Release) -> &'a str {
+        let is_hash = release.commit.starts_with(&release.reference);
+        if is_hash || self.shared_name() == Some(&release.reference) { release.short() } else { &release.reference }
+    }
+
     /// The lines that say how it is, as they are typed.
     pub fn lines(&self, target: &Target) -> String {
         let Target { service, environment } = target;
         let names = [Some(&self.release), self.before.as_ref().map(|live| &live.release)];
-        let short = |release: &Release| match release.commit.starts_with(&release.reference) {
-            true => release.short().to_owned(),
-            false => parse::quote(&release.reference),
-        };
-        let mut names: Vec<_> = names.into_iter().flatten().map(short).collect();
+        let mut names: Vec<_> = names.into_iter().flatten().map(|release| parse::quote(self.word(release))).collect();
         names.dedup();
         if names.len() < 2 {
             names.push(NOTHING.to_owned());
@@ -146,8 +155,8 @@ pub fn buttons(reply: Reply, target: &Target, Versioned { value, version }: &Ver
 pub async fn choices(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
     let Some(Versioned { value: doubt, .. }) = DOUBTS.get(&*ports.store, target).await? else { return Ok(Vec::new()) };
     let choice = |value: &str, about: &str| Choice { value: value.to_owned(), about: about.to_owned() };
-    let mut choices = vec![choice(&doubt.release.reference, &format!("what #{} shipped", doubt.deploy))];
-    choices.extend(doubt.before.iter().map(|live| choice(&live.release.reference, "what was live before")));
+    let mut choices = vec![choice(doubt.word(&doubt.release), &format!("what #{} shipped", doubt.deploy))];
+    choices.extend(doubt.before.iter().map(|live| choice(doubt.word(&live.release), "what was live before")));
     choices.push(choice(NOTHING, "nothing is live"));
     choices.extend(doubt.settled.iter().map(|_| choice(UNKNOWN, "nobody knows after all")));
     Ok(choices)

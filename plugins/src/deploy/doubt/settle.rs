@@ -104,6 +104,14 @@ impl Deployer {
                     doubt.next(target)
                 )));
             }
+            _ if doubt.shared_name() == Some(word) => {
+                return Err(Stop::refuse(format!(
+                    "Both what #{} shipped and what was live before were {}, so nothing was done. {}",
+                    doubt.deploy,
+                    text::code(word),
+                    doubt.next(target)
+                )));
+            }
             _ if is(&doubt.release) => return Ok(Said::Shipped),
             _ if doubt.before.as_ref().is_some_and(|live| is(&live.release)) => return Ok(Said::Before),
             _ => {}

@@ -84,12 +84,20 @@ impl Deployer {
             Some(handle) => service.driver.outcome(cx.ports(), &work, handle).await,
             None => None,
         };
-        let check = service.health.as_ref().filter(|check| check.tells_releases());
-        let well = match check {
-            Some(check) => {
-                Some(health::once(cx.ports(), check, &plan::names(&service.params, target, &doubt.release)).await)
+        let before = doubt.before.as_ref().map(|live| &live.release);
+        let check = service.health.as_ref().filter(|_| plan::tells(service, target, &doubt.release, before));
+        let names = plan::names(&service.params, target, &doubt.release);
+        let well = match (check, &told) {
+            // As long as a deploy that ends well is given: it may only be starting.
+            (Some(check), Some(End::Good)) => {
+                let well = health::check(cx.ports(), check, &names, cx.stopping(), |_, _| {}).await;
+                if cx.stopping().is_cancelled() {
+                    return None;
+                }
+                Some(well)
             }
-            None => None,
+            (Some(check), _) => Some(health::once(cx.ports(), check, &names).await),
+            (None, _) => None,
         };
         match (told, well) {
             (_, Some(Ok(()))) => Some(Ok("its health check says so".to_owned())),
@@ -105,7 +113,8 @@ impl Deployer {
     /// What is live where the deploy did not work: what was live before, in doubt where its health check does not say so.
     async fn left_live(&self, cx: &Cx, service: &Service, target: &Target, doubt: &Doubt) -> Option<Live> {
         let before = doubt.before.as_ref()?;
-        let check = service.health.as_ref().filter(|check| check.tells_releases());
+        let tells = plan::tells(service, target, &doubt.release, Some(&before.release));
+        let check = service.health.as_ref().filter(|_| tells);
         let well = match check {
             Some(check) => {
                 health::once(cx.ports(), check, &plan::names(&service.params, target, &before.release)).await.is_ok()

@@ -108,9 +108,7 @@ impl GitHub {
     pub fn read(section: Section<'_>, listens: bool) -> GitHub {
         let token = section.required_text("token");
         let api = section.url("api").unwrap_or_else(|| PUBLIC.to_owned());
-        let secure =
-            api.starts_with("https://") || ["http://127.0.0.1", "http://[::1]"].iter().any(|it| api.starts_with(it));
-        if !secure {
+        if config::address::is_in_the_clear(&api) {
             section.problem("api", "the token would be sent for everybody to read", "begin it with `https://`");
         }
         if token.bytes().any(|byte| !byte.is_ascii_graphic()) {

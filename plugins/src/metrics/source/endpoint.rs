@@ -53,7 +53,7 @@ impl Endpoint {
         let authorization = section.text("authorization");
         if authorization.as_ref().is_some_and(|it| http::HeaderValue::from_str(it).is_err()) {
             section.problem("authorization", "this can not be sent", "write for example `\"Bearer ${METRICS_TOKEN}\"`");
-        } else if authorization.is_some() && url.as_deref().is_some_and(is_open) {
+        } else if authorization.is_some() && url.as_deref().is_some_and(config::address::is_in_the_clear) {
             let instead = "begin the `url` with `https://`";
             section.problem("authorization", "it would be sent for everybody to read", instead);
         }
@@ -88,13 +88,6 @@ impl Endpoint {
             _ => Ok(Heard { status, body }),
         }
     }
-}
-
-/// Whether what is sent there can be read on its way.
-fn is_open(url: &str) -> bool {
-    let host = url.parse::<http::Uri>().ok().and_then(|url| Some(url.host()?.to_owned())).unwrap_or_default();
-    let here = host == "localhost" || host.starts_with("127.") || host == "[::1]";
-    url.starts_with("http://") && !here
 }
 
 impl Heard {

@@ -12,6 +12,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The longest pause between two figures that is believed, in seconds: a year's.
+const LONGEST_STEP: i64 = 366 * 24 * 3600;
+
 /// How far back the newest figure is looked for.
 const RECENT: TimeDelta = TimeDelta::minutes(10);
 
@@ -45,11 +48,12 @@ impl Source for Graphite {
             return Err(format!("does not understand the query: {}", heard.words()));
         }
         let found: Vec<Found> = heard.json("Graphite")?;
-        let step = found.first().and_then(|it| it.datapoints.get(..2)).map_or(60, |pair| pair[1].1 - pair[0].1);
+        let step =
+            found.first().and_then(|it| it.datapoints.get(..2)).map_or(60, |pair| pair[1].1.saturating_sub(pair[0].1));
         // One target alone needs no name: it is the query.
         let alone = found.len() == 1;
         let series = found.into_iter().map(|it| it.series(alone)).collect();
-        Ok(Answer::of(series, TimeDelta::seconds(step.max(1)), query))
+        Ok(Answer::of(series, TimeDelta::seconds(step.clamp(1, LONGEST_STEP)), query))
     }
 }
 

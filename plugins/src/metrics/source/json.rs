@@ -40,7 +40,8 @@ impl Source for Document {
     }
 
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
-        let (path, pointer) = parts(&query.text).unwrap_or_default();
+        let parts = parts(&query.text);
+        let (path, pointer) = parts.ok_or_else(|| format!("can not be asked for {}", text::code(&query.text)))?;
         let heard = self.0.get(ports, if path.is_empty() { "/" } else { path }).await?;
         if !heard.status.is_success() {
             return Err(format!("answers {} at {}", heard.status.as_u16(), text::code(path)));
