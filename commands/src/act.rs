@@ -2,7 +2,7 @@
 
 use crate::cx::{Consented, Cx, World};
 use crate::ledger::{APPROVED_BY, Draft, Entry, Phase, Place, Query};
-use crate::reply::Reply;
+use crate::reply::{Button, Reply};
 use crate::stop::{Result, Stop};
 use crate::store::{Batch, CommitError, Read};
 use anyhow::Context;
@@ -55,6 +55,17 @@ pub async fn begun_by(store: &dyn Read, once: &str, who: &str, since: DateTime<U
     let query = Query { person: Some(who.to_owned()), since: Some(since), ..Query::default() };
     let entries = query.run(store, usize::MAX).await?;
     Ok(entries.into_iter().find(|entry| entry.draft.facts.get(SAID_ONCE).is_some_and(|said| said == once)))
+}
+
+/// The button that takes an act back, good for as long as what it changed stands as it does now; nothing where there is no
+/// way back.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn way_back(store: &dyn Read, entry: &Entry) -> anyhow::Result<Option<Button>> {
+    let (Some(undo), Some(state)) = (&entry.draft.undo, &entry.draft.state) else { return Ok(None) };
+    let version = store.get(state).await?.map_or(0, |record| record.version);
+    Ok(Some(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version)))
 }
 
 /// What is about to be changed. Everything in it is part of its digest: a yes to one act is no yes to another.

@@ -265,6 +265,29 @@ impl Query {
         }
     }
 
+    /// The newest entry of each act that fits, newest first: at most `limit`, and whether there are more.
+    ///
+    /// # Errors
+    /// As [`Query::run`].
+    pub async fn acts(mut self, store: &dyn Read, limit: usize) -> anyhow::Result<(Vec<Entry>, bool)> {
+        let mut acts: Vec<Entry> = Vec::new();
+        loop {
+            // An act is at most two entries.
+            let page = self.run(store, 2 * limit + 2).await?;
+            let Some(last) = page.last() else { return Ok((acts, false)) };
+            self.before = Some(last.seq);
+            for entry in page {
+                if acts.iter().any(|other| other.act() == entry.act()) {
+                    continue;
+                }
+                if acts.len() == limit {
+                    return Ok((acts, true));
+                }
+                acts.push(entry);
+            }
+        }
+    }
+
     /// The index that leaves the fewest entries to look at.
     fn index(&self) -> Option<By<'_>> {
         let verb = self.verb.as_deref().filter(|verb| verb.contains('.'));

@@ -1,10 +1,14 @@
 //! What one plugin has for another: it offers it here, and the other asks here. Neither names the other.
 
+pub mod incident;
+
 use crate::cx::Ports;
 use crate::plugin::Plugin;
+use crate::reply::Button;
 use crate::stop;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use incident::{Account, Incident};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -54,6 +58,30 @@ pub trait Offers: Send + Sync {
         _environment: &str,
         _span: Range<DateTime<Utc>>,
     ) -> anyhow::Result<Vec<Measure>> {
+        Ok(Vec::new())
+    }
+
+    /// The incidents that are not over, and those that were not at some moment since `since`; the newest first.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    async fn incidents(&self, _ports: &Ports, _since: DateTime<Utc>) -> anyhow::Result<Vec<Incident>> {
+        Ok(Vec::new())
+    }
+
+    /// All that is known of the incident of this number.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    async fn incident(&self, _ports: &Ports, _number: u64) -> anyhow::Result<Option<Account>> {
+        Ok(None)
+    }
+
+    /// What can be said next once an incident is over: a button for each.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn after_incident(&self, _ports: &Ports, _incident: &Incident) -> anyhow::Result<Vec<Button>> {
         Ok(Vec::new())
     }
 }
@@ -198,6 +226,43 @@ impl Offered {
             measures.extend(offers.measures(ports, service, environment, span.clone()).await?);
         }
         Ok(measures)
+    }
+
+    /// The incidents that are not over, and those that were not since `since`; the newest first.
+    ///
+    /// # Errors
+    /// As [`Offers::incidents`].
+    pub async fn incidents(&self, ports: &Ports, since: DateTime<Utc>) -> anyhow::Result<Vec<Incident>> {
+        let mut incidents = Vec::new();
+        for offers in self.all() {
+            incidents.extend(offers.incidents(ports, since).await?);
+        }
+        Ok(incidents)
+    }
+
+    /// All that is known of the incident of this number.
+    ///
+    /// # Errors
+    /// As [`Offers::incident`].
+    pub async fn incident(&self, ports: &Ports, number: u64) -> anyhow::Result<Option<Account>> {
+        for offers in self.all() {
+            if let Some(account) = offers.incident(ports, number).await? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What can be said next once an incident is over.
+    ///
+    /// # Errors
+    /// As [`Offers::after_incident`].
+    pub async fn after_incident(&self, ports: &Ports, incident: &Incident) -> anyhow::Result<Vec<Button>> {
+        let mut buttons = Vec::new();
+        for offers in self.all() {
+            buttons.extend(offers.after_incident(ports, incident).await?);
+        }
+        Ok(buttons)
     }
 
     fn all(&self) -> impl Iterator<Item = &dyn Offers> {

@@ -1,6 +1,7 @@
 //! `/audit` and `/changes`: the ledger, read.
 
 use chrono::{DateTime, Utc};
+use commands::act;
 use commands::cx::Cx;
 use commands::ledger::{Draft, Entry, Phase, Query};
 use commands::reply::{Button, Reply, Tone};
@@ -26,7 +27,7 @@ pub(super) async fn audit(cx: &Cx) -> Result<Reply> {
     let AuditArgs { service, env: environment, person, verb, since, until, before } = cx.args()?;
     let all = cx.invocation().is_none_or(|said| said.args.iter().next().is_none());
     let query = Query { service, environment, person, verb, since, until, before };
-    let (acts, more) = acts(cx, query, PAGE).await?;
+    let (acts, more) = query.acts(cx.store(), PAGE).await?;
     if acts.is_empty() {
         let text = match all {
             true => "Nothing stands on the ledger yet: nobody has changed anything.",
@@ -79,7 +80,7 @@ struct ChangesArgs {
 pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
     let ChangesArgs { since, service, env: environment } = cx.args()?;
     let query = Query { service, environment, since: Some(since), ..Query::default() };
-    let (acts, more) = acts(cx, query, PAGE).await?;
+    let (acts, more) = query.acts(cx.store(), PAGE).await?;
     let zone = cx.ports().vocabulary.zone;
     let from = since.with_timezone(&zone).format("%Y-%m-%d %H:%M %Z");
     if acts.is_empty() {
@@ -101,9 +102,8 @@ pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
         reply = reply.field(format!("#{} {who}, {}", entry.act(), text::ago(draft.at, cx.now())), what);
         // Only the newest change of a thing can be taken back by its own undo line: an older one has been overtaken.
         let newest = seen.insert((&draft.service, &draft.environment));
-        if let (true, Some(undo), Some(state)) = (newest, &draft.undo, &draft.state) {
-            let version = cx.store().get(state).await?.map_or(0, |record| record.version);
-            reply = reply.button(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version));
+        if newest {
+            reply.buttons.extend(act::way_back(cx.store(), entry).await?);
         }
     }
     if more {
@@ -118,24 +118,4 @@ fn who(draft: &Draft) -> String {
     let by = draft.approved_by().into_iter().map(text::plain).collect::<Vec<_>>().join(", ");
     let who = text::plain(&draft.who);
     if by.is_empty() { who } else { format!("{who} (approved by {by})") }
-}
-
-/// The newest entry of each act that fits, at most `limit`, and whether there are more.
-async fn acts(cx: &Cx, mut query: Query, limit: usize) -> anyhow::Result<(Vec<Entry>, bool)> {
-    let mut acts: Vec<Entry> = Vec::new();
-    loop {
-        // An act is at most two entries.
-        let page = query.run(cx.store(), 2 * limit + 2).await?;
-        let Some(last) = page.last() else { return Ok((acts, false)) };
-        query.before = Some(last.seq);
-        for entry in page {
-            if acts.iter().any(|other| other.act() == entry.act()) {
-                continue;
-            }
-            if acts.len() == limit {
-                return Ok((acts, true));
-            }
-            acts.push(entry);
-        }
-    }
 }
