@@ -1,6 +1,6 @@
 //! What would become of a line, said without doing it.
 
-use super::{Ask, Bot, Plugged};
+use super::{Ask, Bot, Plugged, queue};
 use anyhow::Context;
 use async_trait::async_trait;
 use commands::cx::{Call, Cx, Foreseen, Foresight, InLine};
@@ -40,8 +40,11 @@ impl Bot {
         allowed && self.in_the_way(call, invocation).await.is_ok_and(|found| found.is_empty())
     }
 
-    /// What the plugins' guards have to say about it.
+    /// What the plugins' guards have to say about it: nothing where they are not asked.
     async fn in_the_way(&self, call: Call, invocation: Invocation) -> Result<Vec<String>> {
+        if !queue::serial(invocation.command) {
+            return Ok(Vec::new());
+        }
         let nobody = mpsc::unbounded_channel().0;
         let cx = Cx::new(self.world.clone(), call, Some(invocation), nobody, self.stopping.clone());
         let mut found = Vec::new();

@@ -3,7 +3,8 @@
 use super::{CALLBACK, House, id, words};
 use bot::outbox::{self, Outgoing};
 use commands::reply::Reply;
-use commands::store::{Batch, Store};
+use commands::store::{Batch, Read, Store};
+use futures::FutureExt;
 use std::time::Duration;
 use tests::discord::knobs::{Fault, Scope};
 use tests::discord::state::What;
@@ -93,6 +94,24 @@ async fn a_deploy_that_was_interrupted_is_told_of_in_its_own_message() {
     assert!(seen.iter().all(|seen| seen.message == message && seen.what == What::Edited), "{seen:?}");
     assert!(words(seen.last().unwrap()).contains("is live"), "{}", words(seen.last().unwrap()));
     assert_eq!(house.acts().await, 1);
+    house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_words_are_noted_down_together() {
+    let house = House::new().await;
+    let mut changes = house.stage.store.watch("discord/taken/");
+    let asked = [house.begin("ana", SHIP), house.begin("ben", "/deploy ship hello production v1")];
+    for id in &asked {
+        house.told(id.clone()).await;
+    }
+    // Each was noted down twice: that it was taken, in which message, and that its last word was said.
+    let mut noted = Vec::new();
+    while let Some(Some(change)) = changes.next().now_or_never() {
+        noted.push(change.revision);
+    }
+    assert_eq!(noted.len(), 4, "{noted:?}");
+    assert_eq!(noted[2], noted[3], "{noted:?}");
     house.finish().await;
 }
 

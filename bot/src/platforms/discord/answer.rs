@@ -67,22 +67,28 @@ impl Answer {
     }
 
     /// Tells what `begin` answers, from the first word to the last; `at_once`, Discord is told meanwhile that the answer
-    /// comes. An interaction that was taken before is left alone.
-    pub(super) async fn tell(
+    /// comes. `begin` notes down in which message, where that is known by then. An interaction that was taken before is
+    /// left alone.
+    pub(super) async fn tell<Begun>(
         mut self,
-        begin: impl Future<Output = anyhow::Result<Option<Replies>>>,
+        begin: impl FnOnce(Option<String>) -> Begun,
         at_once: impl Future<Output = bool>,
-    ) {
+    ) where
+        Begun: Future<Output = anyhow::Result<Option<Replies>>>,
+    {
         let grace = Instant::now() + GRACE;
         let (promise_over, is_over) = oneshot::channel();
         let promise = async {
-            let promised = if at_once.await { Some(self.promise().await) } else { None };
-            let _ = promise_over.send(());
-            promised
+            if !at_once.await {
+                return None;
+            }
+            let promised = self.promise().await;
+            // When `begin` waits no longer, the message is still to be noted down.
+            Some(promised.map(|message| promise_over.send(message).err().flatten()))
         };
         let begin = async {
-            let _ = tokio::time::timeout(HEAD_START, is_over).await;
-            begin.await
+            let message = tokio::time::timeout(HEAD_START, is_over).await;
+            begin(message.ok().and_then(Result::ok).flatten()).await
         };
         tokio::pin!(begin);
         let (promised, begun) = tokio::join!(promise, tokio::time::timeout_at(grace, &mut begin));
@@ -237,12 +243,13 @@ impl Answer {
                 false
             }
         };
-        if self.kept && (told || message.is_some()) {
-            self.keep(|taken| {
-                taken.told = told;
-                taken.message = message.or(taken.message.take());
-            })
-            .await;
+        if !self.kept {
+            return;
+        }
+        if let Some(message) = message {
+            self.keep(|taken| (taken.told, taken.message) = (told, Some(message))).await;
+        } else if told {
+            noted(self.discord.records.told(&self.heard.id).await);
         }
     }
 
@@ -401,9 +408,13 @@ impl Answer {
     }
 
     async fn keep(&self, change: impl FnOnce(&mut Taken)) {
-        if let Err(error) = self.discord.records.change(&self.heard.id, change).await {
-            tracing::warn!("where an answer stands can not be noted down: {error:#}");
-        }
+        noted(self.discord.records.change(&self.heard.id, change).await);
+    }
+}
+
+fn noted(noted: anyhow::Result<()>) {
+    if let Err(error) = noted {
+        tracing::warn!("where an answer stands can not be noted down: {error:#}");
     }
 }
 

@@ -232,11 +232,12 @@ impl Discord {
         // What may take its time is promised at once. What is refused at once is for the asker's eyes alone, which a
         // promise could not say.
         let at_once = async { !reads && bot.welcomes(&there).await };
-        let begin = async move {
+        let begin = async move |promised: Option<String>| {
             if reads {
                 return Ok(Some(discord.bot.ask(ask)));
             }
             // What Discord sends twice is done once, be it in another life of Deckhand.
+            let taken = Taken { message: promised.or(taken.message), ..taken };
             match discord.records.take(&ask.place.message, &taken).await? {
                 true => Ok(Some(discord.bot.ask(ask))),
                 false => Ok(None),

@@ -9,12 +9,17 @@ use commands::clock::Clock;
 use commands::store::{Batch, CommitError, Read, Store};
 use commands::table::Table;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const TAKEN: Table<Taken> = Table::new("discord/taken/");
 
 /// How long it is kept, in days: nothing that was begun is under way for longer.
 const KEPT_DAYS: i64 = 14;
+
+/// How long those that are told wait for others, to be noted down together: the disk is not asked for each. Who is killed
+/// meanwhile tells the same once more, in the same message.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// An interaction that was taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,12 +50,14 @@ impl Taken {
 pub struct Records {
     store: Arc<dyn Store>,
     clock: Clock,
+    /// Those whose last word has been shown, which is not noted down yet.
+    told: Mutex<Vec<String>>,
 }
 
 impl Records {
     /// Those in this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Records {
-        Records { store, clock }
+        Records { store, clock, told: Mutex::default() }
     }
 
     /// What time it is.
@@ -95,6 +102,32 @@ impl Records {
         change(&mut taken);
         let mut batch = Batch::default();
         TAKEN.put_in(&mut batch, id, &taken)?;
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Notes that the last word of the interaction `id` has been shown, soon: together with others.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn told(&self, id: &str) -> Result<()> {
+        let told = || self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let first = {
+            let mut told = told();
+            told.push(id.to_owned());
+            told.len() == 1
+        };
+        if !first {
+            return Ok(());
+        }
+        tokio::time::sleep(TOGETHER).await;
+        let ids = std::mem::take(&mut *told());
+        let mut batch = Batch::default();
+        for id in ids {
+            if let Some(taken) = self.get(&id).await? {
+                TAKEN.put_in(&mut batch, &id, &Taken { told: true, ..taken })?;
+            }
+        }
         self.store.commit(batch).await?;
         Ok(())
     }
