@@ -6,6 +6,7 @@ use crate::cx::Ports;
 use crate::plugin::Plugin;
 use crate::reply::Button;
 use crate::stop;
+use crate::text;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use incident::{Account, Incident};
@@ -84,6 +85,28 @@ pub trait Offers: Send + Sync {
     async fn after_incident(&self, _ports: &Ports, _incident: &Incident) -> anyhow::Result<Vec<Button>> {
         Ok(Vec::new())
     }
+
+    /// The deployments that ended within a span of time, oldest first; `changes` of one may still become known later.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn deployments(
+        &self,
+        _ports: &Ports,
+        _service: &str,
+        _environment: &str,
+        _span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<Deployment>> {
+        Ok(Vec::new())
+    }
+
+    /// What it has for a digest of a span of time, without names of people.
+    ///
+    /// # Errors
+    /// When it can not be found out: the digest says so, and goes on.
+    async fn digest(&self, _ports: &Ports, _span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
+        Ok(Vec::new())
+    }
 }
 
 /// What is live of a service in an environment.
@@ -108,6 +131,60 @@ pub struct Held {
     pub since: DateTime<Utc>,
     /// Why, and what is to be said: safe to show.
     pub says: String,
+}
+
+/// A deployment that has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The number of its act.
+    pub act: u64,
+    /// The commit that was shipped.
+    pub commit: String,
+    /// What it brought, besides what was live before; nothing where that is not known.
+    pub changes: Option<Vec<Change>>,
+    /// When it began.
+    pub began: DateTime<Utc>,
+    /// When it ended.
+    pub ended: DateTime<Utc>,
+    /// How it ended.
+    pub came: Came,
+    /// The act of the deployment that it went back from.
+    pub back_over: Option<u64>,
+}
+
+/// One commit of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Change {
+    /// The commit.
+    pub commit: String,
+    /// When it was committed.
+    pub committed: DateTime<Utc>,
+    /// When it came to the branch that was shipped, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<DateTime<Utc>>,
+}
+
+/// How a deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Came {
+    /// It went live.
+    Live,
+    /// It was not well, and what was live before was put back at once.
+    PutBack,
+    /// It never got to anybody.
+    Failed,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A part of a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// What it is about: "Deploys".
+    pub title: String,
+    /// A line each, safe to show.
+    pub lines: Vec<String>,
 }
 
 /// One measure of a service over a span of time.
@@ -263,6 +340,40 @@ impl Offered {
             buttons.extend(offers.after_incident(ports, incident).await?);
         }
         Ok(buttons)
+    }
+
+    /// The deployments of a service to an environment that ended within a span of time, oldest first.
+    ///
+    /// # Errors
+    /// As [`Offers::deployments`].
+    pub async fn deployments(
+        &self,
+        ports: &Ports,
+        service: &str,
+        environment: &str,
+        span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<Deployment>> {
+        let mut deployments = Vec::new();
+        for offers in self.all() {
+            deployments.extend(offers.deployments(ports, service, environment, span.clone()).await?);
+        }
+        deployments.sort_by_key(|deployment| (deployment.ended, deployment.act));
+        Ok(deployments)
+    }
+
+    /// The parts of a digest of a span of time. What could not be found out is a part like others, so that it is said.
+    pub async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> Vec<Section> {
+        let mut sections = Vec::new();
+        for offers in self.all() {
+            match offers.digest(ports, span.clone()).await {
+                Ok(found) => sections.extend(found),
+                Err(error) => {
+                    let line = format!("This part could not be found out: {}.", text::plain(&format!("{error:#}")));
+                    sections.push(Section { title: "Missing".to_owned(), lines: vec![line] });
+                }
+            }
+        }
+        sections
     }
 
     fn all(&self) -> impl Iterator<Item = &dyn Offers> {

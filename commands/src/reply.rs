@@ -233,22 +233,59 @@ pub fn picture(name: &str) -> Option<&'static str> {
     PICTURES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| *kind)
 }
 
-/// Figures as one line of at most so many columns, each the greatest of its share, so that what stands out is seen, with
-/// the least and the greatest of all: `▁▂▅█▃ (12 to 340)`. Nothing where there are none.
+/// Figures as one line of at most so many columns, each the one of its share that is farthest from the middle of all, so
+/// that peaks and dips are seen, with the least and the greatest: `▁▂▅█▃ (12 to 340)`. Nothing where there are none.
 pub fn sparkline(series: &[f64], columns: usize) -> Option<String> {
     let figures: Vec<f64> = series.iter().copied().filter(|figure| figure.is_finite()).collect();
     let least = figures.iter().copied().reduce(f64::min)?;
     let most = figures.iter().copied().reduce(f64::max)?;
     let columns = figures.len().min(columns);
+    let mut in_order = figures.clone();
+    in_order.sort_by(f64::total_cmp);
+    let middle = in_order[in_order.len() / 2];
     let column = |number: usize| {
         let share = &figures[number * figures.len() / columns..(number + 1) * figures.len() / columns];
-        let greatest = share.iter().copied().fold(least, f64::max);
-        let height = if most > least { (greatest - least) / (most - least) * 7.0 } else { 0.0 };
+        let farther = |one: f64, other: f64| if (other - middle).abs() > (one - middle).abs() { other } else { one };
+        let stands_out = share.iter().copied().reduce(farther).unwrap_or(least);
+        let height = if most > least { (stands_out - least) / (most - least) * 7.0 } else { 0.0 };
         ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'].get(height.round() as usize).copied().unwrap_or('█')
     };
     let line: String = (0..columns).map(column).collect();
-    let figure = |figure: f64| (figure * 100.0).round() / 100.0;
     Some(format!("{line} ({} to {})", figure(least), figure(most)))
+}
+
+/// A figure with two digits behind the point, and where it is small with as many as say something: three.
+fn figure(figure: f64) -> String {
+    let small = figure != 0.0 && figure.abs() < 1.0;
+    let digits = if small { (2.0 - figure.abs().log10().floor()).clamp(2.0, 300.0) } else { 2.0 };
+    let text = format!("{figure:.*}", digits as usize);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_figures_shows_peaks_and_dips_of_any_size() {
+        let dip: Vec<f64> = (0..120).map(|at| if at == 61 { 1.0 } else { 50.0 }).collect();
+        let peak: Vec<f64> = (0..120).map(|at| if at == 61 { 99.0 } else { 50.0 }).collect();
+        let (high, low) = ("█".repeat(20), "▁".repeat(20));
+        let rest = &"█".repeat(19);
+        let bottom = &"▁".repeat(19);
+        for (figures, columns, line) in [
+            (&dip[..], 40, format!("{high}▁{rest} (1 to 50)")),
+            (&peak, 40, format!("{low}█{bottom} (50 to 99)")),
+            (&[0.0001, 0.0004], 40, "▁█ (0.0001 to 0.0004)".to_owned()),
+            (&[0.12345, 1234.567], 40, "▁█ (0.123 to 1234.57)".to_owned()),
+            (&[0.0, f64::NAN, -0.5], 40, "█▁ (-0.5 to 0)".to_owned()),
+            (&[7.0, 7.0], 40, "▁▁ (7 to 7)".to_owned()),
+        ] {
+            assert_eq!(sparkline(figures, columns).as_deref(), Some(&*line));
+        }
+        assert_eq!(sparkline(&[f64::NAN], 40), None);
+        assert_eq!(sparkline(&[], 40), None);
+    }
 }
 
 impl Reply {

@@ -3,6 +3,7 @@
 mod afterwards;
 mod back;
 mod cancel;
+mod carried;
 mod course;
 mod doubt;
 mod driver;
@@ -27,18 +28,20 @@ mod verdict;
 use crate::program::UnderWay;
 use anyhow::Context;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
 use commands::offer::Offers;
 use commands::parse::Invocation;
-use commands::plugin::{Guarded, Plugin, nothing_kept};
+use commands::plugin::{Guarded, Job, Plugin, nothing_kept};
 use commands::reply::Reply;
 use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
+use config::Schedule;
 use look::history;
 use plan::{Plan, Way};
 use records::{Release, Target};
@@ -314,6 +317,15 @@ impl Plugin for Deployer {
     fn replaces(&self, newer: &Invocation, waiting: &Invocation) -> bool {
         // Whatever was to be shipped before it would be replaced at once.
         [newer, waiting].iter().all(|said| FORWARD.contains(&said.command.name))
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        let often = Schedule::parse("*/5 * * * *", chrono_tz::UTC);
+        often.into_iter().map(|schedule| Job { name: carried::JOB, schedule }).collect()
+    }
+
+    async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
+        Ok(self.note_carried(cx).await?)
     }
 
     async fn watch(&self, cx: &Cx) {

@@ -1,14 +1,16 @@
-//! What deploys offer to other plugins: what is live where, and which commit a ref is.
+//! What deploys offer to other plugins: what is live where, which commit a ref is, and how deploys went.
 
 use super::Deployer;
 use super::doubt;
 use super::records::{self, Target};
 use super::source::git;
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use commands::cx::Ports;
-use commands::offer::{Held, Live, Offers};
+use commands::offer::{Deployment, Held, Live, Offers, Section};
 use commands::stop::Result;
 use commands::table::Versioned;
+use std::ops::Range;
 
 #[async_trait]
 impl Offers for Deployer {
@@ -46,5 +48,20 @@ impl Offers for Deployer {
             doubt.settled.is_none().then_some(Held { service, environment, since: doubt.since, says })
         };
         Ok(doubts.filter_map(held).collect())
+    }
+
+    async fn deployments(
+        &self,
+        ports: &Ports,
+        service: &str,
+        environment: &str,
+        span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<Deployment>> {
+        let target = Target { service: service.to_owned(), environment: environment.to_owned() };
+        self.ended_within(ports, &target, &span).await
+    }
+
+    async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
+        self.in_short(ports, &span).await
     }
 }

@@ -44,6 +44,11 @@ impl Plan<'_> {
         !hosts.is_empty() || self.service.strategy.switch().is_some()
     }
 
+    /// The deploy that it goes back from.
+    pub fn over(&self) -> Option<u64> {
+        self.before.0.as_ref().filter(|_| self.way == Way::Back).map(|live| live.deploy)
+    }
+
     pub fn names(&self) -> Names<'_> {
         self.names_of(&self.release)
     }

@@ -58,6 +58,9 @@ impl Deployer {
             return self.go_on(cx, permit, service, target, deploy).await;
         }
         let before = live(cx.store(), target).await?;
+        if permit.entry().draft.verb == plan::BACK {
+            deploy.over = deploy.over.or(before.0.as_ref().map(|live| live.deploy));
+        }
         if let (Some(service), Some(why), Some(back)) = (service, deploy.back.clone(), before.0.clone()) {
             let plan = plan_of(permit, service, target, &deploy, before);
             return self.wait_for_back(cx, permit, &plan, deploy, &why, &back.release).await;
@@ -291,6 +294,7 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         back: None,
         on: Vec::new(),
         how: String::new(),
+        over: None,
     }
 }
 

@@ -117,6 +117,9 @@ pub struct Deploy {
     /// How the config said that it is shipped, as a digest.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub how: String,
+    /// The deploy that it goes back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<u64>,
 }
 
 fn is_first(at: &usize) -> bool {

@@ -90,6 +90,7 @@ impl Deployer {
             back: None,
             on: plan.on.clone(),
             how: plan.service.how.clone(),
+            over: plan.over(),
         };
         if plan.is_course() {
             deploy.steps = self.steps(cx, plan).await?;

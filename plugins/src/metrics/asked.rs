@@ -2,13 +2,14 @@
 
 use super::settings::{ENVIRONMENT, Measure, SERVICE, Settings};
 use super::source::{Answer, Query};
-use super::words;
+use crate::words;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
 use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Asked {
         }
         let chosen = chosen(measure, said.with.as_deref())?;
         names.extend(chosen.iter().cloned());
-        let text = words::filled(&measure.query, &names);
+        let text = filled(&measure.query, &names);
         let query = Query { text, names, unit: measure.unit.clone(), better: measure.limits.better };
         Ok(Asked { measure: measure.clone(), query, service, environment, chosen })
     }
@@ -107,6 +108,14 @@ impl Asked {
         let reply = Reply::card(Tone::Bad, format!("{}: no answer", self.title()), text);
         Stop::Refused(Box::new(reply.outcome(Outcome::Broken)))
     }
+}
+
+/// A query with its names filled in. What they stand for is a service, an environment, or one of a few words of the config,
+/// so that nothing that anybody types gets into it.
+pub fn filled(query: &str, names: &[(String, String)]) -> String {
+    words::fill_known(query, |wanted| {
+        names.iter().find(|(name, _)| name == wanted).map(|(_, value)| Cow::Borrowed(value.as_str()))
+    })
 }
 
 fn unknown(settings: &Settings, name: &str) -> Stop {
@@ -183,4 +192,23 @@ fn chosen(measure: &Measure, said: Option<&str>) -> Result<Vec<(String, String)>
         chosen.iter_mut().filter(|(name, _)| name == key).for_each(|(_, chosen)| value.clone_into(chosen));
     }
     Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_names_are_filled_in_and_only_once() {
+        let names = [("environment", "production"), ("service", "{environment}")];
+        let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for (text, expected) in [
+            ("up{env=\"{environment}\"}", "up{env=\"production\"}"),
+            ("{service} {{environment}}", "{environment} {production}"),
+            ("{quantile} {", "{quantile} {"),
+            ("", ""),
+        ] {
+            assert_eq!(filled(text, &names), expected);
+        }
+    }
 }

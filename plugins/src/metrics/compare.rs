@@ -111,6 +111,7 @@ fn verdict(
     let spans = [before, after].map(|span| story::span(span.end - span.start));
     match (was.summary(), is.summary()) {
         (Some(one), Some(other)) => {
+            let few = [was, is].iter().any(|figures| figures.finite().count() < story::ENOUGH);
             let moved = was.middle().zip(is.middle());
             let moved = moved.is_some_and(|((was, spread), (is, _))| story::unusual(was, spread, is));
             format!(
@@ -120,7 +121,11 @@ fn verdict(
                 unit.show(other.mean),
                 spans[1],
                 change(unit, one.mean, other.mean),
-                if moved { "more than it usually moves" } else { "within what is usual" }
+                match (few, moved) {
+                    (true, _) => "of too few figures to tell whether that is usual",
+                    (_, true) => "more than it usually moves",
+                    _ => "within what is usual",
+                }
             )
         }
         (None, Some(other)) => format!("There are no figures before it, and {} after it.", unit.show(other.mean)),

@@ -3,12 +3,12 @@
 use super::Metrics;
 use super::asked::{Asked, Said};
 use super::chart::{self, Chart, Line, Mark};
-use super::events::{self, Event};
+use super::events::{self, Event, Events};
 use super::series::{Series, Summary};
 use super::source::Answer;
 use super::story::Told;
 use anyhow::Context;
-use chrono::{DateTime, Days, TimeDelta, Utc};
+use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use commands::cx::Cx;
 use commands::offer::Better;
@@ -51,7 +51,7 @@ pub struct Drawing<'a> {
     /// How it went at another time, moved into this one, and what that time is called.
     pub earlier: Option<(&'static str, Answer)>,
     /// What happened meanwhile.
-    pub events: Vec<Event>,
+    pub events: Events,
 }
 
 impl Metrics {
@@ -83,7 +83,7 @@ impl Metrics {
         let drawing = Drawing { asked: &asked, span, answer, earlier, events };
         let reply = drawing.reply(cx);
         let reply = self.with_picture(cx, reply, &drawing).await?;
-        Ok(drawing.buttons(reply, vs.is_some()))
+        Ok(drawing.buttons(reply, vs.is_some(), until))
     }
 
     /// The same reply, with the picture.
@@ -177,7 +177,7 @@ impl Drawing<'_> {
             step: answer.step,
             unit: &asked.measure.unit,
             limits: asked.measure.limits,
-            events,
+            events: &events.all,
             now: cx.now(),
             zone: cx.ports().vocabulary.zone,
         };
@@ -187,6 +187,7 @@ impl Drawing<'_> {
         }
         said.extend(told.sentences());
         said.extend(cut(answer));
+        said.extend(events.cut(cx.now(), cx.ports().vocabulary.zone));
         // What has stopped to be measured is not well.
         let tone = tone(asked, series.summary().filter(|_| told.is_current()).map(|summary| summary.last));
         let mut reply = Reply::card(tone, asked.title(), said.join(" "));
@@ -223,7 +224,7 @@ impl Drawing<'_> {
             step: answer.step,
             unit: asked.measure.unit.clone(),
             limits: asked.measure.limits,
-            marks: events.iter().map(mark).collect(),
+            marks: events.all.iter().map(mark).collect(),
             theme,
         }
     }
@@ -246,9 +247,10 @@ impl Drawing<'_> {
         values.chunks(values.len().div_ceil(FIGURES).max(1)).map(worst).collect()
     }
 
-    fn buttons(&self, reply: Reply, compared: bool) -> Reply {
+    fn buttons(&self, reply: Reply, compared: bool, until: Option<DateTime<Utc>>) -> Reply {
         let long = (self.span.end - self.span.start).to_std().unwrap_or(USUAL);
-        let line = self.asked.line("chart");
+        let mut line = self.asked.line("chart");
+        line.extend(until.map(|until| format!(" until:{}", until.to_rfc3339_opts(SecondsFormat::Secs, true))));
         let mut reply = reply;
         if !compared {
             let days = long.as_secs().div_ceil(86_400);
@@ -264,7 +266,7 @@ impl Drawing<'_> {
             let wider = config::duration::show(long * 4);
             reply = reply.button(Button::new(format!("Last {wider}"), format!("{line} last:{wider}")));
         }
-        if let Some(event) = self.events.last() {
+        if let Some(event) = self.events.all.last() {
             let label = format!("Before and after #{}", event.act);
             reply = reply.button(Button::new(label, format!("{} number:{}", self.asked.line("compare"), event.act)));
         }

@@ -1,7 +1,9 @@
 //! What happened meanwhile: acts on the ledger, which stand on a chart's axis of time and in what is said of it.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use commands::ledger::{self, Entry, Phase, Query};
+use commands::moment;
 use commands::store::Read;
 use commands::text;
 use std::ops::Range;
@@ -38,6 +40,25 @@ impl Event {
     }
 }
 
+/// What happened within a span.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Events {
+    /// The acts, oldest first.
+    pub all: Vec<Event>,
+    /// Where there was too much to look at it all: since when it was.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Events {
+    /// That what is older is not marked, where that is so.
+    pub fn cut(&self, now: DateTime<Utc>, zone: Tz) -> Option<String> {
+        let since = moment::show(self.since?, now, zone);
+        Some(format!(
+            "Changes before {since} are not marked: only the newest {LOOKED_AT} entries of the ledger are looked at."
+        ))
+    }
+}
+
 /// The acts that ended within a span, and concern this service and environment (or, where none is named, any), oldest
 /// first. What concerns neither any service nor any environment is nobody's business here.
 ///
@@ -48,9 +69,12 @@ pub async fn within(
     span: &Range<DateTime<Utc>>,
     service: Option<&str>,
     environment: Option<&str>,
-) -> anyhow::Result<Vec<Event>> {
+) -> anyhow::Result<Events> {
     let query = Query { since: Some(span.start), until: Some(span.end), ..Query::default() };
-    let mut entries = query.run(store, LOOKED_AT).await?;
+    // One more than is looked at tells whether there are more.
+    let mut entries = query.run(store, LOOKED_AT + 1).await?;
+    let more = entries.len() > LOOKED_AT;
+    entries.truncate(LOOKED_AT);
     entries.reverse();
     let concerns = |entry: &&Entry| {
         let (of, at) = (entry.draft.service.as_deref(), entry.draft.environment.as_deref());
@@ -65,7 +89,8 @@ pub async fn within(
         };
         events.push(Event::of(entry, began));
     }
-    Ok(events)
+    let since = entries.first().filter(|_| more).map(|entry| entry.draft.at);
+    Ok(Events { all: events, since })
 }
 
 /// The act of this number; nothing where there is none, or where it has not ended.

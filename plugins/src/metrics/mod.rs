@@ -12,7 +12,6 @@ mod settings;
 mod source;
 mod story;
 mod unit;
-mod words;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;

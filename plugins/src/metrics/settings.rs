@@ -3,9 +3,10 @@
 use super::chart::{Limits, Theme};
 use super::source::{self, Source};
 use super::unit::{self, Unit};
-use super::words;
+use crate::words;
 use commands::offer::Better;
 use commands::plugin::Setup;
+use commands::registry::is_name;
 use config::{Section, quoted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -202,7 +203,10 @@ fn variables(section: &Section<'_>, query: &str) -> Vec<Variable> {
         if [SERVICE, ENVIRONMENT].contains(&name) {
             let what = format!("`{{{name}}}` stands for what the command says");
             table.problem(name, what, "take it out, or call it something else");
-        } else if !words::mentions(query, name) {
+        } else if !is_name(name) {
+            let instead = "write small letters, digits and dashes";
+            table.problem(name, format!("{} is no name for a variable", quoted(name)), instead);
+        } else if !words::names(query).contains(&name) {
             let instead = format!("write `{{{name}}}` in the query, or take it out");
             table.problem(name, "the query does not have it", instead);
         }
@@ -219,7 +223,7 @@ impl Measure {
 
     /// Whether its query leaves this open.
     pub fn mentions(&self, name: &str) -> bool {
-        words::mentions(&self.query, name) || self.source.mentions(name)
+        words::names(&self.query).contains(&name) || self.source.mentions(name)
     }
 }
 
@@ -280,6 +284,7 @@ mod tests {
             ),
             ("source = \"p\"\nquery = \"up\"\nbad = \"1\"", 10, "`bad` is a text, not a number"),
             ("source = \"p\"\nquery = \"up\"\nvariables = { q = [\"1\"] }", 10, "the query does not have it"),
+            ("source = \"p\"\nquery = \"{Q}\"\nvariables = { Q = [\"1\"] }", 10, "`Q` is no name for a variable"),
             ("source = \"p\"\nquery = \"{q}\"\nvariables = { q = [\"a,b\"] }", 10, "`a,b` can not be chosen in chat"),
             (
                 "source = \"p\"\nquery = \"{service}\"\nvariables = { service = [\"a\"] }",

@@ -18,8 +18,8 @@ const USUAL: f64 = 3.0 * 1.4826;
 /// The least part of itself by which something has to move.
 const LEAST: f64 = 0.05;
 
-/// How many figures before and after there have to be.
-const ENOUGH: usize = 3;
+/// How many figures before and after there have to be to tell whether it moved.
+pub const ENOUGH: usize = 3;
 
 /// What there is to tell of one line.
 pub struct Told<'a> {

@@ -1,5 +1,7 @@
 //! The one repository of the stage, as plain data: a commit a release, one after the other, and what git says of them.
 
+use super::BEGINS;
+use chrono::{DateTime, Utc};
 use commands::ports::{Exit, Output};
 use std::collections::BTreeMap;
 
@@ -80,6 +82,14 @@ impl Repository {
             ["-C", HERE, "log", "--full-history", "--no-show-signature", "--name-only", .., range, "--", pattern] => {
                 well(between(range, &[pattern]).map(|(.., file)| format!("{file}\0")).collect())
             }
+            ["-C", HERE, "log", "--topo-order", "--no-show-signature", _, _, range, "--"] => {
+                let line = |(digit, ..): &Commit| {
+                    let before = HISTORY.iter().take_while(|(other, ..)| other != digit).last();
+                    let parent = before.map(|(digit, ..)| commit(*digit)).unwrap_or_default();
+                    format!("{}\0{parent}\0{}\n", commit(*digit), committed(*digit))
+                };
+                well(between(range, &[]).map(line).collect())
+            }
             ["-C", HERE, "log", "--full-history", "--no-show-signature", _, _, range, "--", patterns @ ..] => {
                 let line =
                     |(digit, author, subject, _): &Commit| format!("{}\0\0{author}\0{subject}\n", commit(*digit));
@@ -105,6 +115,13 @@ impl Repository {
 /// The commit of this digit.
 pub fn commit(digit: char) -> String {
     String::from(digit).repeat(40)
+}
+
+/// The second at which the commit of this digit was made: one a day, the last one on the day before the stage begins.
+fn committed(digit: char) -> i64 {
+    let begins = BEGINS.parse::<DateTime<Utc>>().unwrap_or_default();
+    let days = HISTORY.len() - HISTORY.iter().take_while(|(other, ..)| *other != digit).count();
+    begins.timestamp() - 86_400 * days as i64
 }
 
 /// The commits of `from..to`, newest first, and of those the ones that fit patterns of whole folders.

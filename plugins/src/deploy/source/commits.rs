@@ -1,13 +1,18 @@
 //! The commits between two others, read with git, from the repository or a mirror of it.
 
 use super::git;
+use chrono::{DateTime, Utc};
 use commands::cx::Ports;
+use commands::offer::Change;
 use commands::ports::Exit;
 use commands::text;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// How many commits are read at the most.
 pub const MOST: usize = 500;
+
+/// Of how many commits at the most the times are kept: what does not fit into one record is no deploy of one service.
+const MOST_CHANGES: usize = 1_000;
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,59 @@ pub async fn between(
 ) -> Result<Vec<Commit>, String> {
     let most = format!("--max-count={MOST}");
     Ok(parse(&log(ports, repository, &[&most, FORMAT], (from, to), patterns).await?))
+}
+
+/// The commits that `to` has and `from` has not, without those that only merge, oldest first, at most [`MOST_CHANGES`],
+/// with the times at which they were committed (not written: a commit that is rebased is a new one) and came to the branch.
+///
+/// # Errors
+/// As [`between`].
+pub async fn changes(ports: &Ports, repository: &str, from: &str, to: &str) -> Result<Vec<Change>, String> {
+    let range = format!("{}..{}", hash(from)?, hash(to)?);
+    let most = format!("--max-count={MOST_CHANGES}");
+    let arguments = ["log", "--topo-order", "--no-show-signature", &most, TIMES, &range, "--"];
+    Ok(merged(&read(ports, repository, [from, to], &arguments).await?, to))
+}
+
+/// Hash, parents, and the second of the commit.
+const TIMES: &str = "--format=%H%x00%P%x00%ct";
+
+/// The changes of such a listing. Each came to the branch with the oldest commit of the branch's own line that has it.
+fn merged(listing: &str, tip: &str) -> Vec<Change> {
+    let read = |line: &str| {
+        let mut parts = line.split('\0');
+        let (hash, parents, second) = (parts.next()?.to_owned(), parts.next()?, parts.next()?);
+        let parents = parents.split(' ').map(str::to_owned).collect();
+        Some((hash, Timed { parents, at: DateTime::from_timestamp(second.parse().ok()?, 0)? }))
+    };
+    let order: Vec<_> = listing.lines().filter_map(read).collect();
+    let commits: HashMap<&str, &Timed> = order.iter().map(|(hash, commit)| (hash.as_str(), commit)).collect();
+    let first = |hash: &&str| commits.get(hash).and_then(|commit| commit.parents.first()).map(String::as_str);
+    let line: Vec<_> = std::iter::successors(Some(tip), first).filter(|hash| commits.contains_key(hash)).collect();
+    let mut came: HashMap<&str, DateTime<Utc>> = HashMap::new();
+    for on_line in line.into_iter().rev() {
+        let at = commits[on_line].at;
+        let mut next = vec![on_line];
+        while let Some(hash) = next.pop() {
+            if let Some(commit) = commits.get(hash)
+                && came.insert(hash, at).is_none()
+            {
+                next.extend(commit.parents.iter().map(String::as_str).filter(|parent| !came.contains_key(parent)));
+            }
+        }
+    }
+    let change = |(hash, commit): &(String, Timed)| Change {
+        commit: hash.clone(),
+        committed: commit.at,
+        merged: came.get(hash.as_str()).copied(),
+    };
+    order.iter().rev().filter(|(_, commit)| commit.parents.len() < 2).map(change).collect()
+}
+
+/// What is read of a commit to tell when it came to the branch.
+struct Timed {
+    parents: Vec<String>,
+    at: DateTime<Utc>,
 }
 
 /// How many commits `here` has that `there` has not, and how many the other way round.
@@ -119,6 +177,19 @@ fn parse(listing: &str) -> Vec<Commit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_came_to_the_branch_with_the_merge_that_brought_it() {
+        // d merges b and c into the line a - d - e; f is of another line that was never merged.
+        let listing = "e\0d\050\nd\0a c\040\nc\0b\035\nb\00\015\na\00\010\n";
+        let told: Vec<_> = merged(listing, "e")
+            .into_iter()
+            .map(|it| (it.commit, it.committed.timestamp(), it.merged.map(|at| at.timestamp())))
+            .collect();
+        let expected = [("a", 10, 10), ("b", 15, 40), ("c", 35, 40), ("e", 50, 50)];
+        assert_eq!(told, expected.map(|(hash, at, came)| (hash.to_owned(), at, Some(came))));
+        assert_eq!(merged("", "e"), []);
+    }
 
     #[test]
     fn commits_are_read_whatever_people_wrote_in_them() {

@@ -2,10 +2,11 @@
 //! health checks; here only the figure counts.
 
 use super::{Answer, Query, Source};
+use crate::metrics::asked::filled;
 use crate::metrics::series::{Point, Series};
 use crate::metrics::unit::Unit;
-use crate::metrics::words;
 use crate::probe::{self, Probe};
+use crate::words;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::cx::Ports;
@@ -31,7 +32,7 @@ pub(super) fn read(section: &Section<'_>, folder: &Path) -> Option<Arc<dyn Sourc
 #[async_trait]
 impl Source for Plugin {
     fn mentions(&self, name: &str) -> bool {
-        self.probe.texts().iter().any(|(_, text)| words::mentions(text, name))
+        self.probe.texts().iter().any(|(_, text)| words::names(text).contains(&name))
     }
 
     fn remembers(&self) -> bool {
@@ -39,7 +40,7 @@ impl Source for Plugin {
     }
 
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
-        let probe = self.probe.filled(|text| words::filled(text, &query.names));
+        let probe = self.probe.filled(|text| filled(text, &query.names));
         let seen = probe::once(ports, &probe, self.timeout).await;
         let Some(figure) = seen.figures.iter().find(|figure| figure.name == query.text) else {
             let there: Vec<_> = seen.figures.iter().map(|figure| &*figure.name).collect();

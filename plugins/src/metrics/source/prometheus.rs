@@ -61,14 +61,17 @@ enum Data {
     String(serde::de::IgnoredAny),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 struct Found {
-    metric: BTreeMap<String, String>,
+    metric: Labels,
     #[serde(default)]
     values: Vec<(f64, String)>,
     #[serde(default)]
     value: Option<(f64, String)>,
 }
+
+/// All labels of a series: what it is, whatever it is called.
+type Labels = BTreeMap<String, String>;
 
 #[async_trait]
 impl Source for Prometheus {
@@ -91,7 +94,7 @@ impl Source for Prometheus {
 impl Prometheus {
     async fn instant(&self, ports: &Ports, query: &str, at: DateTime<Utc>) -> Result<Vec<Series>, Lost> {
         let path = format!("/api/v1/query?query={}&time={}", encoded(query), at.timestamp());
-        self.ask(ports, &path).await
+        Ok(series(self.ask(ports, &path).await?))
     }
 
     /// Asked for page by page, where one does not hold it.
@@ -103,18 +106,14 @@ impl Prometheus {
         step: i64,
     ) -> Result<Vec<Series>, Lost> {
         let (mut from, end) = (round_up(span.start.timestamp(), step), span.end.timestamp());
-        let mut found: BTreeMap<String, Series> = BTreeMap::new();
+        let mut found = Vec::new();
         while from <= end {
             let to = end.min(from + (PAGE - 1) * step);
             let path = format!("/api/v1/query_range?query={}&start={from}&end={to}&step={step}", encoded(query));
-            for one in self.ask(ports, &path).await? {
-                let so_far = found.entry(one.name.clone()).or_default();
-                so_far.name = one.name;
-                so_far.points.extend(one.points);
-            }
+            found.extend(self.ask(ports, &path).await?);
             from = to - (to - from) % step + step;
         }
-        Ok(found.into_values().collect())
+        Ok(series(joined(found)))
     }
 
     /// Of more series than can be read those that stand worst, picked out over there.
@@ -140,13 +139,13 @@ impl Prometheus {
         Ok(Answer { found: found.max(series.len()), ..Answer::of(series, TimeDelta::seconds(step), query) })
     }
 
-    async fn ask(&self, ports: &Ports, path: &str) -> Result<Vec<Series>, Lost> {
+    async fn ask(&self, ports: &Ports, path: &str) -> Result<Vec<Found>, Lost> {
         let heard = self.endpoint.get(ports, path).await?;
         let Envelope { data, kind, error } = heard.json("Prometheus")?;
         match data {
-            Some(Data::Matrix(found) | Data::Vector(found)) => Ok(series(found)),
+            Some(Data::Matrix(found) | Data::Vector(found)) => Ok(found),
             Some(Data::Scalar(value)) => {
-                Ok(vec![Series { name: String::new(), points: point(&value).into_iter().collect() }])
+                Ok(vec![Found { metric: Labels::new(), values: Vec::new(), value: Some(value) }])
             }
             Some(Data::String(_)) => Err(Lost::Told("answers with words instead of figures".to_owned())),
             None => Err(Lost::Told(refusal(&kind, &error, heard.status.as_u16()))),
@@ -156,6 +155,15 @@ impl Prometheus {
 
 /// The name of a metric, among its labels.
 const NAME: &str = "__name__";
+
+/// The series of several pages, each once: not every page has every series, so that only its labels tell which it is.
+fn joined(pages: Vec<Found>) -> Vec<Found> {
+    let mut joined: BTreeMap<Labels, Vec<(f64, String)>> = BTreeMap::new();
+    for Found { metric, values, value } in pages {
+        joined.entry(metric).or_default().extend(values.into_iter().chain(value));
+    }
+    joined.into_iter().map(|(metric, values)| Found { metric, values, value: None }).collect()
+}
 
 /// The series, called by their labels; by the metric's name as well where there are several metrics.
 fn series(found: Vec<Found>) -> Vec<Series> {
@@ -225,6 +233,22 @@ mod tests {
             assert_eq!(step(long, scrape), wanted, "{long} s, a point every {scrape} s");
             assert!(long / step(long, scrape) < PAGE * PAGES);
         }
+    }
+
+    #[test]
+    fn a_series_is_one_on_all_pages() {
+        let found = |name: &str, job: &str, second: f64| Found {
+            metric: [("__name__", name), ("job", job)]
+                .map(|(label, value)| (label.to_owned(), value.to_owned()))
+                .into(),
+            values: vec![(second, "1".to_owned())],
+            value: None,
+        };
+        // On the second page one metric is alone, and would be called by its other labels only.
+        let pages = vec![found("a", "x", 1.0), found("b", "x", 1.0), found("a", "x", 2.0)];
+        let told: Vec<_> = series(joined(pages)).into_iter().map(|it| (it.name, it.points.len())).collect();
+        let expected = [(r#"__name__="a", job="x""#, 2), (r#"__name__="b", job="x""#, 1)];
+        assert_eq!(told, expected.map(|(name, points)| (name.to_owned(), points)));
     }
 
     #[test]
