@@ -111,9 +111,6 @@ fn verdict(
     let spans = [before, after].map(|span| story::span(span.end - span.start));
     match (was.summary(), is.summary()) {
         (Some(one), Some(other)) => {
-            let few = [was, is].iter().any(|figures| figures.finite().count() < story::ENOUGH);
-            let moved = was.middle().zip(is.middle());
-            let moved = moved.is_some_and(|((was, spread), (is, _))| story::unusual(was, spread, is));
             format!(
                 "{} on average over {} before it, {} over {} after it: {}, {}.",
                 unit.show(one.mean),
@@ -121,10 +118,10 @@ fn verdict(
                 unit.show(other.mean),
                 spans[1],
                 change(unit, one.mean, other.mean),
-                match (few, moved) {
-                    (true, _) => "of too few figures to tell whether that is usual",
-                    (_, true) => "more than it usually moves",
-                    _ => "within what is usual",
+                match story::moved_unusually(was, is) {
+                    None => "of too few figures to tell whether that is usual",
+                    Some(true) => "more than it usually moves",
+                    Some(false) => "within what is usual",
                 }
             )
         }

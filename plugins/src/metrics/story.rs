@@ -19,7 +19,7 @@ const USUAL: f64 = 3.0 * 1.4826;
 const LEAST: f64 = 0.05;
 
 /// How many figures before and after there have to be to tell whether it moved.
-pub const ENOUGH: usize = 3;
+const ENOUGH: usize = 3;
 
 /// What there is to tell of one line.
 pub struct Told<'a> {
@@ -113,11 +113,7 @@ impl Told<'_> {
     fn shift(&self, event: &Event, window: TimeDelta) -> Option<f64> {
         let before = self.series.within(&(event.began - window..event.began));
         let after = self.series.within(&(event.ended..event.ended + window));
-        if before.finite().count() < ENOUGH || after.finite().count() < ENOUGH {
-            return None;
-        }
-        let ((was, spread), (is, _)) = (before.middle()?, after.middle()?);
-        unusual(was, spread, is).then_some(is - was)
+        moved_unusually(&before, &after)?.then_some(after.middle()?.0 - before.middle()?.0)
     }
 
     /// "It was bad (300 ms and more) for 12 minutes, from 14:02 UTC on."
@@ -169,10 +165,14 @@ impl Told<'_> {
     }
 }
 
-/// Whether something has moved by more than it usually does.
-pub fn unusual(was: f64, spread: f64, is: f64) -> bool {
+/// Whether something has moved by more than it usually does; nothing where there are too few figures to tell.
+pub fn moved_unusually(before: &Series, after: &Series) -> Option<bool> {
+    if [before, after].iter().any(|figures| figures.finite().count() < ENOUGH) {
+        return None;
+    }
+    let ((was, spread), (is, _)) = (before.middle()?, after.middle()?);
     let shift = (is - was).abs();
-    shift > USUAL * spread && shift > LEAST * was.abs() && shift > 0.0
+    Some(shift > USUAL * spread && shift > LEAST * was.abs() && shift > 0.0)
 }
 
 /// "+4 %", "+1.2 points", "from nought".
@@ -276,6 +276,24 @@ mod tests {
             ),
         ] {
             assert_eq!(told(values, well, &events, earlier), expected);
+        }
+    }
+
+    #[test]
+    fn of_too_few_figures_nothing_is_called_unusual() {
+        let series = |values: &[f64]| {
+            let point = |(at, value): (usize, &f64)| Point { at: minute(at as i64), value: *value };
+            Series { name: String::new(), points: values.iter().enumerate().map(point).collect() }
+        };
+        for (before, after, moved) in [
+            (&[1.0][..], &[9.0][..], None),
+            (&[1.0; 9], &[9.0, 9.0], None),
+            (&[1.0, 1.0, f64::NAN], &[9.0; 3], None),
+            (&[1.0; 3], &[9.0; 3], Some(true)),
+            (&[1.0, 5.0, 9.0], &[4.0, 6.0, 8.0], Some(false)),
+            (&[1.0; 3], &[1.0; 3], Some(false)),
+        ] {
+            assert_eq!(moved_unusually(&series(before), &series(after)), moved, "{before:?} {after:?}");
         }
     }
 
