@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The fact that names the [`crate::cx::Saying`] that an act was begun by.
-const SAID_ONCE: &str = "said once";
+pub const SAID_ONCE: &str = "said once";
 
 /// The fact that names the records on which the right to an act rests, and their versions: whoever goes on with it after a
 /// restart rests on them as well.

@@ -328,7 +328,8 @@ impl Cx {
         let _ = self.0.saying.set(once.into());
     }
 
-    pub(crate) fn saying(&self) -> Option<&str> {
+    /// The name of the [`Saying`] that this call is, where it is one: nobody is there who has just typed it.
+    pub fn saying(&self) -> Option<&str> {
         self.0.saying.get().map(String::as_str)
     }
 

@@ -26,6 +26,7 @@ pub fn stage(batch: &mut Batch, environment: &str, features: &ClientFeatures) ->
             impressions: feature.impression_data.unwrap_or_default(),
             needs: feature.dependencies.clone().unwrap_or_default(),
             archived: None,
+            act: 0,
         };
         FLAGS.put_in(batch, &feature.name, &flag)?;
         let state = State {

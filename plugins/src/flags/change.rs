@@ -3,6 +3,7 @@
 
 use super::model::{self, Changed, FLAGS, Flag, SETTINGS, Setting, State, put_setting, setting_name};
 use super::rollout::ROLLOUTS;
+use super::schedule::{self, Planned};
 use super::snapshot::Snapshot;
 use super::{CREATE, Flags, show, words};
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use commands::cx::Cx;
 use commands::ledger::Place;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
-use commands::table::Table;
+use commands::table::{Table, Versioned};
 use commands::text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -76,10 +77,10 @@ pub struct Wish {
     pub because: String,
     /// For how long: it goes back by itself then.
     pub lasts: Option<Duration>,
-    /// Whether a yes was given before to just this, as a step of something larger.
-    pub agreed: bool,
     /// Where else it is told, for those who are not in the channel of the call.
     pub also: Option<Place>,
+    /// The planned change that it is, to which a yes was given when it was planned.
+    pub planned: Option<Versioned<Planned>>,
 }
 
 impl Flags {
@@ -123,6 +124,11 @@ impl Flags {
     /// A flag in an environment.
     pub(super) async fn target(&self, cx: &Cx, name: &str, environment: &str) -> Result<Target> {
         let found = self.find(cx, name).await?;
+        self.target_of(cx, found, environment).await
+    }
+
+    /// A flag in an environment, whether it is archived or not.
+    pub(super) async fn target_of(&self, cx: &Cx, found: Found, environment: &str) -> Result<Target> {
         let setting = SETTINGS.get(cx.store(), setting_name(environment, &found.key)).await?;
         let (setting, version) = setting.map(|it| (it.value, it.version)).unwrap_or_default();
         let snapshot = self.live.get(cx.ports()).await?;
@@ -136,13 +142,20 @@ impl Flags {
         }
         let until = wish.lasts.map(|lasts| cx.now() + lasts);
         let act = self.act_of(target, &wish, until, cx);
+        let rests_on = self.segments_of(cx, target, &wish.after).await?;
         let dependants: Vec<_> = target.snapshot.dependants(&target.found.key).map(str::to_owned).collect();
         let rollout = ROLLOUTS.get(cx.store(), setting_name(&target.environment, &target.found.key)).await?;
+        let by_hand = !wish.after.on && cx.invocation().is_some() && cx.saying().is_none();
+        let waits = match by_hand {
+            true => schedule::ups(cx, &target.environment, &target.found.key).await?,
+            false => Vec::new(),
+        };
         let told = cx
             .act(act, async |permit| {
-                let told =
-                    show::Told { target, wish: &wish, until, act: permit.act(), dependants: &dependants, rollout };
+                let (dependants, waits) = (&dependants, &waits);
+                let told = show::Told { target, wish: &wish, until, act: permit.act(), dependants, rollout, waits };
                 self.stage(cx, permit, &told)?;
+                rests_on.into_iter().for_each(|(segment, version)| permit.expect(segment, version));
                 Ok(show::changed(&told, cx))
             })
             .await?;
@@ -170,8 +183,9 @@ impl Flags {
                 self.settings.step
             );
         }
-        if let Some(until) = until {
-            says += &format!(" It goes back by itself at {}.", show::moment(until, cx));
+        match until {
+            Some(until) => says += &format!(" It goes back by itself at {}.", show::moment(until, cx)),
+            None => says += &show::stays(setting, after, cx).unwrap_or_default(),
         }
         let mut facts = vec![("flag", key.clone()), ("before", was.clone()), ("after", is.clone())];
         facts.extend(wish.lasts.map(|lasts| ("for", config::duration::show(lasts))));
@@ -187,7 +201,7 @@ impl Flags {
             facts,
             state: Some(SETTINGS.key(setting_name(environment, key))),
             why: wish.because.clone(),
-            danger: raises && !wish.agreed,
+            danger: raises && wish.planned.is_none(),
             ..Act::default()
         }
     }
@@ -196,8 +210,14 @@ impl Flags {
     fn stage(&self, cx: &Cx, permit: &Permit, told: &show::Told<'_>) -> Result<()> {
         let name = setting_name(&told.target.environment, &told.target.found.key);
         if let Some(rollout) = &told.rollout {
-            permit.expect(ROLLOUTS.key(&name), rollout.version);
+            // Whoever holds or resumes it at this moment is not in the way of turning it off.
+            if told.wish.after.on {
+                permit.expect(ROLLOUTS.key(&name), rollout.version);
+            }
             permit.delete(ROLLOUTS.key(&name));
+        }
+        if let Some(planned) = &told.wish.planned {
+            schedule::stage_next(cx, permit, &schedule::name_of(told.target, &planned.value), planned)?;
         }
         self.stage_state(cx, permit, told.target, told.wish, told.until)?;
         self.announce(cx, permit, told.wish.also.as_ref(), &show::announced(told, cx))

@@ -1,7 +1,8 @@
 //! The life of a flag: it is made, belongs to somebody, and goes to the archive when nobody needs it any more.
 
 use super::change::Found;
-use super::model::{FLAGS, Flag, Kind, Life, put_flag, wrong_with_key};
+use super::model::{FLAGS, Flag, Kind, Life, put_flag, setting_name, wrong_with_key};
+use super::rollout::ROLLOUTS;
 use super::{Flags, show};
 use chrono::{DateTime, Utc};
 use commands::act::Act;
@@ -31,6 +32,7 @@ struct FlagArgs {
     flag: String,
     because: Option<String>,
     to: Option<String>,
+    number: Option<u64>,
 }
 
 impl Flags {
@@ -38,7 +40,6 @@ impl Flags {
         let args: CreateArgs = cx.args()?;
         let (key, flag) = self.made(cx, args).await?;
         let act = Act {
-            undo: Some(format!("flag archive flag:{key}")),
             facts: vec![("flag", key.clone()), ("kind", flag.kind.word().to_owned())],
             ..act("flags.create", &key, &flag, format!("Make the flag `{key}`, off everywhere."))
         };
@@ -51,6 +52,7 @@ impl Flags {
         }
         cx.act(act, async |permit| {
             permit.expect(FLAGS.key(&key), 0);
+            permit.undo(Some(format!("flag archive flag:{key} number:{}", permit.act())));
             put_flag(permit, &key, &flag)?;
             self.announce(cx, permit, None, &by(cx, &reply))
         })
@@ -114,13 +116,16 @@ impl Flags {
             impressions: false,
             needs,
             archived: None,
+            act: 0,
         };
         Ok((key, flag))
     }
 
     pub(super) async fn owner(&self, cx: &Cx) -> Result<Reply> {
-        let FlagArgs { flag, to, .. } = cx.args()?;
-        let Found { key, flag, version } = self.find(cx, &flag).await?;
+        let FlagArgs { flag, to, number, .. } = cx.args()?;
+        let found = self.find(cx, &flag).await?;
+        is_last(&found, number)?;
+        let Found { key, flag, version } = found;
         let to = to.unwrap_or_default();
         let before = flag.owner.clone();
         if before.as_deref() == Some(&to) {
@@ -128,7 +133,6 @@ impl Flags {
         }
         let from = before.as_deref().map_or_else(|| "nobody".to_owned(), text::plain);
         let act = Act {
-            undo: before.as_ref().map(|before| format!("flag owner flag:{key} to:{before}")),
             facts: vec![("flag", key.clone()), ("before", from.clone()), ("after", to.clone())],
             ..act("flags.owner", &key, &flag, format!("Make {} answer for `{key}`.", text::plain(&to)))
         };
@@ -136,23 +140,16 @@ impl Flags {
             Reply::card(Tone::Good, format!("Flag {key}"), format!("{} answers for `{key}` now.", text::plain(&to)))
                 .field("Before", from)
                 .field("After", text::plain(&to));
-        let next = Flag { owner: Some(to.clone()), ..flag };
-        let reply = undo(reply, act.undo.as_deref());
-        cx.act(act, async |permit| {
-            permit.expect(FLAGS.key(&key), version);
-            put_flag(permit, &key, &next)?;
-            let mut told = by(cx, &reply);
-            told.calls.push(to);
-            self.announce(cx, permit, None, &told)
-        })
-        .await?;
-        self.live.caught_up(cx.ports()).await?;
-        Ok(reply)
+        let next = Flag { owner: Some(to), ..flag };
+        let undo = before.map(|before| format!("flag owner flag:{key} to:{before}"));
+        self.put(cx, act, (key, version), next, (reply, undo)).await
     }
 
     pub(super) async fn archive(&self, cx: &Cx) -> Result<Reply> {
-        let FlagArgs { flag, because, .. } = cx.args()?;
-        let Found { key, flag, version } = self.find(cx, &flag).await?;
+        let FlagArgs { flag, because, number, .. } = cx.args()?;
+        let found = self.find(cx, &flag).await?;
+        is_last(&found, number)?;
+        let Found { key, flag, version } = found;
         let snapshot = self.live.get(cx.ports()).await?;
         let dependants: Vec<_> = snapshot.dependants(&key).map(|key| format!("`{key}`")).take(10).collect();
         if !dependants.is_empty() {
@@ -171,7 +168,6 @@ impl Flags {
             false => format!("It is on in {}: applications will take what their code says without it.", on.join(", ")),
         };
         let act = Act {
-            undo: Some(format!("flag restore flag:{key}")),
             facts: vec![("flag", key.clone()), ("on in", on.join(", "))],
             why: because.unwrap_or_default(),
             danger: !on.is_empty(),
@@ -182,42 +178,75 @@ impl Flags {
             format!("Flag {key}"),
             format!("`{key}` is archived: no application sees it any more. How it stands is kept."),
         );
-        let reply = undo(reply, act.undo.as_deref());
-        self.shelve(cx, act, (key, version), Flag { archived: Some(cx.now()), ..flag }, reply).await
+        let undo = Some(format!("flag restore flag:{key}"));
+        self.put(cx, act, (key, version), Flag { archived: Some(cx.now()), ..flag }, (reply, undo)).await
     }
 
     pub(super) async fn restore(&self, cx: &Cx) -> Result<Reply> {
-        let FlagArgs { flag, .. } = cx.args()?;
-        let Found { key, flag, version } = self.any(cx, &flag).await?;
+        let FlagArgs { flag, number, .. } = cx.args()?;
+        let found = self.any(cx, &flag).await?;
+        is_last(&found, number)?;
+        let Found { key, flag, version } = found;
         if flag.archived.is_none() {
             return Ok(Reply::say(format!("`{key}` is not archived. Nothing was changed.")));
         }
+        let missing = self.missing_needs(cx, &flag).await? + &goes_on(cx, &key).await?;
         let act = Act {
-            undo: Some(format!("flag archive flag:{key}")),
             facts: vec![("flag", key.clone())],
             danger: self.on_in_production(cx, &key).await?,
             ..act(
                 "flags.restore",
                 &key,
                 &flag,
-                format!("Bring `{key}` back from the archive, as it stood in each environment."),
+                format!("Bring `{key}` back from the archive, as it stood in each environment.{missing}"),
             )
         };
-        let reply = Reply::card(Tone::Good, format!("Flag {key}"), format!("`{key}` is back, and stands as it did."));
-        let reply = undo(reply, act.undo.as_deref()).button(Button::new("Show", format!("flag show flag:{key}")));
-        self.shelve(cx, act, (key, version), Flag { archived: None, ..flag }, reply).await
+        let tone = if missing.is_empty() { Tone::Good } else { Tone::Warn };
+        let says = format!("`{key}` is back, and stands as it did.{missing}");
+        let reply =
+            Reply::card(tone, format!("Flag {key}"), says).button(Button::new("Show", format!("flag show flag:{key}")));
+        let undo = Some(format!("flag archive flag:{key}"));
+        self.put(cx, act, (key, version), Flag { archived: None, ..flag }, (reply, undo)).await
     }
 
-    async fn shelve(&self, cx: &Cx, act: Act, was: (String, u64), next: Flag, reply: Reply) -> Result<Reply> {
-        let (key, version) = was;
-        cx.act(act, async |permit| {
-            permit.expect(FLAGS.key(&key), version);
-            put_flag(permit, &key, &next)?;
-            let mut told = by(cx, &reply);
-            told.calls.extend(next.owner.clone().filter(|owner| owner != cx.who()));
-            self.announce(cx, permit, None, &told)
-        })
-        .await?;
+    /// What a flag needs that applications do not see either, in a sentence; nothing where all of it is there.
+    async fn missing_needs(&self, cx: &Cx, flag: &Flag) -> Result<String> {
+        let snapshot = self.live.get(cx.ports()).await?;
+        let missing = |need: &&FeatureDependency| {
+            need.enabled.unwrap_or(true) && snapshot.find(&need.feature).is_none_or(|(_, flag)| flag.archived.is_some())
+        };
+        let missing: Vec<_> = flag.needs.iter().filter(missing).map(|need| need.feature.as_str()).collect();
+        let Some(first) = missing.first() else { return Ok(String::new()) };
+        let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        Ok(format!(
+            " It needs {names}, which is archived: it is off for everybody until `/flag restore {first}` brings that back."
+        ))
+    }
+
+    /// Puts a flag in the place of what it was, tells its owner, and offers the line that takes that back: it is good as
+    /// long as this is the last change of the flag.
+    async fn put(
+        &self,
+        cx: &Cx,
+        act: Act,
+        (key, version): (String, u64),
+        next: Flag,
+        (reply, undo): (Reply, Option<String>),
+    ) -> Result<Reply> {
+        let reply = cx
+            .act(act, async |permit| {
+                permit.expect(FLAGS.key(&key), version);
+                put_flag(permit, &key, &next)?;
+                let undo = undo.map(|line| format!("{line} number:{}", permit.act()));
+                permit.undo(undo.clone());
+                let mut reply = reply;
+                reply.buttons.splice(0..0, undo.map(|line| Button::new("Undo", line)));
+                let mut told = by(cx, &reply);
+                told.calls.extend(next.owner.clone().filter(|owner| owner != cx.who()));
+                self.announce(cx, permit, None, &told)?;
+                Ok(reply)
+            })
+            .await?;
         self.live.caught_up(cx.ports()).await?;
         Ok(reply)
     }
@@ -226,6 +255,20 @@ impl Flags {
         let settings = show::settings(cx, key).await?;
         Ok(settings.iter().any(|(name, setting)| setting.state.on && self.settings.production.contains(name)))
     }
+}
+
+/// What goes on with a flag that is back: rollouts that waited for it.
+async fn goes_on(cx: &Cx, key: &str) -> Result<String> {
+    let mut says = String::new();
+    for environment in &cx.ports().vocabulary.environments {
+        let rollout = ROLLOUTS.get(cx.store(), setting_name(environment, key)).await?;
+        if rollout.is_some_and(|rollout| rollout.value.held.is_none()) {
+            says += &format!(
+                " Its rollout in `{environment}` goes on: `/flag hold {key} {environment}` keeps it where it is."
+            );
+        }
+    }
+    Ok(says)
 }
 
 fn act(verb: &'static str, key: &str, flag: &Flag, says: String) -> Act {
@@ -238,10 +281,14 @@ fn by(cx: &Cx, reply: &Reply) -> Reply {
     reply.clone().field("By", text::plain(cx.who()))
 }
 
-fn undo(reply: Reply, line: Option<&str>) -> Reply {
-    match line {
-        Some(line) => reply.button(Button::new("Undo", line)),
-        None => reply,
+/// Makes sure that nothing about the flag itself was changed since this act.
+fn is_last(found: &Found, number: Option<u64>) -> Result<()> {
+    match number.filter(|number| *number != found.flag.act) {
+        None => Ok(()),
+        Some(number) => Err(Stop::refuse(format!(
+            "#{number} is not the last change of `{0}` itself: that is #{1}. Nothing was done. `/flag history {0}` shows both.",
+            found.key, found.flag.act
+        ))),
     }
 }
 

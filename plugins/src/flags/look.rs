@@ -2,7 +2,7 @@
 
 use super::model::{Life, TRAIL};
 use super::snapshot::{ALL, Snapshot};
-use super::{Flags, model, show};
+use super::{Flags, model, schedule, show};
 use anyhow::Context;
 use commands::cx::Cx;
 use commands::ledger::{self, Entry};
@@ -12,7 +12,7 @@ use commands::text;
 use serde::Deserialize;
 
 /// How many rows are shown at once.
-const PAGE: usize = 20;
+pub const PAGE: usize = 20;
 
 #[derive(Deserialize)]
 struct ListArgs {
@@ -46,12 +46,17 @@ impl Flags {
         };
         let all: Vec<_> = snapshot.flags.iter().filter(fits).collect();
         if all.is_empty() {
-            return Ok(Reply::say(match snapshot.flags.is_empty() {
-                true => "There are no flags yet. `/flag create checkout-v2` makes one.".to_owned(),
-                false => format!(
-                    "None of the {} is like that. `/flag list` shows all.",
-                    text::plural(snapshot.flags.len(), "flag")
-                ),
+            let picky = like.is_some() || owner.is_some() || service.is_some();
+            let flags = text::plural(snapshot.flags.len(), "flag");
+            return Ok(Reply::say(match (snapshot.flags.len(), picky, shelf) {
+                (0, ..) => "There are no flags yet. `/flag create checkout-v2` makes one.".to_owned(),
+                (_, false, true) => "No flag is archived. `/flag list` shows all.".to_owned(),
+                (1, false, false) => "The only flag is archived. `/flag list archived:yes` shows it.".to_owned(),
+                (_, false, false) => format!("All {flags} are archived. `/flag list archived:yes` shows them."),
+                (_, true, true) => "No archived flag is like that. `/flag list archived:yes` shows all.".to_owned(),
+                (_, true, false) => {
+                    format!("No flag is like that, of {flags} that there are. `/flag list` shows all in use.")
+                }
             }));
         }
         let pages = all.len().div_ceil(PAGE);
@@ -93,6 +98,9 @@ impl Flags {
             if let Some(usage) = self.serving.usage(cx.store(), environment, &found.key).await? {
                 reply = reply.field(format!("Asked for in {environment}"), usage.told(cx.now()));
             }
+            if let Some(planned) = schedule::told(cx, environment, &found.key).await? {
+                reply = reply.field(format!("Planned in {environment}"), planned);
+            }
         }
         Ok(reply)
     }
@@ -108,7 +116,8 @@ impl Flags {
             let Some((last, _)) = found.last() else { break };
             before = Some(last.clone());
             for (name, _) in &found {
-                let entry = entry(cx, name.rsplit('/').next().unwrap_or_default()).await?;
+                let number = u64::from_str_radix(name.rsplit('/').next().unwrap_or_default(), 16);
+                let entry = entry(cx, number.context("this is no number of an act")?).await?;
                 if env.is_none() || entry.draft.environment == env {
                     rows.push(row(&key, &entry, cx));
                 }
@@ -130,8 +139,8 @@ fn on_in(snapshot: &Snapshot, environments: &[String], key: &str) -> String {
     if on.is_empty() { "–".to_owned() } else { on.join(", ") }
 }
 
-async fn entry(cx: &Cx, number: &str) -> anyhow::Result<Entry> {
-    let number = u64::from_str_radix(number, 16).context("this is no number of an act")?;
+/// The entry of this number.
+pub async fn entry(cx: &Cx, number: u64) -> anyhow::Result<Entry> {
     let key = ledger::key(number);
     let record = cx.store().get(&key).await?.with_context(|| format!("{key} is not on the ledger"))?;
     Entry::read(&record.value)

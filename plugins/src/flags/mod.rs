@@ -7,6 +7,7 @@ mod life;
 mod look;
 pub mod model;
 mod rollout;
+mod schedule;
 mod segment;
 pub mod serve;
 mod set;
@@ -42,6 +43,10 @@ const ENVIRONMENT: ArgSpec = ArgSpec::required("env", Kind::Environment, "Where"
 const BECAUSE: ArgSpec = ArgSpec::optional("because", Kind::Text, "Why, for those who wonder");
 const SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "The service that it belongs to");
 const ITS_SERVICE: ArgSpec = ArgSpec::optional("service", Kind::Service, "Its service, which need not be typed");
+const NUMBER: ArgSpec =
+    ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Only if this was the last change of it").by_name();
+const PLANNED: ArgSpec =
+    ArgSpec::required("number", Kind::Integer(1, i64::MAX), "The number with which it was planned");
 const SEGMENT: ArgSpec = ArgSpec::required("segment", Kind::Text, "Which segment");
 const YES: Kind = Kind::Choice(&["yes", "no"]);
 
@@ -144,14 +149,14 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "flag owner",
             about: "Make somebody else answer for a flag",
-            args: &[FLAG, ArgSpec::required("to", Kind::Person, "Who"), ITS_SERVICE],
+            args: &[FLAG, ArgSpec::required("to", Kind::Person, "Who"), ITS_SERVICE, NUMBER],
             examples: &["flag owner flag:checkout-v2 to:ben"],
             ..CommandSpec::CHANGES
         },
         CommandSpec {
             name: "flag archive",
             about: "Put a flag away: applications do not see it any more, and how it stands is kept",
-            args: &[FLAG, BECAUSE, ITS_SERVICE],
+            args: &[FLAG, BECAUSE, ITS_SERVICE, NUMBER],
             examples: &[
                 "flag archive checkout-v2",
                 "flag archive flag:checkout-v2 because:\"it is in the code for good\"",
@@ -161,7 +166,7 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "flag restore",
             about: "Bring a flag back from the archive, as it stood",
-            args: &[FLAG, ITS_SERVICE],
+            args: &[FLAG, ITS_SERVICE, NUMBER],
             examples: &["flag restore checkout-v2"],
             ..CommandSpec::CHANGES
         },
@@ -271,6 +276,47 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::CHANGES
         },
         CommandSpec {
+            name: "flag schedule add",
+            about: "Plan that a flag goes on, off or to a share, at a moment or again and again",
+            args: &[
+                FLAG,
+                ENVIRONMENT,
+                ArgSpec::required("to", Kind::Text, "on, off, or a share such as 25%"),
+                ArgSpec::optional("at", Kind::Later, "When"),
+                ArgSpec::optional("every", Kind::Text, "Again and again: a line of crontab, such as 0 9 * * 1-5"),
+                BECAUSE,
+                ITS_SERVICE,
+            ],
+            examples: &[
+                "flag schedule add checkout-v2 production 25% at:\"tomorrow 9:00\" because:\"the launch\"",
+                "flag schedule add flag:night-mode env:staging to:on every:\"0 22 * * *\"",
+            ],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag schedule list",
+            about: "Show what is planned for flags, the next first",
+            args: &[ArgSpec::optional("flag", Kind::Text, "Only this flag's")],
+            examples: &["flag schedule list", "flag schedule list checkout-v2"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
+            name: "flag schedule run",
+            about: "Carry out what is planned now, as it happens by itself",
+            args: &[FLAG, ENVIRONMENT, PLANNED, ITS_SERVICE],
+            examples: &["flag schedule run checkout-v2 production 17"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "flag schedule cancel",
+            about: "Take back what is planned for a flag",
+            args: &[FLAG, ENVIRONMENT, PLANNED, BECAUSE, ITS_SERVICE],
+            effect: Effect::GoesBack,
+            urgent: true,
+            examples: &["flag schedule cancel checkout-v2 production 17"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
             name: "segment create",
             about: "Give conditions a name, for any flag to use",
             args: &[SEGMENT, ArgSpec::required("when", Kind::Text, "Which conditions those meet who are in it")],
@@ -293,7 +339,7 @@ pub static SPEC: PluginSpec = PluginSpec {
         CommandSpec {
             name: "segment remove",
             about: "Remove a segment that no flag uses",
-            args: &[SEGMENT],
+            args: &[SEGMENT, NUMBER],
             examples: &["segment remove beta"],
             ..CommandSpec::CHANGES
         },
@@ -330,6 +376,10 @@ impl Plugin for Flags {
             "flag hold" => self.hold(cx).await,
             "flag resume" => self.resume(cx).await,
             "flag abort" => self.abort(cx).await,
+            "flag schedule add" => self.schedule_add(cx).await,
+            "flag schedule list" => self.schedule_list(cx).await,
+            "flag schedule run" => self.schedule_run(cx).await,
+            "flag schedule cancel" => self.schedule_cancel(cx).await,
             "segment create" => self.segment_create(cx).await,
             "segment show" => self.segment_show(cx).await,
             "segment list" => self.segment_list(cx).await,
@@ -353,7 +403,7 @@ impl Plugin for Flags {
         Ok(found.into_iter().map(|service| ("service", Value::Text(service))).collect())
     }
 
-    async fn complete(&self, arg: &ArgSpec, _given: &Args, ports: &Ports) -> Vec<Choice> {
+    async fn complete(&self, arg: &ArgSpec, given: &Args, ports: &Ports) -> Vec<Choice> {
         let Ok(snapshot) = self.live.get(ports).await else { return Vec::new() };
         let choice =
             |(key, flag): (&String, &Arc<model::Flag>)| Choice::new(key, text::cut(&text::plain(&flag.about), 40));
@@ -361,6 +411,8 @@ impl Plugin for Flags {
             "flag" => snapshot.flags.iter().map(choice).collect(),
             "which" => self.serving.tokens(ports).await,
             "segment" => snapshot.segments.values().map(|segment| Choice::new(&segment.name, "")).collect(),
+            "to" if arg.kind == Kind::Text => ["on", "off", "25%"].map(|to| Choice::new(to, "")).into(),
+            "number" if arg.required => schedule::choices(given, ports).await,
             "project" => self.settings.projects.iter().map(|name| Choice::new(name, "")).collect(),
             _ => Vec::new(),
         }
@@ -392,7 +444,9 @@ impl Plugin for Flags {
         if job == "digest" {
             return self.digest(cx, due).await;
         }
-        self.return_due(cx).await?;
-        self.steps_due(cx).await
+        // None waits for another: a step may stand in a line behind a deploy.
+        let (returned, planned, stepped) =
+            tokio::join!(self.return_due(cx), self.schedules_due(cx), self.steps_due(cx));
+        returned.and(planned).and(stepped)
     }
 }

@@ -70,6 +70,9 @@ pub struct Flag {
     /// Since when it is archived: applications do not see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<DateTime<Utc>>,
+    /// The act that last changed what is here; [`put_flag`] writes it.
+    #[serde(default)]
+    pub act: u64,
 }
 
 /// What a flag is for.
@@ -176,12 +179,12 @@ pub fn segment_name(number: i32) -> String {
     format!("{number:08}")
 }
 
-/// Stages a flag.
+/// Stages a flag, as of this act.
 ///
 /// # Errors
 /// When it can not be written as JSON.
 pub fn put_flag(permit: &Permit, key: &str, flag: &Flag) -> anyhow::Result<()> {
-    FLAGS.put(permit, key, flag)?;
+    FLAGS.put(permit, key, &Flag { act: permit.act(), ..flag.clone() })?;
     marked(permit, key);
     Ok(())
 }
@@ -258,6 +261,12 @@ pub fn share(strategy: &Strategy) -> Option<u8> {
     }
 }
 
+/// What a strategy tells people apart by: `default` is their user id, else their session, else chance.
+pub fn sticky_by(strategy: &Strategy) -> &str {
+    let parameters = strategy.parameters.as_ref();
+    parameters.and_then(|parameters| parameters.get("stickiness")).map_or("default", String::as_str)
+}
+
 impl State {
     /// Whether both let in the same people to the same.
     pub fn same(&self, other: &State) -> bool {
@@ -290,23 +299,35 @@ impl State {
 
     /// The same, on for this share of the users, where there is one strategy at most to say so.
     pub fn at(&self, key: &str, percent: u8) -> Option<State> {
-        let strategies = match &self.strategies[..] {
-            [] => vec![gradual(key, percent)],
-            [one] if one.name == GRADUAL => {
-                let mut one = one.clone();
-                one.parameters.get_or_insert_default().insert("rollout".to_owned(), percent.to_string());
-                vec![one]
-            }
+        let mut only = self.only(key)?;
+        only.parameters.get_or_insert_default().insert("rollout".to_owned(), percent.to_string());
+        Some(State { on: true, strategies: vec![only], variants: self.variants.clone() })
+    }
+
+    /// The one strategy that it goes by, as one that shares users out; nothing where there are several, or one by names.
+    pub fn only(&self, key: &str) -> Option<Strategy> {
+        let whole = gradual(key, 100);
+        match &self.strategies[..] {
+            [] => Some(whole),
+            [one] if one.name == GRADUAL => Some(one.clone()),
             [one] if one.name == "default" => {
-                vec![Strategy {
-                    constraints: one.constraints.clone(),
-                    segments: one.segments.clone(),
-                    ..gradual(key, percent)
-                }]
+                Some(Strategy { name: whole.name, parameters: whole.parameters, ..one.clone() })
             }
-            _ => return None,
-        };
-        Some(State { on: true, strategies, variants: self.variants.clone() })
+            _ => None,
+        }
+    }
+
+    /// The segments that it goes by.
+    pub fn segments(&self) -> impl Iterator<Item = i32> {
+        self.strategies.iter().flat_map(|strategy| strategy.segments.iter().flatten().copied())
+    }
+
+    /// Whether it is on for everybody, and the same for all of them.
+    pub fn for_everybody(&self) -> bool {
+        let everybody = |strategy: &Strategy| share(strategy) == Some(100) && !is_bound(strategy);
+        let strategies = &self.strategies;
+        let varied = strategies.iter().any(|strategy| strategy.variants.as_ref().is_some_and(|all| !all.is_empty()));
+        self.on && self.variants.is_empty() && !varied && (strategies.is_empty() || strategies.iter().any(everybody))
     }
 }
 

@@ -79,6 +79,12 @@ impl Flags {
             )));
         }
         let state = &target.setting.state;
+        if state.most() == 100 {
+            return Err(Stop::refuse(format!(
+                "`{key}` in `{environment}` is {} already, and a rollout only goes up. Nothing was begun. `/flag off {key} {environment}` or `/flag set {key} {environment} percent:5` first.",
+                text::plain(&target.stands())
+            )));
+        }
         let steps = steps(&said.steps.unwrap_or_default(), state.most())?;
         let every = said.every.unwrap_or(SHORTEST);
         if every < SHORTEST {
@@ -98,20 +104,20 @@ impl Flags {
                 "`{key}` goes by strategies of its own in `{environment}`. `/flag set` puts one in their place."
             )));
         };
-        let words: Vec<_> = steps.iter().map(|step| format!("{step} %")).collect();
-        let words = format!("{}, every {}", words.join(", "), config::duration::show(every));
+        let stays = show::stays(&target.setting, &after, cx);
+        let words = in_words(&steps, every);
         let act = Act {
             verb: "flags.rollout",
             object: format!("{key}: {words}"),
             service: target.found.flag.service.clone(),
             environment: Some(environment.clone()),
             says: format!(
-                "Roll `{key}` out in `{environment}`, from {}: {words}. {}",
+                "Roll `{key}` out in `{environment}`, from {}: {words}. {}{}",
                 text::plain(&target.stands()),
-                if watched { CHECKED } else { TOLD }
+                if watched { CHECKED } else { TOLD },
+                stays.as_deref().unwrap_or_default()
             ),
             facts: vec![("flag", key.clone()), ("before", target.stands()), ("steps", words)],
-            undo: Some(format!("flag abort flag:{key} env:{environment}")),
             why: because.clone(),
             danger: self.settings.production.contains(environment),
             ..Act::default()
@@ -134,10 +140,16 @@ impl Flags {
                 let rollout = Rollout { act: permit.act(), ..rollout };
                 let wish = Wish { verb: "flags.rollout", after, ..Wish::default() };
                 self.stage_state(cx, permit, &target, &wish, None)?;
-                if rollout.steps.len() > 1 {
+                let mut now = target.clone();
+                now.setting.state = wish.after;
+                let mut reply = if rollout.steps.len() > 1 {
                     ROLLOUTS.put(permit, setting_name(environment, key), &rollout)?;
-                }
-                let reply = card(&target, &rollout, cx);
+                    permit.undo(Some(line("abort", &target)));
+                    card(&now, &rollout, cx)
+                } else {
+                    ended(&now, &rollout, wish.verb, permit, cx)
+                };
+                reply.text += &stays.unwrap_or_default();
                 self.announce(cx, permit, None, &reply)?;
                 Ok((reply, rollout))
             })
@@ -329,6 +341,12 @@ impl Flags {
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// `5 %, 25 %, every 15m`.
+fn in_words(steps: &[u8], every: Duration) -> String {
+    let words = steps.iter().map(|step| format!("{step} %")).collect::<Vec<_>>().join(", ");
+    if steps.len() > 1 { format!("{words}, every {}", config::duration::show(every)) } else { words }
 }
 
 /// Reads `5,25,50,100`.

@@ -1,7 +1,7 @@
 //! Whom a flag is on for, said in chat: a share of those who meet conditions, and what variants they get.
 
 use super::change::Wish;
-use super::model::{GRADUAL, State, gradual};
+use super::model::{State, gradual, sticky_by, wrong_with_key};
 use super::{Flags, constraint, toggle};
 use commands::cx::Cx;
 use commands::reply::Reply;
@@ -44,31 +44,28 @@ impl Flags {
         }
         let key = &target.found.key;
         let before = &target.setting.state;
-        let mut strategy = match &before.strategies[..] {
-            [one] if one.name == GRADUAL => one.clone(),
-            _ => gradual(key, 100),
-        };
+        let mut strategy = before.only(key).unwrap_or_else(|| gradual(key, 100));
         if let Some(percent) = percent {
             let whole = toggle::whole(percent, key, &target.environment)?;
             parameter(&mut strategy, "rollout", &whole.to_string());
         }
         if let Some(sticky) = sticky {
-            parameter(&mut strategy, "stickiness", &sticky);
+            parameter(&mut strategy, "stickiness", stickiness(&sticky).map_err(unchanged)?);
         }
         if let Some(when) = when {
-            let read = |when: &str| {
-                constraint::read(when).map_err(|wrong| Stop::refuse(format!("{wrong} Nothing was changed.")))
-            };
-            strategy.constraints = if when == NONE { None } else { Some(read(&when)?) };
+            strategy.constraints = if when == NONE { None } else { Some(constraint::read(&when).map_err(unchanged)?) };
         }
         if let Some(names) = segment {
             strategy.segments = if names == NONE { None } else { Some(self.segments_named(cx, &names).await?) };
         }
-        let variants = match variants.as_deref() {
+        let mut variants = match variants.as_deref() {
             None => before.variants.clone(),
             Some(NONE) => Vec::new(),
-            Some(said) => read_variants(said).map_err(|wrong| Stop::refuse(format!("{wrong} Nothing was changed.")))?,
+            Some(said) => read_variants(said).map_err(unchanged)?,
         };
+        // Who is told apart by something for the share is told apart by the same for the variants.
+        let by = sticky_by(&strategy).to_owned();
+        variants.iter_mut().for_each(|variant| variant.stickiness = Some(by.clone()));
         let after = State { on: before.on, strategies: vec![strategy], variants };
         let because = because.unwrap_or_default();
         self.change(cx, &target, Wish { verb: "flags.set", after, because, ..Wish::default() }).await
@@ -98,6 +95,24 @@ impl Flags {
     }
 }
 
+fn unchanged(wrong: String) -> Stop {
+    Stop::refuse(format!("{wrong} Nothing was changed."))
+}
+
+/// What people are told apart by, as the engine calls it.
+fn stickiness(said: &str) -> Result<&str, String> {
+    match said {
+        "user" => Ok("userId"),
+        "session" => Ok("sessionId"),
+        "ip" => Ok("remoteAddress"),
+        name if wrong_with_key(name).is_none() => Ok(name),
+        name => Err(format!(
+            "{} is no name of a property. Write `sticky:user`, `sticky:session`, `sticky:random`, `sticky:default`, or a property that applications send.",
+            text::code(&text::cut(name, 40))
+        )),
+    }
+}
+
 fn parameter(strategy: &mut Strategy, name: &str, value: &str) {
     strategy.parameters.get_or_insert_default().insert(name.to_owned(), value.to_owned());
 }
@@ -116,7 +131,7 @@ fn read_variants(said: &str) -> Result<Vec<Variant>, String> {
         let (name, rest) = word.split_once('=').ok_or_else(wrong)?;
         let (share, value) = rest.split_once(':').map_or((rest, None), |(share, value)| (share, Some(value)));
         let share: f64 = share.trim_end_matches('%').parse().map_err(|_| wrong())?;
-        if super::model::wrong_with_key(name).is_some() || !(0.0..=100.0).contains(&share) {
+        if wrong_with_key(name).is_some() || !(0.0..=100.0).contains(&share) {
             return Err(wrong());
         }
         shares.push(share);

@@ -1,8 +1,9 @@
 //! How flags look in chat.
 
 use super::change::{Found, Target, Wish};
-use super::model::{Life, SETTINGS, Setting, setting_name};
+use super::model::{Life, SETTINGS, Setting, State, setting_name};
 use super::rollout::Rollout;
+use super::schedule::Planned;
 use super::snapshot::Snapshot;
 use super::words::{self, details};
 use chrono::{DateTime, Utc};
@@ -26,6 +27,8 @@ pub struct Told<'a> {
     pub dependants: &'a [String],
     /// The rollout that it cuts short.
     pub rollout: Option<Versioned<Rollout>>,
+    /// What is planned to turn it on again, and does not any more: a person has turned it off.
+    pub waits: &'a [Planned],
 }
 
 /// A moment on the team's clocks.
@@ -82,7 +85,7 @@ pub fn changed(told: &Told<'_>, cx: &Cx) -> Reply {
 }
 
 fn says(told: &Told<'_>, cx: &Cx) -> String {
-    let Told { target, wish, until, dependants, rollout, .. } = told;
+    let Told { target, wish, until, dependants, rollout, waits, .. } = told;
     let mut says = String::new();
     if !wish.after.on && !dependants.is_empty() {
         let names: Vec<_> = dependants.iter().take(10).map(|key| format!("`{key}`")).collect();
@@ -96,11 +99,24 @@ fn says(told: &Told<'_>, cx: &Cx) -> String {
         None if wish.after.on => format!("`{key}` is {is} now."),
         None => format!("`{key}` is off for everybody now."),
     };
+    if until.is_none() {
+        says += &stays(&target.setting, &wish.after, cx).unwrap_or_default();
+    }
     if let Some(rollout) = rollout {
         let (act, who) = (rollout.value.act, text::plain(&rollout.value.who));
         says += &format!(" Its rollout #{act}, of {who}, has ended with that.");
     }
+    if !waits.is_empty() {
+        let numbers = waits.iter().map(|planned| format!("#{}", planned.act)).collect::<Vec<_>>().join(", ");
+        says += &format!(" It stays off until a person turns it on: what is planned with {numbers} does not.");
+    }
     says
+}
+
+/// What a change ends that was to go back by itself, where it does not just do that.
+pub fn stays(was: &Setting, after: &State, cx: &Cx) -> Option<String> {
+    let until = was.until.filter(|_| was.before.as_ref().is_none_or(|before| !before.same(after)))?;
+    Some(format!(" It does not go back by itself any more, which was to be at {}.", moment(until, cx)))
 }
 
 /// The same for those who were not there: it says who did it, and calls whoever answers for the flag when it was turned off.

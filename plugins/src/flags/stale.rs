@@ -1,6 +1,6 @@
 //! Flags that somebody should look at: expired, nobody's, or standing the same way for so long that the code could say it.
 
-use super::model::{FLAGS, Flag, Kind, Life, SETTINGS, Setting, is_bound};
+use super::model::{FLAGS, Flag, Kind, Life, SETTINGS, Setting};
 use super::{Flags, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
@@ -35,7 +35,10 @@ impl Flags {
         let mut found = self.look_for_stale(cx).await?;
         found.retain(|it| owner.is_none() || it.flag.owner == owner);
         if found.is_empty() {
-            return Ok(Reply::say("No flag is stale: none is expired, nobody's, or the same for everybody for long."));
+            let whose = owner.map(|owner| format!(" of {}", text::plain(&owner))).unwrap_or_default();
+            return Ok(Reply::say(format!(
+                "No flag{whose} is stale: none is expired, nobody's, never asked for, or the same for everybody for long."
+            )));
         }
         Ok(told(&found))
     }
@@ -119,16 +122,12 @@ impl Flags {
         let since = |settings: &mut dyn Iterator<Item = &(String, Setting)>| {
             settings.filter_map(|(_, setting)| setting.changed.as_ref().map(|it| it.at)).max().unwrap_or(flag.created)
         };
-        let on_for_all = |setting: &Setting| {
-            let state = &setting.state;
-            state.most() == 100 && state.variants.is_empty() && !state.strategies.iter().any(is_bound)
-        };
-        let mut production = settings.iter().filter(|(name, _)| self.settings.production.contains(name)).peekable();
-        let in_production = since(&mut settings.iter().filter(|(name, _)| self.settings.production.contains(name)));
-        if production.peek().is_some()
-            && production.all(|(_, setting)| on_for_all(setting))
-            && self.is_long_ago(cx, in_production)
-        {
+        let production = &self.settings.production;
+        // Where nothing was ever said about it, it is off.
+        let on_for_all =
+            |name: &String| settings.iter().any(|(other, setting)| other == name && setting.state.for_everybody());
+        let in_production = since(&mut settings.iter().filter(|(name, _)| production.contains(name)));
+        if !production.is_empty() && production.iter().all(on_for_all) && self.is_long_ago(cx, in_production) {
             return Some(format!("on for everybody since {}", show::moment(in_production, cx)));
         }
         let last = since(&mut settings.iter());

@@ -11,6 +11,9 @@ use commands::text;
 use serde::Deserialize;
 use std::time::Duration;
 
+/// How often a flag is turned off that others change at the same moment.
+const TRIES: usize = 5;
+
 #[derive(Deserialize)]
 struct Said {
     flag: String,
@@ -31,17 +34,30 @@ impl Flags {
             Some(percent) => at(&target, percent)?,
         };
         let because = said.because.unwrap_or_default();
-        let also = None::<Place>;
-        self.change(cx, &target, Wish { verb: "flags.on", after, because, lasts: said.r#for, also, agreed: false })
-            .await
+        self.change(cx, &target, Wish { verb: "flags.on", after, because, lasts: said.r#for, ..Wish::default() }).await
     }
 
+    /// Turns it off. Whoever changes it at the very same moment does not keep it on: it is done again, on what they made.
     pub(super) async fn off(&self, cx: &Cx) -> Result<Reply> {
         let said: Said = cx.args()?;
-        let target = self.target(cx, &said.flag, &said.env).await?;
-        let after = State { on: false, ..target.setting.state.clone() };
         let because = said.because.unwrap_or_default();
-        self.change(cx, &target, Wish { verb: "flags.off", after, because, ..Wish::default() }).await
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let target = self.target(cx, &said.flag, &said.env).await?;
+            let after = State { on: false, ..target.setting.state.clone() };
+            let wish = Wish { verb: "flags.off", after, because: because.clone(), ..Wish::default() };
+            match self.change(cx, &target, wish).await {
+                Err(Stop::Refused(_)) if tries < TRIES && self.has_moved_on(cx, &target).await? => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether somebody has changed the flag there since it was looked at.
+    async fn has_moved_on(&self, cx: &Cx, seen: &Target) -> Result<bool> {
+        let now = self.target(cx, &seen.found.key, &seen.environment).await?;
+        Ok((now.version, now.found.version) != (seen.version, seen.found.version))
     }
 
     pub(super) async fn undo(&self, cx: &Cx) -> Result<Reply> {

@@ -38,8 +38,10 @@ impl Flags {
         let snapshot = self.live.get(cx.ports()).await?;
         let all = &cx.ports().vocabulary.environments;
         let environments = said.env.as_ref().map_or_else(|| all.clone(), |env| vec![env.clone()]);
-        let context = context(&said, cx)?;
+        let mut context = context(&said)?;
         let mut reply = Reply::card(Tone::Plain, format!("Flag {}", found.key), whom(&context));
+        let now = || cx.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        context.current_time.get_or_insert_with(now);
         for environment in environments {
             let Some(served) = snapshot.served(&environment, ALL) else { continue };
             let setting = SETTINGS.get(cx.store(), setting_name(&environment, &found.key)).await?;
@@ -152,13 +154,13 @@ fn everybody() -> Strategy {
 }
 
 /// Whom it is asked for, as an application would say.
-fn context(said: &Said, cx: &Cx) -> Result<Context> {
+fn context(said: &Said) -> Result<Context> {
     let mut context = Context {
         user_id: said.user.clone(),
         session_id: said.session.clone(),
         environment: None,
         app_name: None,
-        current_time: Some(cx.now().format("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        current_time: None,
         remote_address: None,
         properties: None,
     };
@@ -191,9 +193,15 @@ fn whom(context: &Context) -> String {
     let mut known: Vec<_> =
         context.properties.iter().flatten().map(|(name, value)| format!("{name} {value}")).collect();
     known.sort();
-    let user = context.user_id.as_ref().map(|user| format!("user {user}"));
-    let session = context.session_id.as_ref().map(|session| format!("session {session}"));
-    let known: Vec<_> = user.into_iter().chain(session).chain(known).map(|it| text::plain(&it)).collect();
+    let named = [
+        ("user", &context.user_id),
+        ("session", &context.session_id),
+        ("app", &context.app_name),
+        ("address", &context.remote_address),
+        ("time", &context.current_time),
+    ];
+    let named = named.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
+    let known: Vec<_> = named.chain(known).map(|it| text::plain(&it)).collect();
     match known.is_empty() {
         true => "For somebody of whom nothing is known.".to_owned(),
         false => format!("For {}.", text::cut(&known.join(", "), 200)),

@@ -1,6 +1,6 @@
 //! Strategies, constraints and variants in words.
 
-use super::model::{GRADUAL, Setting, State, share};
+use super::model::{GRADUAL, Setting, State, share, sticky_by};
 use super::snapshot::Snapshot;
 use commands::text;
 use unleash_types::client_features::{Constraint, Operator, Strategy, Variant};
@@ -55,10 +55,16 @@ fn whom(state: &State, snapshot: &Snapshot) -> String {
     };
     let variant = |it: &Variant| format!("{} {} %", text::line(&it.name), f64::from(it.weight) / 10.0);
     let variants: Vec<_> = state.variants.iter().map(variant).collect();
-    if !variants.is_empty() {
-        words += &format!("; {}", variants.join(", "));
+    if let Some(first) = state.variants.first() {
+        let by = first.stickiness.as_deref().unwrap_or("default");
+        words += &format!("; {}{}", variants.join(", "), told_apart(by));
     }
     text::cut(&words, LONGEST)
+}
+
+/// By what people are told apart, where it is not the usual.
+fn told_apart(by: &str) -> String {
+    if by == "default" { String::new() } else { format!(" by {}", text::cut(&text::line(by), 40)) }
 }
 
 /// What a strategy says that lets everybody in.
@@ -71,7 +77,7 @@ const LONGEST: usize = 160;
 pub fn strategy(strategy: &Strategy, snapshot: &Snapshot) -> String {
     let mut words = match (strategy.name.as_str(), share(strategy)) {
         (_, Some(100)) => EVERYBODY.to_owned(),
-        (_, Some(share)) => format!("{share} %"),
+        (_, Some(share)) => format!("{share} %{}", told_apart(sticky_by(strategy))),
         (name, None) => {
             let mut parameters: Vec<_> = strategy.parameters.iter().flatten().collect();
             parameters.sort();

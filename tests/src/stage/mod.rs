@@ -415,8 +415,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         bail!("the config has mistakes:\n{problems}");
     }
     let dead = CancellationToken::new();
-    let store: Arc<dyn Store> =
-        Arc::new(Mortal { store: store.clone(), dead: dead.clone(), last_end: world.last_end() });
+    let store: Arc<dyn Store> = Arc::new(Mortal { store: store.clone(), dead: dead.clone(), deaths: world.deaths() });
     let bot = plan.build(Surroundings {
         clock: clock.clone(),
         store: store.clone(),

@@ -9,17 +9,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// When a bot is killed by what it commits.
+#[derive(Default)]
+pub struct Deaths {
+    /// Right before the next end of an act is committed: it stays open.
+    pub before_an_end: AtomicBool,
+    /// Right after it: nobody is told.
+    pub after_an_end: AtomicBool,
+}
+
 /// The store of one life of the bot.
 pub struct Mortal {
     /// The store that outlives it.
     pub store: Arc<dyn Store>,
     /// Cancelled when the bot is killed.
     pub dead: CancellationToken,
-    /// Whether the next end of an act is the last thing that the bot commits.
-    pub last_end: Arc<AtomicBool>,
+    /// What it dies of.
+    pub deaths: Arc<Deaths>,
 }
 
 impl Mortal {
+    /// Kills the bot, where that is what is to happen.
+    async fn die_if(&self, wanted: &AtomicBool) {
+        if wanted.swap(false, Ordering::Relaxed) {
+            self.dead.cancel();
+            self.live().await;
+        }
+    }
+
     /// Waits for ever once the bot is dead.
     async fn live(&self) {
         if self.dead.is_cancelled() {
@@ -55,10 +72,12 @@ impl Store for Mortal {
     async fn commit(&self, batch: Batch) -> Result<Commit, CommitError> {
         self.live().await;
         let ends = batch.entries.iter().any(|draft| draft.phase != Phase::Doing);
+        if ends {
+            self.die_if(&self.deaths.before_an_end).await;
+        }
         let done = self.store.commit(batch).await?;
-        if ends && self.last_end.swap(false, Ordering::Relaxed) {
-            self.dead.cancel();
-            self.live().await;
+        if ends {
+            self.die_if(&self.deaths.after_an_end).await;
         }
         Ok(done)
     }

@@ -2,6 +2,7 @@
 
 use super::BEGINS;
 use super::figures::Figures;
+use super::mortal::Deaths;
 use super::repository::{ELSEWHERE, Repository, commit};
 use super::ships::{self, Ships};
 use crate::github::{self, GitHub};
@@ -14,7 +15,7 @@ use commands::ports::{Dial, Exit, Files, Group, Launcher, Mirrors, Output, Progr
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -52,8 +53,8 @@ struct State {
     slow: Duration,
     /// What the checking program says, and its exit status.
     says: Option<(i32, String)>,
-    /// Whether Deckhand is killed as soon as an act has ended.
-    last_end: Arc<AtomicBool>,
+    /// What Deckhand is killed by.
+    deaths: Arc<Deaths>,
 }
 
 impl State {
@@ -111,7 +112,10 @@ impl World {
                 state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));
             }
             ["Deckhand", "will", "be", "killed", "as", "soon", "as", "an", "act", "has", "ended"] => {
-                state.last_end.store(true, Ordering::Relaxed);
+                state.deaths.after_an_end.store(true, Ordering::Relaxed);
+            }
+            ["Deckhand", "will", "be", "killed", "right", "before", "an", "act", "has", "ended"] => {
+                state.deaths.before_an_end.store(true, Ordering::Relaxed);
             }
             [place, "is", "gone"] => _ = state.shut.insert(place.to_owned()),
             [place, "is", "back"] => _ = state.shut.remove(place),
@@ -148,9 +152,9 @@ impl World {
         true
     }
 
-    /// Set when Deckhand is to be killed as soon as an act has ended.
-    pub fn last_end(&self) -> Arc<AtomicBool> {
-        self.state().last_end.clone()
+    /// What Deckhand is killed by.
+    pub(super) fn deaths(&self) -> Arc<Deaths> {
+        self.state().deaths.clone()
     }
 
     /// The webhooks that have arrived by now, to be handed on.

@@ -6,5 +6,6 @@ mod described;
 mod desk;
 mod faces;
 mod libraries;
+mod moments;
 mod specification;
 mod streams;

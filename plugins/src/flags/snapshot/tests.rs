@@ -26,6 +26,7 @@ fn flag(needs: &[&str]) -> Flag {
         impressions: false,
         needs: needs.iter().map(need).collect(),
         archived: None,
+        act: 0,
     }
 }
 

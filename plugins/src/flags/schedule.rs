@@ -1,0 +1,525 @@
+//! Changes for later: a flag is turned on, off or to a share at a moment or again and again, as the person who said so, if
+//! policy still lets them then.
+
+use super::change::{Target, Wish};
+use super::model::{State, setting_name};
+use super::{Flags, look, show, toggle};
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::act::{Act, Permit, SAID_ONCE};
+use commands::args::Args;
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports, Saying};
+use commands::ledger::Place;
+use commands::reply::{Button, Outcome, Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::table::{Table, Versioned};
+use commands::text;
+use config::Schedule as Rhythm;
+use serde::{Deserialize, Serialize};
+
+/// What is to come, by [`name`].
+pub const SCHEDULES: Table<Planned> = Table::new("flags/schedule/");
+
+/// How late a flag may still be turned up: after a long stop nobody expects it any more. Off is never too late.
+const LATE: TimeDelta = TimeDelta::hours(1);
+
+/// How many changes may be planned for a flag in an environment.
+const MOST: usize = 20;
+
+/// How often one is tried that a restart has cut off.
+const TRIES: usize = 3;
+
+/// What changes a flag when its time has come.
+pub const VERB: &str = "flags.scheduled";
+
+/// A change that is to come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Planned {
+    /// The act that planned it: its number.
+    pub act: u64,
+    /// Whose it is: it is carried out as them.
+    pub who: String,
+    /// Where it was said, and is told.
+    pub place: Place,
+    /// Why.
+    pub why: String,
+    /// What is to become of the flag.
+    pub to: To,
+    /// When, next.
+    pub next: DateTime<Utc>,
+    /// The line of crontab by which it comes again, on the team's clocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<String>,
+}
+
+/// What is to become of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum To {
+    /// On, as it is set.
+    On,
+    /// On for this share of the users, in percent.
+    Share(u8),
+    /// Off.
+    Off,
+}
+
+impl To {
+    fn words(self) -> String {
+        match self {
+            To::On => "on".to_owned(),
+            To::Off => "off".to_owned(),
+            To::Share(share) => format!("on for {share} %"),
+        }
+    }
+
+    /// How the flag stands then; nothing where it is not clear whose share that is.
+    fn state(self, target: &Target) -> Option<State> {
+        let now = &target.setting.state;
+        match self {
+            To::On => Some(State { on: true, ..now.clone() }),
+            To::Off => Some(State { on: false, ..now.clone() }),
+            To::Share(share) => now.at(&target.found.key, share),
+        }
+    }
+
+    /// The line that does the same now.
+    fn line(self, key: &str, environment: &str) -> String {
+        match self {
+            To::On => format!("flag on flag:{key} env:{environment}"),
+            To::Off => format!("flag off flag:{key} env:{environment}"),
+            To::Share(share) => format!("flag on flag:{key} env:{environment} percent:{share}"),
+        }
+    }
+}
+
+/// The name of a record: the flag's in its environment, and the number.
+fn name(environment: &str, key: &str, act: u64) -> String {
+    format!("{}/{act:016x}", setting_name(environment, key))
+}
+
+/// The environment and the key of a record's name.
+fn whose(name: &str) -> Option<(&str, &str)> {
+    let (environment, rest) = name.split_once('/')?;
+    Some((environment, rest.split_once('/')?.0))
+}
+
+#[derive(Deserialize)]
+struct Said {
+    flag: String,
+    env: String,
+    to: Option<String>,
+    at: Option<DateTime<Utc>>,
+    every: Option<String>,
+    because: Option<String>,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ListArgs {
+    flag: Option<String>,
+}
+
+impl Flags {
+    pub(super) async fn schedule_add(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        let to = read_to(said.to.as_deref().unwrap_or_default(), key, environment)?;
+        if to.state(&target).is_none() {
+            toggle::at(&target, 100.0)?;
+        }
+        let (next, every) = when(cx, said.at, said.every)?;
+        self.may(cx, &to.line(key, environment)).await?;
+        let planned = SCHEDULES.scan(cx.store(), &format!("{}/", setting_name(environment, key)), MOST).await?.len();
+        if planned >= MOST {
+            return Err(Stop::refuse(format!(
+                "{MOST} changes of `{key}` in `{environment}` are planned already, and that is the most. Nothing was planned. `/flag schedule list {key}` shows them."
+            )));
+        }
+        let come = in_words(next, every.as_deref(), cx);
+        let because = said.because.unwrap_or_default();
+        let act = Act {
+            verb: "flags.schedule",
+            object: format!("{key}: {} {come}", to.words()),
+            service: target.found.flag.service.clone(),
+            environment: Some(environment.clone()),
+            says: format!(
+                "Turn `{key}` in `{environment}` {} {come}. It is {} now, and goes as you say it: policy is asked again then.",
+                to.words(),
+                text::plain(&target.stands())
+            ),
+            facts: vec![("flag", key.clone()), ("to", to.words()), ("when", come.clone())],
+            why: because.clone(),
+            danger: to != To::Off && self.settings.production.contains(environment),
+            ..Act::default()
+        };
+        let place = Place { message: String::new(), ..cx.call().place.clone() };
+        let plan = Planned { act: 0, who: cx.who().to_owned(), place, why: because, to, next, every };
+        cx.act(act, async |permit| {
+            let plan = Planned { act: permit.act(), ..plan };
+            SCHEDULES.put(permit, name(environment, key, plan.act), &plan)?;
+            let cancel = line("cancel", key, environment, plan.act);
+            permit.undo(Some(cancel.clone()));
+            let reply = Reply::card(
+                Tone::Good,
+                format!("{key}: planned in {environment}"),
+                format!("`{key}` goes {} {come}, and is {} until then.", to.words(), text::plain(&target.stands())),
+            )
+            .field("Number", format!("#{}", plan.act))
+            .button(Button::new("Cancel", cancel));
+            self.announce(cx, permit, None, &reply.clone().field("By", text::plain(cx.who())))?;
+            Ok(reply)
+        })
+        .await
+    }
+
+    /// Refuses what policy does not let the caller say, or asks others for: nobody is there to be asked later.
+    async fn may(&self, cx: &Cx, line: &str) -> Result<()> {
+        let foreseen = cx.would(line).await?;
+        let asks = !foreseen.asks.approvals.is_empty() || foreseen.asks.code.is_some();
+        let why = match (foreseen.allowed, asks) {
+            (true, false) => return Ok(()),
+            (false, _) => "policy does not let you say it",
+            (true, true) => "policy asks for the approval of others or a code, and nobody is there to be asked then",
+        };
+        Err(Stop::refuse(format!(
+            "{} can not be said by itself: {why}. Nothing was done. `/why` shows each rule.",
+            text::to_say(line)
+        )))
+    }
+
+    /// Carries out what is planned: said by Deckhand as the person who planned it, or by somebody who does not want to wait.
+    pub(super) async fn schedule_run(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        let target = self.target(cx, &said.flag, &said.env).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        let number = said.number.unwrap_or_default();
+        let planned = planned(cx, &target, number).await?;
+        self.may(cx, &planned.value.to.line(key, environment)).await?;
+        let Some(after) = planned.value.to.state(&target) else {
+            return toggle::at(&target, 100.0).map(|_| Reply::default());
+        };
+        let also = Some(planned.value.place.clone());
+        let because = match planned.value.why.is_empty() {
+            true => format!("planned with #{number}"),
+            false => format!("planned with #{number}: {}", planned.value.why),
+        };
+        self.change(cx, &target, Wish { verb: VERB, after, because, also, planned: Some(planned), ..Wish::default() })
+            .await
+    }
+
+    pub(super) async fn schedule_cancel(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
+        // Of one in the archive, too.
+        let found = self.any(cx, &said.flag).await?;
+        let target = self.target_of(cx, found, &said.env).await?;
+        let number = said.number.unwrap_or_default();
+        let planned = planned(cx, &target, number).await?;
+        let (key, environment) = (&target.found.key, &target.environment);
+        let come = in_words(planned.value.next, planned.value.every.as_deref(), cx);
+        let what = planned.value.to.words();
+        let act =
+            Act { why: said.because.unwrap_or_default(), ..act("flags.schedule-cancel", &target, number, "cancelled") };
+        cx.act(act, async |permit| {
+            permit.expect(SCHEDULES.key(name(environment, key, number)), planned.version);
+            permit.delete(SCHEDULES.key(name(environment, key, number)));
+            let reply = Reply::card(
+                Tone::Warn,
+                format!("{key}: not planned any more in {environment}"),
+                format!("`{key}` does not go {what} {come}: #{number} is cancelled."),
+            );
+            let also = Some(&planned.value.place);
+            self.announce(cx, permit, also, &reply.clone().field("By", text::plain(cx.who())))?;
+            Ok(reply)
+        })
+        .await
+    }
+
+    pub(super) async fn schedule_list(&self, cx: &Cx) -> Result<Reply> {
+        let ListArgs { flag } = cx.args()?;
+        let only = match flag {
+            Some(flag) => Some(self.any(cx, &flag).await?.key),
+            None => None,
+        };
+        let mut all = SCHEDULES.scan(cx.store(), "", usize::MAX).await?;
+        all.retain(|(name, _)| whose(name).is_some_and(|(_, key)| only.as_ref().is_none_or(|only| only == key)));
+        all.sort_by_key(|(_, planned)| planned.value.next);
+        if all.is_empty() {
+            let key = only.as_deref().unwrap_or("checkout-v2");
+            return Ok(Reply::say(format!(
+                "Nothing is planned. `/flag schedule add {key} staging on at:17:00` plans a change."
+            )));
+        }
+        let row = |(name, planned): &(String, Versioned<Planned>)| {
+            let (environment, key) = whose(name).unwrap_or_default();
+            let it = &planned.value;
+            let (when, who) = (in_words(it.next, it.every.as_deref(), cx), text::plain(&it.who));
+            [format!("#{}", it.act), key.to_owned(), environment.to_owned(), it.to.words(), when, who]
+        };
+        let rows = all.iter().take(look::PAGE).map(row).collect();
+        let reply = Reply::card(Tone::Plain, text::plural(all.len(), "planned change"), "")
+            .table(["Number", "Flag", "Where", "Goes", "When", "Whose"], rows);
+        let cancel = |reply: Reply, (name, planned): &(String, Versioned<Planned>)| {
+            let Some((environment, key)) = whose(name) else { return reply };
+            let act = planned.value.act;
+            reply.button(Button::new(format!("Cancel #{act}"), line("cancel", key, environment, act)))
+        };
+        Ok(all.iter().take(5).fold(reply, cancel))
+    }
+
+    /// Carries out what is due; what turns something off comes first.
+    pub(super) async fn schedules_due(&self, cx: &Cx) -> Result<()> {
+        let mut due = SCHEDULES.scan(cx.store(), "", usize::MAX).await?;
+        due.retain(|(_, planned)| planned.value.next <= cx.now());
+        due.sort_by_key(|(_, planned)| (planned.value.to != To::Off, planned.value.next));
+        for (name, planned) in due {
+            let Some((environment, key)) = whose(&name) else { continue };
+            self.carry_out(cx, environment, key, &planned).await?;
+        }
+        Ok(())
+    }
+
+    /// Says a planned change, or tells why it is not done; whatever becomes of it, it does not come due again.
+    async fn carry_out(&self, cx: &Cx, environment: &str, key: &str, planned: &Versioned<Planned>) -> Result<()> {
+        let it = &planned.value;
+        let target = self.target(cx, key, environment).await;
+        let amiss = match &target {
+            Err(Stop::Refused(_)) => Some(format!("`{key}` is in the archive")),
+            Err(_) => None,
+            Ok(target) => self.amiss_with(cx, target, it).await?,
+        };
+        let target = match (target, &amiss) {
+            (Err(Stop::Refused(_)), Some(_)) => None,
+            (target, _) => Some(target?),
+        };
+        let as_wanted = |target: &Target| it.to.state(target).is_some_and(|to| to.same(&target.setting.state));
+        let mut was_done = amiss.is_none();
+        if was_done && !target.as_ref().is_some_and(as_wanted) {
+            let line = match it.to {
+                // It waits for nothing, as no other way of turning a flag off does.
+                To::Off => format!("{} because:\"planned with #{}\"", it.to.line(key, environment), it.act),
+                _ => line("run", key, environment, it.act),
+            };
+            for time in 0..TRIES {
+                let saying = Saying {
+                    who: it.who.clone(),
+                    places: vec![it.place.clone()],
+                    line: line.clone(),
+                    reason: format!("planned with #{}", it.act),
+                    once: format!("flags/schedule/{}/{}/{time}", it.act, it.next.timestamp()),
+                    from: None,
+                };
+                match cx.say(saying).await {
+                    // What was in the way was told there.
+                    Ok(reply) => {
+                        was_done = reply.outcome == Outcome::Done;
+                        break;
+                    }
+                    Err(Stop::Left(_)) => return Ok(()),
+                    // Begun before a restart that cut it off, or it would stand as wanted: nothing of that was kept.
+                    Err(Stop::Refused(_)) => {}
+                    Err(broken) => return Err(broken),
+                }
+            }
+        }
+        self.move_on_planned(cx, (environment, key), planned, amiss.as_deref(), was_done).await
+    }
+
+    /// What keeps a planned change from being carried out: words for whoever planned it.
+    async fn amiss_with(&self, cx: &Cx, target: &Target, it: &Planned) -> Result<Option<String>> {
+        if it.to == To::Off {
+            return Ok(None);
+        }
+        if cx.now() - it.next > LATE {
+            return Ok(Some(format!(
+                "it was due at {}, when Deckhand did not run, and nobody expects it any more",
+                show::moment(it.next, cx)
+            )));
+        }
+        let Some(last) = target.setting.changed.as_ref().filter(|last| !target.setting.state.on && last.act > it.act)
+        else {
+            return Ok(None);
+        };
+        // What a person has turned off stays off until a person turns it on.
+        let draft = look::entry(cx, last.act).await?.draft;
+        let by_itself = [VERB, "flags.return"].contains(&draft.verb.as_str()) || draft.facts.contains_key(SAID_ONCE);
+        Ok((!by_itself).then(|| {
+            format!(
+                "{} has turned it off since (#{}), and what a person turns off stays off",
+                text::plain(&last.who),
+                last.act
+            )
+        }))
+    }
+
+    /// Ends a planned change, or lets it come again; told where it was planned if it was not done.
+    async fn move_on_planned(
+        &self,
+        cx: &Cx,
+        (environment, key): (&str, &str),
+        planned: &Versioned<Planned>,
+        amiss: Option<&str>,
+        was_done: bool,
+    ) -> Result<()> {
+        let it = &planned.value;
+        let name = name(environment, key, it.act);
+        // Carried out, it has moved on already.
+        if SCHEDULES.get(cx.store(), &name).await?.is_none_or(|now| now.version != planned.version) {
+            return Ok(());
+        }
+        let found = self.any(cx, key).await?;
+        let target = self.target_of(cx, found, environment).await?;
+        let act = Act {
+            why: amiss.unwrap_or_default().to_owned(),
+            ..act("flags.schedule-next", &target, it.act, if was_done { "done" } else { "not done" })
+        };
+        let done = cx.act(act, async |permit| {
+            let again = stage_next(cx, permit, &name, planned)?;
+            let Some(amiss) = amiss else { return Ok(()) };
+            let again = again.map(|next| format!(" It comes again at {}.", show::moment(next, cx))).unwrap_or_default();
+            let mut reply = Reply::card(
+                Tone::Warn,
+                format!("{key}: not {} in {environment}", it.to.words()),
+                format!("What {} planned with #{} was not done: {amiss}.{again}", text::plain(&it.who), it.act),
+            )
+            .button(match target.found.flag.archived {
+                Some(_) => Button::new("Restore", format!("flag restore flag:{key}")),
+                None => Button::new("Do it now", it.to.line(key, environment)),
+            });
+            reply.calls.push(it.who.clone());
+            self.announce(cx, permit, Some(&it.place), &reply)
+        });
+        match done.await {
+            // Somebody has cancelled it at this very moment.
+            Ok(()) | Err(Stop::Refused(_)) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// What is planned for a flag in an environment, that may turn it up, in the order of numbers.
+pub async fn ups(cx: &Cx, environment: &str, key: &str) -> anyhow::Result<Vec<Planned>> {
+    let all = SCHEDULES.scan(cx.store(), &format!("{}/", setting_name(environment, key)), MOST).await?;
+    Ok(all.into_iter().map(|(_, planned)| planned.value).filter(|planned| planned.to != To::Off).collect())
+}
+
+/// What is planned for a flag in an environment, in words; nothing where nothing is.
+pub async fn told(cx: &Cx, environment: &str, key: &str) -> anyhow::Result<Option<String>> {
+    let all = SCHEDULES.scan(cx.store(), &format!("{}/", setting_name(environment, key)), MOST).await?;
+    let words = |planned: &Planned| {
+        format!("{} {} (#{})", planned.to.words(), in_words(planned.next, planned.every.as_deref(), cx), planned.act)
+    };
+    let all: Vec<_> = all.iter().map(|(_, planned)| words(&planned.value)).collect();
+    Ok((!all.is_empty()).then(|| all.join("; ")))
+}
+
+/// Stages that a planned change has had its turn: it comes again, or is over. Returns when it comes again.
+pub fn stage_next(cx: &Cx, permit: &Permit, name: &str, planned: &Versioned<Planned>) -> Result<Option<DateTime<Utc>>> {
+    let it = &planned.value;
+    permit.expect(SCHEDULES.key(name), planned.version);
+    let rhythm = it.every.as_deref().and_then(|line| Rhythm::parse(line, cx.ports().vocabulary.zone).ok());
+    // Counted from the moment that was due, too: clocks that are set back do not bring it twice.
+    let next = rhythm.and_then(|rhythm| rhythm.next(it.next.max(cx.now())));
+    match next {
+        Some(next) => SCHEDULES.put(permit, name, &Planned { next, ..it.clone() })?,
+        None => permit.delete(SCHEDULES.key(name)),
+    }
+    Ok(next)
+}
+
+/// The name of the record of what is planned for a target.
+pub fn name_of(target: &Target, planned: &Planned) -> String {
+    name(&target.environment, &target.found.key, planned.act)
+}
+
+async fn planned(cx: &Cx, target: &Target, number: u64) -> Result<Versioned<Planned>> {
+    let (key, environment) = (&target.found.key, &target.environment);
+    SCHEDULES.get(cx.store(), name(environment, key, number)).await?.ok_or_else(|| {
+        Stop::refuse(format!(
+            "Nothing is planned as #{number} for `{key}` in `{environment}`: it was done or cancelled, or never was. Nothing was done. `/flag schedule list {key}` shows what is."
+        ))
+    })
+}
+
+fn act(verb: &'static str, target: &Target, number: u64, what: &str) -> Act {
+    let Target { found, environment, .. } = target;
+    Act {
+        verb,
+        object: format!("{}: #{number} {what}", found.key),
+        service: found.flag.service.clone(),
+        environment: Some(environment.clone()),
+        says: format!("Change what is planned for `{}` in `{environment}`: #{number} {what}.", found.key),
+        facts: vec![("flag", found.key.clone()), ("number", number.to_string())],
+        ..Act::default()
+    }
+}
+
+fn line(what: &str, key: &str, environment: &str, number: u64) -> String {
+    format!("flag schedule {what} flag:{key} env:{environment} number:{number}")
+}
+
+/// Reads `on`, `off` or `25%`.
+fn read_to(said: &str, key: &str, environment: &str) -> Result<To> {
+    let share = said.trim_end_matches('%').parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share));
+    match (said, share) {
+        ("on", _) => Ok(To::On),
+        ("off", _) => Ok(To::Off),
+        (_, Some(0.0)) => Err(Stop::refuse("On for 0 % is off, so nothing was planned. Say `to:off`.")),
+        (_, Some(share)) if share.fract() != 0.0 => Err(Stop::refuse(format!(
+            "The libraries of applications share users out by whole percents, so nothing was planned. Say `to:{}%`.",
+            share.round().max(1.0)
+        ))),
+        (_, Some(share)) => toggle::whole(share, key, environment).map(To::Share),
+        _ => Err(Stop::refuse(format!(
+            "{} is not how a flag can stand, so nothing was planned. Say `to:on`, `to:off`, or a share as in `to:25%`.",
+            text::code(&text::cut(said, 40))
+        ))),
+    }
+}
+
+/// When it comes due first, and by which line of crontab it comes again.
+fn when(cx: &Cx, at: Option<DateTime<Utc>>, every: Option<String>) -> Result<(DateTime<Utc>, Option<String>)> {
+    match (at, every) {
+        (Some(at), None) if at > cx.now() => Ok((at, None)),
+        (Some(at), None) => Err(Stop::refuse(format!(
+            "{} is past, so nothing was planned. Say a time to come, as in `at:17:00` or `at:2h`.",
+            show::moment(at, cx)
+        ))),
+        (None, Some(line)) => {
+            let rhythm = Rhythm::parse(&line, cx.ports().vocabulary.zone)
+                .map_err(|wrong| Stop::refuse(format!("{wrong} Nothing was planned.")))?;
+            let next =
+                rhythm.next(cx.now()).ok_or_else(|| Stop::refuse("That never comes, so nothing was planned."))?;
+            Ok((next, Some(line)))
+        }
+        (None, None) => Err(Stop::refuse(
+            "It is not said when, so nothing was planned. Add `at:17:00`, or `every:\"0 9 * * 1-5\"` for weekdays at nine.",
+        )),
+        (Some(_), Some(_)) => Err(Stop::refuse(
+            "It can not be once and again and again, so nothing was planned. Leave `at` or `every` out.",
+        )),
+    }
+}
+
+/// "at 17:00 UTC", "by `0 9 * * 1-5`, next at 09:00 UTC".
+fn in_words(next: DateTime<Utc>, every: Option<&str>, cx: &Cx) -> String {
+    let next = show::moment(next, cx);
+    match every {
+        None => format!("at {next}"),
+        Some(line) => format!("by {}, next at {next}", text::code(line)),
+    }
+}
+
+/// The numbers of what is planned, for the flag that is typed already.
+pub async fn choices(given: &Args, ports: &Ports) -> Vec<Choice> {
+    let Ok(all) = SCHEDULES.scan(&*ports.store, "", usize::MAX).await else { return Vec::new() };
+    let flag = given.get("flag").map(ToString::to_string);
+    let choice = |(name, planned): &(String, Versioned<Planned>)| {
+        let (environment, key) = whose(name)?;
+        let is_asked = flag.as_ref().is_none_or(|flag| flag.eq_ignore_ascii_case(key));
+        let about = format!("{key} {} in {environment}", planned.value.to.words());
+        is_asked.then(|| Choice::new(planned.value.act.to_string(), about))
+    };
+    all.iter().filter_map(choice).collect()
+}
