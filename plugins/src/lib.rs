@@ -1,11 +1,13 @@
 //! What Deckhand can do: one folder a plugin. A plugin names no other plugin and no platform, and reaches the world
 //! only through what the contract in `commands` hands it.
 
+mod calendar;
 pub mod checks;
 mod declared;
 pub mod deploy;
 pub mod flags;
 pub mod freeze;
+pub mod incidents;
 pub mod lock;
 pub mod metrics;
 mod probe;
@@ -17,5 +19,14 @@ mod words;
 use commands::spec::PluginSpec;
 
 /// Every plugin there is. One is on when its section stands in the config.
-pub static ALL: &[&PluginSpec] =
-    &[&deploy::SPEC, &lock::SPEC, &freeze::SPEC, &checks::SPEC, &run::SPEC, &train::SPEC, &flags::SPEC, &metrics::SPEC];
+pub static ALL: &[&PluginSpec] = &[
+    &deploy::SPEC,
+    &lock::SPEC,
+    &freeze::SPEC,
+    &checks::SPEC,
+    &run::SPEC,
+    &train::SPEC,
+    &flags::SPEC,
+    &metrics::SPEC,
+    &incidents::SPEC,
+];

@@ -1,11 +1,11 @@
 //! Freezes: times when nothing changes, from the config, from calendars, or because somebody said so.
 
-mod calendar;
 mod records;
 mod settings;
 mod show;
 mod window;
 
+use crate::calendar::Span;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use settings::Settings;
 use std::sync::Arc;
 use std::time::Duration;
-use window::{Scope, Span, When};
+use window::{Scope, When};
 
 const BECAUSE: ArgSpec = ArgSpec::required("because", Kind::Text, "Why, for those whom it stops");
 const ENVIRONMENT: ArgSpec = ArgSpec::optional("env", Kind::Environment, "Only this environment; all if left out");

@@ -1,6 +1,7 @@
 //! What the freeze plugin keeps: freezes that people made, and for whom one is lifted.
 
-use super::window::{Scope, Span, When};
+use super::window::{Scope, When};
+use crate::calendar::Span;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::ledger::Place;

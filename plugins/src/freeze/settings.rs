@@ -1,7 +1,7 @@
 //! What the operator wrote about freezes: windows that come again, dates, and calendars.
 
-use super::calendar::Calendar;
 use super::window::{Scope, When};
+use crate::calendar::Calendar;
 use chrono_tz::Tz;
 use commands::moment;
 use commands::plugin::Setup;

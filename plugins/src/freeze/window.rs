@@ -1,6 +1,6 @@
 //! When something is frozen: a rhythm of the config, a span of time, or the events of a calendar.
 
-use super::calendar::Calendar;
+use crate::calendar::{Calendar, Span};
 use chrono::{DateTime, TimeDelta, Utc};
 use config::Schedule;
 use serde::{Deserialize, Serialize};
@@ -55,17 +55,6 @@ pub enum When {
     Once(DateTime<Utc>, DateTime<Utc>),
     /// During each event.
     Events(Calendar),
-}
-
-/// A time during which something is frozen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Span {
-    /// Its first moment.
-    pub from: DateTime<Utc>,
-    /// The first moment after it.
-    pub until: DateTime<Utc>,
-    /// What the calendar calls it.
-    pub name: Option<String>,
 }
 
 impl When {

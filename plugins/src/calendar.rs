@@ -1,9 +1,8 @@
-//! iCalendar files (RFC 5545): each event, and each of its repetitions, is a freeze.
+//! iCalendar files (RFC 5545), whose events are freezes for one plugin, and say who is on call for another.
 //!
 //! Repetitions are counted on the wall clock of the event's zone and turned into moments afterwards, so that an event at
 //! midnight is at midnight on both sides of a change of clocks.
 
-use super::window::Span;
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use commands::text;
@@ -15,6 +14,17 @@ const MOST: u16 = 400;
 
 const DAY: &str = "%Y%m%d";
 const TIME: &str = "%Y%m%dT%H%M%S";
+
+/// A time at which something is the case: a freeze, or an event of a calendar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Its first moment.
+    pub from: DateTime<Utc>,
+    /// The first moment after it.
+    pub until: DateTime<Utc>,
+    /// What the calendar calls it.
+    pub name: Option<String>,
+}
 
 /// The events of a file.
 #[derive(Debug, Clone)]
@@ -67,6 +77,11 @@ impl Calendar {
         };
         let events = file.events().filter(|event| counts(event)).map(read).collect::<Result<_, _>>()?;
         Ok(Calendar { events })
+    }
+
+    /// What its events are called.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|event| event.name.as_str())
     }
 
     /// The event that goes on at `moment`; of several, the one that ends last.

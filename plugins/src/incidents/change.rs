@@ -1,0 +1,320 @@
+//! What changes an incident: how bad it is, what it affects, how far it has come, and its clocks.
+
+use super::records::{Kind, Update};
+use super::{Change, Incidents, check_moment, meant, show};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use commands::cx::Cx;
+use commands::offer::incident::{Clocks, Stage};
+use commands::parse::quote;
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use commands::text;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// For how long people are left alone who do not say.
+const SNOOZE: Duration = Duration::from_secs(30 * 60);
+
+#[derive(Deserialize)]
+struct SeverityArgs {
+    sev: u8,
+    because: Option<String>,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct AffectArgs {
+    service: Option<String>,
+    env: Option<String>,
+    remove: Option<String>,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct UpdateArgs {
+    text: String,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct PhaseArgs {
+    phase: String,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct EndArgs {
+    how: Option<String>,
+    at: Option<DateTime<Utc>>,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ReopenArgs {
+    number: Option<u64>,
+    because: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ClockArgs {
+    clock: String,
+    at: DateTime<Utc>,
+    because: String,
+    number: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct SnoozeArgs {
+    r#for: Option<Duration>,
+    stop: Option<String>,
+    number: Option<u64>,
+}
+
+impl Incidents {
+    pub(super) async fn severity(&self, cx: &Cx) -> Result<Reply> {
+        let SeverityArgs { sev, because, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        let before = it.incident.severity;
+        if before == Some(sev) {
+            return Err(Stop::refuse(format!("Incident #{} is SEV{sev} already, so nothing was changed.", it.number)));
+        }
+        it.incident.severity = Some(sev);
+        it.incident.reminders.update = it.incident.update_after(cx.now());
+        let what = match before {
+            Some(before) => format!("It is SEV{sev} now; it was SEV{before}"),
+            None => format!("It is SEV{sev}"),
+        };
+        let change = Change::now(cx, "incidents.sev", what).because(because).loud();
+        let change = match before {
+            Some(before) => change.undo(format!("incident sev sev:{before} number:{}", it.number)),
+            None => change,
+        };
+        self.change(cx, it, change).await
+    }
+
+    pub(super) async fn affect(&self, cx: &Cx) -> Result<Reply> {
+        let AffectArgs { service, env, remove, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        let named: Vec<_> = service.iter().chain(&env).cloned().collect();
+        if named.is_empty() {
+            return Err(Stop::refuse(
+                "It was not said what it affects, so nothing was changed. Say `service:` or `env:`, or both.",
+            ));
+        }
+        let (services, environments) = (&mut it.incident.services, &mut it.incident.environments);
+        let before = (services.clone(), environments.clone());
+        for (list, name) in [(&mut *services, &service), (&mut *environments, &env)] {
+            let Some(name) = name else { continue };
+            list.retain(|other| other != name);
+            if remove.is_none() {
+                list.push(name.clone());
+            }
+        }
+        if before == (services.clone(), environments.clone()) {
+            return Err(Stop::refuse(format!(
+                "That is how #{} stands already, so nothing was changed. `/incident show {0}` shows what it affects.",
+                it.number
+            )));
+        }
+        let args =
+            |name: &str, value: &Option<String>| value.as_ref().map_or_else(String::new, |it| format!(" {name}:{it}"));
+        let args = args("service", &service) + &args("env", &env);
+        let (says, undo) = match remove {
+            None => ("affects", " remove:yes"),
+            Some(_) => ("does not affect", ""),
+        };
+        let what = format!("{says} {}", text::plain(&named.join(" in ")));
+        let called = match remove {
+            None => self.settings.on_call(&service.into_iter().collect::<Vec<_>>(), cx.now()),
+            Some(_) => Vec::new(),
+        };
+        let change = Change::now(cx, "incidents.affect", text::capital(&what));
+        let change = change.undo(format!("incident affect{args}{undo} number:{}", it.number));
+        self.change(cx, it, Change { calls: called, ..change }).await
+    }
+
+    pub(super) async fn update(&self, cx: &Cx) -> Result<Reply> {
+        let UpdateArgs { text, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        it.incident.update = Some(Update { text: text.clone(), who: cx.who().to_owned(), at: cx.now() });
+        it.incident.reminders.update = it.incident.update_after(cx.now());
+        let change = Change::now(cx, "incidents.update", text::plain(text.trim_end_matches('.'))).loud();
+        self.change(cx, it, Change { kind: Some(Kind::Update), ..change }).await
+    }
+
+    pub(super) async fn phase(&self, cx: &Cx) -> Result<Reply> {
+        let PhaseArgs { phase, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        let undo =
+            it.incident.phase.as_ref().map(|before| format!("incident status phase:{before} number:{}", it.number));
+        it.incident.phase = Some(phase.clone());
+        let change = Change::now(cx, "incidents.status", text::capital(&phase)).loud();
+        self.change(cx, it, Change { undo, ..change }).await
+    }
+
+    pub(super) async fn mitigate(&self, cx: &Cx) -> Result<Reply> {
+        let EndArgs { how, at, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        if it.incident.stage != Stage::Open {
+            let since = it.incident.clocks.mitigated.unwrap_or(it.incident.clocks.declared);
+            return Err(Stop::refuse(format!(
+                "Incident #{} is mitigated since {} already, so nothing was changed. `/incident clock mitigated …` corrects that, `/incident reopen {0}` says that it is not.",
+                it.number,
+                show::moment(cx, since)
+            )));
+        }
+        let at = at.unwrap_or_else(|| cx.now());
+        it.incident.clocks.mitigated = Some(at);
+        check(cx, &it.incident.clocks)?;
+        it.incident.stage = Stage::Mitigated;
+        let lasted = show::span(at - it.incident.offered(it.number).since());
+        let note = how.clone().unwrap_or_default();
+        let what = with(format!("Mitigated after {lasted}, nobody suffers from it any more"), how);
+        let change = Change::now(cx, "incidents.mitigate", what).noted(note).loud();
+        let change = change.undo(format!("incident reopen number:{}", it.number));
+        self.change(cx, it, Change { at, ..change }).await
+    }
+
+    pub(super) async fn resolve(&self, cx: &Cx) -> Result<Reply> {
+        let EndArgs { how, at, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        if let Some(since) = it.incident.clocks.resolved {
+            return Err(Stop::refuse(format!(
+                "Incident #{} is over since {} already, so nothing was changed. `/incident clock resolved …` corrects that, `/incident reopen {0}` opens it again.",
+                it.number,
+                show::moment(cx, since)
+            )));
+        }
+        let at = at.unwrap_or_else(|| cx.now());
+        it.incident.clocks.resolved = Some(at);
+        it.incident.clocks.mitigated = it.incident.clocks.mitigated.or(Some(at));
+        check(cx, &it.incident.clocks)?;
+        it.incident.stage = Stage::Resolved;
+        it.incident.reminders.update = None;
+        it.incident.allowed.clear();
+        let offered = it.incident.offered(it.number);
+        let note = how.clone().unwrap_or_default();
+        let what = with(format!("Over after {}", show::span(at - offered.since())), how);
+        let change = Change::now(cx, "incidents.resolve", what).noted(note).loud();
+        let change = change.undo(format!("incident reopen number:{}", it.number));
+        let mut reply = self.change(cx, it, Change { at, ..change }).await?;
+        let ports = cx.ports();
+        reply.buttons.extend(ports.offered.after_incident(ports, &offered).await?);
+        Ok(reply)
+    }
+
+    pub(super) async fn reopen(&self, cx: &Cx) -> Result<Reply> {
+        let ReopenArgs { number, because } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        let verb = match it.incident.stage {
+            Stage::Open => {
+                return Err(Stop::refuse(format!("Incident #{} is open, so nothing was changed.", it.number)));
+            }
+            Stage::Mitigated => "incident mitigate",
+            Stage::Resolved => "incident resolve",
+        };
+        let now = cx.now();
+        it.incident.stage = Stage::Open;
+        (it.incident.clocks.mitigated, it.incident.clocks.resolved) = (None, None);
+        it.incident.reminders.update = it.incident.update_after(now);
+        it.incident.reminders.open = self.settings.daily.as_ref().and_then(|daily| daily.next(now));
+        let called = it.incident.commander().filter(|who| *who != cx.who()).map(str::to_owned);
+        let change = Change::now(cx, "incidents.reopen", "Open again".to_owned()).because(because).loud();
+        let change = change.undo(format!("{verb} number:{}", it.number));
+        self.change(cx, it, Change { calls: called.into_iter().collect(), ..change }).await
+    }
+
+    pub(super) async fn clock(&self, cx: &Cx) -> Result<Reply> {
+        let ClockArgs { clock, at, because, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        let (clocks, stage) = (&mut it.incident.clocks, it.incident.stage);
+        let before = match clock.as_str() {
+            "started" => clocks.started.replace(at),
+            "detected" => Some(std::mem::replace(&mut clocks.detected, at)),
+            "declared" => Some(std::mem::replace(&mut clocks.declared, at)),
+            "mitigated" if stage != Stage::Open => clocks.mitigated.replace(at),
+            "resolved" if stage == Stage::Resolved => {
+                let before = clocks.resolved.replace(at);
+                // Where nobody has said when it was mitigated, it was when it was resolved.
+                clocks.mitigated =
+                    clocks.mitigated.map(|mitigated| if Some(mitigated) == before { at } else { mitigated });
+                before
+            }
+            other => {
+                let line = if other == "mitigated" { "mitigate" } else { "resolve" };
+                return Err(Stop::refuse(format!(
+                    "Incident #{} is not {other}, so its clock was not set. `/incident {line} at:…` says that it is.",
+                    it.number
+                )));
+            }
+        };
+        check(cx, clocks)?;
+        let was =
+            before.map_or_else(|| "nobody had said".to_owned(), |before| format!("it was {}", show::both(cx, before)));
+        let what = format!("{} at {}; {was}", text::capital(&clock), show::both(cx, at));
+        let undo = before.map(|before| {
+            let line =
+                format!("incident clock clock:{clock} at:{}", before.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+            format!("{line} because:{} number:{}", quote("as it was before"), it.number)
+        });
+        let change = Change::now(cx, "incidents.clock", what).noted(clock.clone()).because(Some(because));
+        self.change(cx, it, Change { undo, ..change }).await
+    }
+
+    pub(super) async fn snooze(&self, cx: &Cx) -> Result<Reply> {
+        let SnoozeArgs { r#for, stop, number } = cx.args()?;
+        let mut it = meant(cx, number).await?;
+        if it.incident.stage == Stage::Resolved || it.incident.pace().is_none() {
+            return Err(Stop::refuse(format!(
+                "Nobody is reminded of updates of #{}, so nothing was changed: {}.",
+                it.number,
+                if it.incident.stage == Stage::Resolved {
+                    "it is over"
+                } else {
+                    "it is not known to be SEV1, SEV2 or SEV3"
+                }
+            )));
+        }
+        let lasts = r#for.unwrap_or(SNOOZE);
+        let until = cx.now() + TimeDelta::from_std(lasts).unwrap_or(TimeDelta::hours(1));
+        it.incident.reminders.stopped = stop.is_some();
+        it.incident.reminders.update = stop.is_none().then_some(until);
+        let what = match stop {
+            Some(_) => "No more reminders of updates".to_owned(),
+            None => format!("The next reminder of an update comes at {}", show::moment(cx, until)),
+        };
+        let note = if stop.is_some() { "no more reminders" } else { "" };
+        let undo = format!("incident snooze number:{}", it.number);
+        self.change(cx, it, Change { kind: None, ..Change::now(cx, "incidents.snooze", what).noted(note).undo(undo) })
+            .await
+    }
+}
+
+/// The words, and those that somebody added.
+fn with(what: String, how: Option<String>) -> String {
+    how.iter().fold(what, |what, how| format!("{what}: {}", text::plain(how.trim_end_matches('.'))))
+}
+
+/// Refuses clocks that no incident can have.
+fn check(cx: &Cx, clocks: &Clocks) -> Result<()> {
+    let Clocks { started, detected, declared, mitigated, resolved } = clocks;
+    for at in [Some(*detected), Some(*declared), *started, *mitigated, *resolved].into_iter().flatten() {
+        check_moment(cx, at)?;
+    }
+    let in_order = [
+        ("started", *started, "detected", Some(*detected)),
+        ("started", *started, "mitigated", *mitigated),
+        ("started", *started, "resolved", *resolved),
+        ("mitigated", *mitigated, "resolved", *resolved),
+        ("detected", Some(*detected), "resolved", *resolved),
+    ];
+    for (first, at, second, then) in in_order {
+        let Some((at, then)) = at.zip(then).filter(|(at, then)| at > then) else { continue };
+        return Err(Stop::refuse(format!(
+            "`{second}` ({}) would be before `{first}` ({}), so nothing was changed. Say another time, or correct the other clock first with `/incident clock`.",
+            show::moment(cx, then),
+            show::moment(cx, at)
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What other plugins may ask about incidents.
+
+use super::Incidents;
+use super::records::{Role, Standing, TIMELINE, timeline_of};
+use super::show;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use commands::cx::Ports;
+use commands::offer::Offers;
+use commands::offer::incident::{Account, Event, Incident};
+
+#[async_trait]
+impl Offers for Incidents {
+    async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
+        let open = Standing::open(&*ports.store).await?;
+        let touches = |it: &&Standing| it.incident.offered(it.number).concerns(Some(service), Some(environment));
+        Ok(open.iter().filter(touches).map(|it| format!("{} is not over.", show::named(it))).collect())
+    }
+
+    async fn incidents(&self, ports: &Ports, since: DateTime<Utc>) -> anyhow::Result<Vec<Incident>> {
+        let all = Standing::newest(&*ports.store, usize::MAX).await?;
+        let lasted = |it: &Standing| it.incident.clocks.resolved.is_none_or(|resolved| resolved >= since);
+        Ok(all.into_iter().filter(lasted).map(|it| it.incident.offered(it.number)).collect())
+    }
+
+    async fn incident(&self, ports: &Ports, number: u64) -> anyhow::Result<Option<Account>> {
+        let Some(it) = Standing::read(&*ports.store, number).await? else { return Ok(None) };
+        let timeline = TIMELINE.scan(&*ports.store, &timeline_of(number), usize::MAX).await?;
+        let event = |(_, entry): (String, commands::table::Versioned<super::Entry>)| {
+            let super::Entry { at, who, text, about, place, .. } = entry.value;
+            Event { at, who, text, act: about, place: Some(place) }
+        };
+        let mut roles: Vec<(Role, String)> = it.incident.roles.clone();
+        roles.extend(it.incident.former.iter().cloned());
+        roles.sort();
+        Ok(Some(Account {
+            incident: it.incident.offered(number),
+            update: it.incident.update.as_ref().map(|update| update.text.clone()),
+            roles: roles.into_iter().map(|(role, who)| (role.word(), who)).collect(),
+            timeline: timeline.into_iter().map(event).collect(),
+            todos: it.incident.todos,
+        }))
+    }
+}

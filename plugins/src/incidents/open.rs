@@ -1,0 +1,124 @@
+//! Opening an incident: it is written down, its owners are called, and what changed lately is shown.
+
+use super::lately::Lately;
+use super::records::{Asked, Incident, Reminders, Standing};
+use super::{Change, Incidents, act, check_moment, enter, show};
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::act::Act;
+use commands::cx::Cx;
+use commands::ledger::Place;
+use commands::offer::incident::{Clocks, Stage};
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use commands::text;
+use serde::Deserialize;
+
+/// How long after the beginning it is asked first who leads, and how bad it is.
+const LEAD_MINUTES: i64 = 2;
+const SEVERITY_MINUTES: i64 = 5;
+
+/// How old an incident is at least when it is told that it is still open.
+const DAILY_HOURS: i64 = 4;
+
+#[derive(Deserialize)]
+struct OpenArgs {
+    title: String,
+    service: Option<String>,
+    env: Option<String>,
+    sev: Option<u8>,
+    since: Option<DateTime<Utc>>,
+    another: Option<String>,
+}
+
+impl Incidents {
+    pub(super) async fn open(&self, cx: &Cx) -> Result<Reply> {
+        let said: OpenArgs = cx.args()?;
+        if let Some(since) = said.since {
+            check_moment(cx, since)?;
+        }
+        if said.another.is_none() {
+            none_like_it(cx, &said).await?;
+        }
+        let incident = self.begun(cx, said);
+        self.begin(cx, incident, String::new()).await
+    }
+
+    /// An incident that begins now.
+    fn begun(&self, cx: &Cx, said: OpenArgs) -> Incident {
+        let now = cx.now();
+        let ask = |minutes| Asked { times: 0, next: now + TimeDelta::minutes(minutes) };
+        let daily = self.settings.daily.as_ref();
+        let mut incident = Incident {
+            title: said.title,
+            severity: said.sev,
+            stage: Stage::Open,
+            phase: None,
+            services: said.service.into_iter().collect(),
+            environments: said.env.into_iter().collect(),
+            clocks: Clocks { started: said.since, detected: now, declared: now, mitigated: None, resolved: None },
+            cause: None,
+            place: Place { message: String::new(), ..cx.call().place.clone() },
+            update: None,
+            roles: Vec::new(),
+            former: Vec::new(),
+            todos: Vec::new(),
+            allowed: Vec::new(),
+            alerts: Vec::new(),
+            reminders: Reminders {
+                lead: ask(LEAD_MINUTES),
+                severity: ask(SEVERITY_MINUTES),
+                update: None,
+                stopped: false,
+                open: daily.and_then(|daily| daily.next(now + TimeDelta::hours(DAILY_HOURS))),
+            },
+        };
+        incident.reminders.update = incident.update_after(now);
+        incident
+    }
+
+    /// Writes down a new incident in one act, tells it, and calls those who are on call for what it affects.
+    pub(super) async fn begin(&self, cx: &Cx, incident: Incident, why: String) -> Result<Reply> {
+        let title = text::plain(&incident.title);
+        let change = Change::now(cx, "incidents.open", format!("Opened: {title}")).because(Some(why));
+        let on_call = self.settings.on_call(&incident.services, cx.now());
+        let called: Vec<_> = on_call.into_iter().filter(|person| person != cx.who()).collect();
+        let lately = Lately::read(cx, &incident.offered(0), self.settings.lately).await?;
+        let mut it = Standing { number: 0, incident, version: 0 };
+        let begun = Act {
+            object: title.clone(),
+            says: format!("Open an incident: {title}."),
+            state: None,
+            facts: vec![("title", it.incident.title.clone())],
+            ..act(&it, &change)
+        };
+        cx.act(begun, async |permit| {
+            it.number = permit.act();
+            it.put(permit)?;
+            change.entry(cx).iter().try_for_each(|entry| enter(permit, it.number, entry))?;
+            let told = lately.onto(show::card(cx, &it, ""));
+            self.tell(cx, permit, &it, &told, true)?;
+            if !called.is_empty() {
+                permit.say(&it.incident.place, show::called(&it, &called))?;
+            }
+            Ok(told)
+        })
+        .await
+    }
+}
+
+/// Refuses a second incident of the same thing.
+async fn none_like_it(cx: &Cx, said: &OpenArgs) -> Result<()> {
+    let (service, environment) = (said.service.as_deref(), said.env.as_deref());
+    let open = Standing::open(cx.store()).await?;
+    let like = open.iter().find(|it| {
+        let same = service.is_some() || environment.is_some();
+        same && it.incident.offered(it.number).concerns(service, environment)
+            || it.incident.title.trim().eq_ignore_ascii_case(said.title.trim())
+    });
+    let Some(it) = like else { return Ok(()) };
+    Err(Stop::refuse(format!(
+        "Incident #{} is open for this already: {}. Nothing was opened. Say `/incident note number:{0} text:\"…\"` to add to it, or say it again with `another:yes`.",
+        it.number,
+        text::cut(&text::plain(&it.incident.title), 100)
+    )))
+}

@@ -1,0 +1,121 @@
+//! Reminders: who leads, how bad it is, the next update, and what is still open. Each is told once, whatever restarts: it
+//! goes out in the batch that notes that it has.
+
+use super::records::{Asked, Role, Standing};
+use super::{Incidents, show};
+use chrono::TimeDelta;
+use commands::act::Act;
+use commands::cx::Cx;
+use commands::offer::incident::Stage;
+use commands::reply::{Button, Reply, Tone};
+use commands::stop::{Result, Stop};
+use commands::text;
+
+/// How often a question is asked at the most, and how long it rests in between.
+const MOST_TIMES: u8 = 5;
+const LEAD_PAUSE: TimeDelta = TimeDelta::minutes(2);
+const SEVERITY_PAUSE: TimeDelta = TimeDelta::minutes(5);
+
+/// What people are reminded of at once.
+#[derive(Default)]
+struct Reminder {
+    about: Vec<&'static str>,
+    says: Vec<String>,
+    calls: Vec<String>,
+    buttons: Vec<Button>,
+}
+
+impl Incidents {
+    /// Reminds of whatever is due, of one incident after the other.
+    pub(super) async fn remind(&self, cx: &Cx) -> Result<()> {
+        for it in Standing::open(cx.store()).await? {
+            match self.remind_of(cx, it).await {
+                // Somebody has changed it at this moment: the next minute sees how it stands then.
+                Ok(()) | Err(Stop::Refused(_)) => {}
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(())
+    }
+
+    async fn remind_of(&self, cx: &Cx, mut it: Standing) -> Result<()> {
+        let reminder = self.due(cx, &mut it);
+        if reminder.says.is_empty() {
+            return Ok(());
+        }
+        let Reminder { about, says, mut calls, buttons } = reminder;
+        calls.dedup();
+        let mut told = Reply::card(Tone::Warn, show::headline(&it), says.join(" "));
+        told.buttons = buttons;
+        told.calls = calls;
+        let act = Act {
+            verb: "incidents.remind",
+            object: format!("#{}", it.number),
+            service: it.incident.services.first().cloned(),
+            environment: it.incident.environments.first().cloned(),
+            ..Act::default()
+        };
+        cx.act(act, async |permit| {
+            it.put(permit)?;
+            permit.note(about.join(", "));
+            permit.say(&it.incident.place, told)
+        })
+        .await
+    }
+
+    /// What is due now; the record then says so.
+    fn due(&self, cx: &Cx, it: &mut Standing) -> Reminder {
+        let (now, number) = (cx.now(), it.number);
+        let mut reminder = Reminder::default();
+        let on_call = self.settings.on_call(&it.incident.services, now);
+        let open = it.incident.stage == Stage::Open;
+        let leads = it.incident.commander().map(str::to_owned);
+        if let Some(last) = ask(&mut it.incident.reminders.lead, open && leads.is_none(), LEAD_PAUSE, cx) {
+            reminder.about.push("lead");
+            reminder.says.push(format!("Nobody leads. Whoever does, says `/incident lead number:{number}`.{last}"));
+            reminder.calls.extend(on_call);
+        }
+        let unknown = it.incident.severity.is_none();
+        if let Some(last) = ask(&mut it.incident.reminders.severity, unknown, SEVERITY_PAUSE, cx) {
+            reminder.about.push("severity");
+            reminder.says.push(format!("Nobody has said how bad it is: `/incident sev 2 number:{number}`.{last}"));
+        }
+        if !reminder.says.is_empty() {
+            reminder.buttons = show::next(it);
+        }
+        let pace = it.incident.pace().and_then(|pace| TimeDelta::from_std(pace).ok());
+        if let (Some(due), Some(pace)) = (it.incident.reminders.update, pace)
+            && due <= now
+        {
+            it.incident.reminders.update = Some(now + pace);
+            let last = it.incident.update.as_ref().map_or(it.incident.clocks.declared, |update| update.at);
+            reminder.about.push("update");
+            reminder.says.push(format!("An update is due; the last word was {}.", text::ago(last, now)));
+            let speaks = it.incident.roles.iter().find(|(role, _)| *role == Role::Liaison).map(|(_, who)| who.clone());
+            reminder.calls.extend(speaks.or(leads));
+            reminder.buttons.push(show::update(number));
+            reminder.buttons.push(Button::new("In 30 minutes", format!("incident snooze for:30m number:{number}")));
+            reminder.buttons.push(Button::new("No more of these", format!("incident snooze stop:yes number:{number}")));
+        }
+        if it.incident.reminders.open.is_some_and(|due| due <= now) {
+            it.incident.reminders.open = self.settings.daily.as_ref().and_then(|daily| daily.next(now));
+            reminder.about.push("still open");
+            reminder.says.push(format!("This is still not over. {}", show::stands(cx, it)));
+            reminder.calls.extend(it.incident.commander().map(str::to_owned));
+        }
+        let mut labels = std::collections::BTreeSet::new();
+        reminder.buttons.retain(|button| labels.insert(button.label.clone()));
+        reminder.calls.sort();
+        reminder
+    }
+}
+
+/// Whether a question is to be asked now, and what is said of the last time.
+fn ask(asked: &mut Asked, open: bool, pause: TimeDelta, cx: &Cx) -> Option<&'static str> {
+    if !open || asked.times >= MOST_TIMES || asked.next > cx.now() {
+        return None;
+    }
+    asked.times += 1;
+    asked.next = cx.now() + pause;
+    Some(if asked.times == MOST_TIMES { " This is not asked again." } else { "" })
+}

@@ -1,0 +1,7 @@
+//! Incidents, where a transcript can not go: kills at any moment, and timelines that are long.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod killed;
+mod reminders;
+mod timeline;
