@@ -8,6 +8,7 @@ use crate::gate::post::Post;
 use crate::gate::rooms::Rooms;
 use crate::gate::{Bot, Plugged};
 use crate::jobs::Schedule;
+use crate::meters::{Meters, Timed};
 use crate::platforms::{self, discord, irc};
 use chrono::DateTime;
 use commands::clock::Clock;
@@ -216,6 +217,8 @@ impl Plan {
     /// Puts the bot into the world.
     pub fn build(self, surroundings: Surroundings) -> Arc<Bot> {
         let Surroundings { clock, store, wire, dial, launcher, files, mirrors } = surroundings;
+        let meters = Arc::new(Meters::default());
+        let store: Arc<dyn Store> = Arc::new(Timed::new(store, meters.clone()));
         let ports = Ports {
             clock,
             store: store.clone(),
@@ -240,7 +243,7 @@ impl Plan {
             foresight: OnceLock::new(),
             voice: OnceLock::new(),
         };
-        let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world);
+        let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world, meters);
         self.builtin.attach(&bot);
         bot
     }

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod gate;
 pub mod hooks;
 pub mod jobs;
+pub mod meters;
 pub mod outbox;
 pub mod platforms;
 pub mod settle;

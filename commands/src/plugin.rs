@@ -95,6 +95,19 @@ pub trait Plugin: Send + Sync {
         anyhow::bail!("the route `{route}` is declared, but nothing answers it")
     }
 
+    /// What of its own can be read from a file that the operator has: the names.
+    fn imports(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Takes in the text of such a file. The actor is Deckhand itself, on the operator's behalf. The same text may come twice.
+    ///
+    /// # Errors
+    /// A refusal with every mistake and its line, and nothing is taken in.
+    async fn import(&self, _cx: &Cx, what: &str, _text: &str) -> Result<Reply> {
+        Err(anyhow::anyhow!("`{what}` is said to be importable, but nothing takes it in").into())
+    }
+
     /// What it has for other plugins.
     fn offers(&self) -> Option<&dyn Offers> {
         None

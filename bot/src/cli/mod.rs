@@ -10,6 +10,7 @@ mod commands;
 mod doctor;
 mod enroll;
 mod hidden;
+mod import;
 mod render;
 mod say;
 mod serve;
@@ -61,6 +62,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Put a backup in place of data that is lost
     Restore(backup::Restore),
+    /// Take in what a team did before it had Deckhand, from a file
+    Import(import::Import),
     /// Set up somebody's one-time codes, in place of those that they had
     Enroll(enroll::Enroll),
     /// Print a new one-time link to the console of the running bot
@@ -100,6 +103,7 @@ async fn run(line: Line) -> Result<u8> {
         Verb::Audit(audit) => audit::audit(place, audit).await,
         Verb::Backup(backup) => backup::backup(place, backup).await,
         Verb::Restore(restore) => backup::restore(place, restore).await,
+        Verb::Import(import) => import::import(place, import).await,
         Verb::Enroll(enroll) => enroll::enroll(place, enroll).await,
         Verb::Link => client::Client::find(place)?.link().await.map(|link| {
             say_line(link);

@@ -185,7 +185,8 @@ async fn start(
     tasks.spawn(jobs::keep(jobs, store, clock, holder.clone(), services.clone()));
     tasks.spawn(jobs::watch(bot.clone(), holder, services.clone()));
     let link = console.first_link()?;
-    let page = router(console.clone()).merge(probes::routes(health));
+    let metrics = probes::metrics(bot.clone(), health.clone());
+    let page = router(console.clone()).merge(probes::routes(health)).merge(metrics);
     tasks.spawn(serve_http(listeners.console, page, services.clone()));
     if let Some(listener) = listeners.hooks {
         let (router, services) = (hooks::router(Hooks::new(&bot)), services.clone());

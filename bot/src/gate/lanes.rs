@@ -115,6 +115,11 @@ impl<K: Eq + Hash + Clone, W: Clone> Lanes<K, W> {
         queues.by_key.get(key).into_iter().flatten().map(Ticket::standing).collect()
     }
 
+    /// How many wait in all queues, behind those whose turn it is.
+    pub fn waiting(&self) -> usize {
+        lock(&self.queues).by_key.values().map(|tickets| tickets.len().saturating_sub(1)).sum()
+    }
+
     /// The keys of all queues that somebody stands in.
     pub fn keys(&self) -> Vec<K> {
         lock(&self.queues).by_key.keys().cloned().collect()

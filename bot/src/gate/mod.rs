@@ -7,6 +7,7 @@ pub mod completion;
 pub mod consent;
 mod foresight;
 pub mod grants;
+mod import;
 pub mod lanes;
 pub mod people;
 pub mod post;
@@ -16,6 +17,7 @@ pub mod rooms;
 mod saying;
 mod understanding;
 
+use crate::meters::Meters;
 use crate::settle::Platforms;
 use anyhow::Context;
 use async_trait::async_trait;
@@ -43,6 +45,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use understanding::{Meant, Pressed, Understood};
@@ -78,6 +81,8 @@ pub struct Bot {
     pub rooms: Rooms,
     /// What stands behind every call.
     pub world: Arc<World>,
+    /// What it counts of itself.
+    pub meters: Arc<Meters>,
     grants: RwLock<Vec<commands::policy::Rule>>,
     refused: Mutex<HashMap<String, Refused>>,
     persons: Lanes<(String, Place), ()>,
@@ -125,6 +130,7 @@ impl Bot {
         people: People,
         rooms: Rooms,
         world: World,
+        meters: Arc<Meters>,
     ) -> Arc<Bot> {
         let bot = Arc::new(Bot {
             registry,
@@ -133,6 +139,7 @@ impl Bot {
             people,
             rooms,
             world: Arc::new(world),
+            meters,
             grants: RwLock::default(),
             refused: Mutex::default(),
             persons: Lanes::new(PERSON_BOUND),
@@ -182,6 +189,11 @@ impl Bot {
             bot.send(last.unwrap_or_else(|_| panicked()), &mut dresser, &said).await;
         });
         replies
+    }
+
+    /// How many commands wait for their turn: people's own in a channel, and changes of a service and environment.
+    pub(crate) fn waiting(&self) -> [(&'static str, usize); 2] {
+        [("person", self.persons.waiting()), ("target", self.targets.waiting())]
     }
 
     /// Cancelled when Deckhand is about to stop.
@@ -251,7 +263,8 @@ impl Bot {
     }
 
     async fn answer(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Reply {
-        match self.carry_out(ask, progress).await {
+        let (began, command) = (Instant::now(), OnceLock::new());
+        let reply = match self.carry_out(ask, progress, &command).await {
             Ok(reply) => Reply { state: State::Final, ..reply },
             Err(stop) => {
                 if let Stop::Broken(error) = &stop {
@@ -259,10 +272,18 @@ impl Bot {
                 }
                 stop.into_reply()
             }
-        }
+        };
+        self.meters.answered(command.get().copied(), reply.outcome, began.elapsed());
+        reply
     }
 
-    async fn carry_out(&self, ask: &Ask, progress: mpsc::UnboundedSender<Reply>) -> Result<Reply> {
+    /// Notes the name of the command once it is understood.
+    async fn carry_out(
+        &self,
+        ask: &Ask,
+        progress: mpsc::UnboundedSender<Reply>,
+        command: &OnceLock<&'static str>,
+    ) -> Result<Reply> {
         self.check_stopping()?;
         let who = self.people.who(&ask.speaker);
         let here = (who.name.clone(), Place { message: String::new(), ..ask.place.clone() });
@@ -277,6 +298,8 @@ impl Bot {
             Meant::Answered(reply) => return Ok(*reply),
         };
         let Understood { invocation, who, room, agreed, carried, pressed } = understood;
+        // It is understood once.
+        let _ = command.set(invocation.command.name);
         let invocation = self.whole(invocation).await?;
         let done = async {
             let asks = self.permit(&invocation, &who, &room)?.asks;
@@ -341,6 +364,7 @@ impl Bot {
         if decision.allowed {
             return Ok(decision);
         }
+        self.meters.denied();
         let refused =
             Refused { line: invocation.line(), trace: decision.trace, who_may: self.policy.who_may(&question) };
         let text = refusal::told(who, &refused);

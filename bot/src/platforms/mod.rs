@@ -11,6 +11,7 @@ use commands::ledger::Place;
 use commands::reply::Reply;
 use config::{Config, Problems};
 use serde_json::Value;
+use std::time::Duration;
 
 /// A chat platform: it renders a [`Reply`] as well as it can, and drops what it can not.
 #[async_trait]
@@ -53,6 +54,11 @@ pub trait Probe: Send + Sync {
 
     /// All of it, as JSON.
     fn report(&self) -> Value;
+
+    /// For how long no heartbeat has been acknowledged, where there are heartbeats.
+    fn heartbeat_age(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Notes what stands under `[chat]` and is no platform. To be called once the platforms have read their parts.

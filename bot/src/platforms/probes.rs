@@ -1,8 +1,11 @@
-//! What probes ask over HTTP: whether the process works, and whether what is said on the platforms is heard.
+//! What probes ask over HTTP: whether the process works, whether what is said on the platforms is heard, and what the bot
+//! counts of itself.
 
 use super::Probe;
+use crate::gate::Bot;
+use crate::meters;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
@@ -20,6 +23,24 @@ pub fn routes<S: Clone + Send + Sync + 'static>(probes: Vec<Arc<dyn Probe>>) -> 
         async { answer }
     };
     Router::new().route("/healthz", get(async || axum::Json(json!({ "alive": true })))).route("/readyz", get(ready))
+}
+
+/// `/metrics`: what the bot counts of itself, for Prometheus.
+pub fn metrics<S: Clone + Send + Sync + 'static>(bot: Arc<Bot>, probes: Vec<Arc<dyn Probe>>) -> Router<S> {
+    let told = move || {
+        let meters = &bot.meters;
+        bot.waiting().into_iter().for_each(|(queue, waiting)| meters.waits(queue, waiting));
+        probes.iter().for_each(|probe| meters.hears(&**probe));
+        let answer = match meters.told() {
+            Ok(told) => ([(header::CONTENT_TYPE, meters::KIND)], told).into_response(),
+            Err(error) => {
+                tracing::error!("what is counted can not be told: {error:#}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        };
+        async { answer }
+    };
+    Router::new().route("/metrics", get(told))
 }
 
 #[cfg(test)]

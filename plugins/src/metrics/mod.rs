@@ -3,6 +3,8 @@
 mod asked;
 mod chart;
 mod compare;
+mod digest;
+mod dora;
 mod draw;
 mod events;
 mod look;
@@ -18,7 +20,7 @@ use chrono::TimeDelta;
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
-use commands::ledger::{Phase, Query};
+use commands::ledger::{Entry, Phase, Query};
 use commands::offer::Offers;
 use commands::plugin::Plugin;
 use commands::reply::Reply;
@@ -84,13 +86,26 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["metrics compare latency 412", "metrics compare latency 412 within:2h"],
             ..CommandSpec::READS
         },
+        CommandSpec {
+            name: "metrics dora",
+            about: "Show DORA's five measures of a service, each with its definition",
+            args: &[
+                ArgSpec::required("service", Kind::Service, "Of which service"),
+                ENVIRONMENT,
+                ArgSpec::optional("last", Kind::Duration, "How many days back; 90d if left out"),
+                ArgSpec::optional("year", Kind::Choice(&dora::YEARS), "Beside what teams were like in this year"),
+            ],
+            examples: &["metrics dora hello", "metrics dora hello production last:30d year:2024"],
+            ..CommandSpec::READS
+        },
     ],
-    start: |setup| Arc::new(Metrics { settings: Settings::read(setup) }),
+    start: |setup| Arc::new(Metrics { settings: Settings::read(setup), books: dora::Books::default() }),
 };
 
 /// The plugin at work.
 struct Metrics {
     settings: Settings,
+    books: dora::Books,
 }
 
 /// How many changes are offered.
@@ -104,12 +119,25 @@ impl Plugin for Metrics {
             "metrics show" => self.show(cx).await,
             "metrics chart" => self.chart(cx).await,
             "metrics compare" => self.compare(cx).await,
+            "metrics dora" => self.dora(cx).await,
             other => Err(anyhow::anyhow!("the metrics plugin does not know `{other}`").into()),
         }
     }
 
     fn offers(&self) -> Option<&dyn Offers> {
         Some(self)
+    }
+
+    fn imports(&self) -> &'static [&'static str] {
+        &[dora::IMPORT]
+    }
+
+    async fn import(&self, cx: &Cx, _what: &str, text: &str) -> Result<Reply> {
+        dora::import(cx, text).await
+    }
+
+    async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
+        dora::cut_off(cx, doing).await
     }
 
     async fn complete(&self, arg: &ArgSpec, given: &Args, ports: &Ports) -> Vec<Choice> {
@@ -142,7 +170,7 @@ async fn changes(ports: &Ports) -> Vec<Choice> {
     let since = Some(ports.clock.now() - TimeDelta::days(7));
     let newest = Query { since, ..Query::default() }.run(&*ports.store, 8 * OFFERED).await.unwrap_or_default();
     let changed = newest.into_iter().filter(|entry| entry.draft.phase == Phase::Did && entry.draft.service.is_some());
-    let offer = |entry: commands::ledger::Entry| {
+    let offer = |entry: Entry| {
         let about =
             format!("{} {}, {}", entry.draft.verb, entry.draft.object, text::ago(entry.draft.at, ports.clock.now()));
         choice(&entry.act().to_string(), &about)

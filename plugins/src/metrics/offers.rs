@@ -1,4 +1,4 @@
-//! What measures say to whoever asks about a service: a deploy's verdict holds what is after it against what was before.
+//! What measures say to whoever asks: a deploy's verdict holds what is after it against what was before, a digest shows both.
 
 use super::Metrics;
 use super::asked::{Asked, Said};
@@ -6,7 +6,7 @@ use super::settings::{ENVIRONMENT, Measure, SERVICE};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
-use commands::offer::{self, Offers};
+use commands::offer::{self, Offers, Section};
 use futures::future::join_all;
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ impl Offers for Metrics {
         let about = self.settings.measures.iter().filter(|it| it.in_verdicts && it.is_about(service));
         let taken = about.map(|it| self.taken(it, ports, service, environment, &span));
         Ok(join_all(taken).await.into_iter().flatten().collect())
+    }
+
+    async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
+        self.sections(ports, &span).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the operator wrote about metrics: `[metrics]`, `[metrics.sources.NAME]` and `[metrics.measures.NAME]`.
 
 use super::chart::{Limits, Theme};
+use super::dora::Rules;
 use super::source::{self, Source};
 use super::unit::{self, Unit};
 use crate::words;
@@ -20,6 +21,8 @@ pub const ENVIRONMENT: &str = "environment";
 pub struct Settings {
     /// The colours of pictures.
     pub theme: Theme,
+    /// By which definitions DORA's measures are taken.
+    pub rules: Rules,
     /// Every measure, in the order of the file.
     pub measures: Vec<Arc<Measure>>,
 }
@@ -67,6 +70,7 @@ impl Settings {
         if section.choice("theme", &["light", "dark"]).as_deref() == Some("dark") {
             settings.theme = Theme::Dark;
         }
+        settings.rules = Rules::read(&section);
         let mut sources = BTreeMap::new();
         for (name, section) in tables(&section, "sources", "a source") {
             let source = source::read(&section, &setup.config.folder);
@@ -230,6 +234,7 @@ impl Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::dora::{Fails, LeadFrom};
     use config::Problems;
     use std::path::Path;
 
@@ -253,6 +258,18 @@ mod tests {
         assert_eq!((latency.limits.warn, latency.limits.bad), (Some(0.3), Some(1.0)));
         assert_eq!(latency.variables[0].choices, ["0.95", "0.5"]);
         assert_eq!(settings.theme, Theme::Dark);
+    }
+
+    #[test]
+    fn gitlabs_definitions_begin_at_the_merge_unless_said_otherwise() {
+        let rules = |text: &str| read(&format!("[metrics.dora]\n{text}\n")).0.rules;
+        let (fails, commit, merge) = (Fails::Incidents, LeadFrom::Commit, LeadFrom::Merge);
+        assert_eq!(rules(""), Rules::default());
+        assert_eq!(rules("definitions = \"gitlab\""), Rules { fails, lead_from: merge });
+        assert_eq!(rules("definitions = \"gitlab\"\nlead-from = \"commit\""), Rules { fails, lead_from: commit });
+        assert_eq!(rules("lead-from = \"merge\""), Rules { fails: Fails::Deployments, lead_from: merge });
+        let told = read("[metrics.dora]\ndefinitions = \"github\"\n").1.to_string();
+        assert!(told.contains("`github` is no `definitions`") && told.contains("deckhand.toml:5:"), "{told}");
     }
 
     #[test]

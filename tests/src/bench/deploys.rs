@@ -126,8 +126,12 @@ fn bot(keys: &str, targets: usize, folder: &Path, repository: &Path) -> Result<A
     for target in 1..=targets {
         writeln!(section, "web{target} = {{ host = \"127.0.0.1\" }}")?;
     }
-    let text = filled(&config("", &section), folder, repository, "127.0.0.1:0");
-    let (config, problems) = config::parse(&text, "bench.toml", folder, &|_| None);
+    built(&filled(&config("", &section), folder, repository, "127.0.0.1:0"), folder)
+}
+
+/// A bot of this config, which keeps everything in `folder`.
+pub(super) fn built(text: &str, folder: &Path) -> Result<Arc<Bot>> {
+    let (config, problems) = config::parse(text, "bench.toml", folder, &|_| None);
     let plan = assembly::plan(&config, plugins::ALL, &problems);
     ensure!(problems.is_empty(), "the config has mistakes:\n{problems}");
     let clock = Clock::at(Utc::now());

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod commits;
 pub mod deploys;
 pub mod discord;
+pub mod dora;
 pub mod process;
 
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
-//! deploys` what Deckhand adds to a deploy, `bench ask` the time from a line to its last reply alone.
+//! deploys` what Deckhand adds to a deploy, `bench dora` DORA's measures over many deployments, `bench ask` the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
-use tests::bench::{HEAD, ask, commits, deploys, discord, process};
+use tests::bench::{HEAD, ask, commits, deploys, discord, dora, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -19,6 +19,12 @@ async fn main() -> anyhow::Result<()> {
     writeln!(out, "{HEAD}")?;
     if part.as_deref() == Some("deploys") {
         for figure in deploys::run(programs, scratch.path()).await? {
+            writeln!(out, "{figure}")?;
+        }
+        return Ok(());
+    }
+    if part.as_deref() == Some("dora") {
+        for figure in dora::run(scratch.path()).await? {
             writeln!(out, "{figure}")?;
         }
         return Ok(());

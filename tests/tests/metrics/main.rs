@@ -1,6 +1,8 @@
 //! Drill: the built program charts what a real Prometheus and a real Graphite have: what was noted for days, what
 //! node_exporter says now, what is no number, what is too much, and what goes wrong on the way.
 
+mod before;
+mod own;
 mod servers;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -32,6 +32,9 @@ use tower_http::services::ServeDir;
 /// The longest request body, in bytes.
 const LONGEST_BODY: usize = 256 * 1024;
 
+/// The longest body with a file in it, in bytes.
+const LONGEST_IMPORT: usize = 128 * 1024 * 1024;
+
 /// The most of a log that is shown at once, in bytes.
 const LONGEST_LOG: usize = 8 * 1024 * 1024;
 
@@ -54,6 +57,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/link", post(link))
         .route("/api/enroll", post(enroll))
         .route("/api/backup", post(backup))
+        .route("/api/import", post(import).layer(axum::extract::DefaultBodyLimit::max(LONGEST_IMPORT)))
         .route("/api/ledger/verify", post(verify))
         .route("/api/ledger/export", post(export))
         .route_layer(middleware::from_fn_with_state(console.clone(), operator));
@@ -369,6 +373,20 @@ async fn backup(State(console): Shared, Json(Backup { file }): Json<Backup>) -> 
     let world = &console.bot.world;
     let report = crate::store::backup::backup(&*world.store, world.ports.clock.now(), &file).await?;
     Ok(Json(json!({ "lines": report.lines, "revision": report.revision })).into_response())
+}
+
+#[derive(Deserialize)]
+struct Import {
+    what: String,
+    text: String,
+}
+
+async fn import(State(console): Shared, Json(Import { what, text }): Json<Import>) -> Result<Response, Unheard> {
+    match console.bot.import(&what, &text).await {
+        Ok(reply) => Ok(Json(reply).into_response()),
+        Err(Stop::Broken(error)) => Err(Unheard::Broken(error)),
+        Err(stop) => Err(Unheard::Mistake(stop.to_string())),
+    }
 }
 
 async fn verify(State(console): Shared) -> Result<Response, Unheard> {

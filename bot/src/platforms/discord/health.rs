@@ -86,6 +86,12 @@ impl Probe for Health {
     fn report(&self) -> Value {
         Health::report(self)
     }
+
+    fn heartbeat_age(&self) -> Option<Duration> {
+        let known = self.known();
+        let oldest = known.shards.iter().filter_map(|shard| shard.acknowledged).min()?;
+        (self.clock.now() - oldest).to_std().ok()
+    }
 }
 
 impl Health {

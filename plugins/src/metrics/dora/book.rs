@@ -1,0 +1,319 @@
+//! What deployments come to, day by day, kept as they come in: a year of them is told as fast as a week.
+
+use super::rules::LeadFrom;
+use super::{Deployment, Trouble};
+use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
+use chrono_tz::Tz;
+use commands::offer::{Came, Change};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::RangeInclusive;
+
+/// When something ended, and its id: what is ordered by this is ordered by time.
+type Key = (DateTime<Utc>, String);
+
+/// The deployments of one service to one environment.
+pub struct Book {
+    zone: Tz,
+    lead_from: LeadFrom,
+    days: BTreeMap<NaiveDate, Day>,
+    /// Those that got to people.
+    reached: BTreeMap<Key, Reached>,
+    /// Every deployment that is in the book.
+    ended: HashMap<String, DateTime<Utc>>,
+    /// Those that failed by what is known of deployments alone: since when, and when it was made good.
+    failed: BTreeMap<Key, (DateTime<Utc>, DateTime<Utc>)>,
+    /// Those of which it is not known yet what they brought.
+    open: BTreeSet<Key>,
+    /// Those that ended nobody knows how.
+    unknown: HashMap<String, DateTime<Utc>>,
+    /// The commits that have been live, each as a hash of its hash: a million of them is held easily.
+    commits: HashSet<u64>,
+}
+
+/// What ended on one day.
+#[derive(Debug, Default)]
+struct Day {
+    /// How many deployments got to people.
+    reached: usize,
+    /// How many of these went back.
+    back: usize,
+    /// How many never got to anybody.
+    never: usize,
+    /// The lead times of what went live, in seconds, in order.
+    lead: Vec<u32>,
+    /// Whether they have to be put in order.
+    unsorted: bool,
+    /// How many changes were live before they were committed.
+    early: usize,
+    /// Of how many changes it is not known when they came to the branch.
+    untimed: usize,
+}
+
+#[derive(Debug)]
+struct Reached {
+    began: DateTime<Utc>,
+    live: bool,
+    back: bool,
+}
+
+/// A middle, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Middle {
+    /// The median.
+    pub value: f64,
+    /// Of how many.
+    pub n: usize,
+}
+
+/// What there is to tell of a span of days. What is nothing was not measured, which is not nought.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// How many days.
+    pub days: usize,
+    /// How many deployments got to people.
+    pub deployments: usize,
+    /// On how many of the days.
+    pub days_with: usize,
+    /// On how many days of a week, of the whole weeks in the span.
+    pub week: Option<Middle>,
+    /// How many deployments on a day that has any.
+    pub a_day: Option<Middle>,
+    /// Seconds from a change to its being live.
+    pub lead: Option<Middle>,
+    /// How many changes were live before they were committed, and so are left out.
+    pub early: usize,
+    /// How many changes are left out because it is not known when they came to the branch.
+    pub untimed: usize,
+    /// Of how many deployments it is not known what they brought.
+    pub without_changes: usize,
+    /// How many deployments failed.
+    pub failed: usize,
+    /// Seconds from a failed deployment to its being made good.
+    pub recovery: Option<Middle>,
+    /// How many failed deployments are not made good yet, and so are left out.
+    pub open: usize,
+    /// How many deployments were there only because of an incident or a failed deployment.
+    pub rework: usize,
+    /// How many deployments never got to anybody, and so are none.
+    pub never: usize,
+    /// How many ended nobody knows how.
+    pub unknown: usize,
+    /// How many incidents there were.
+    pub incidents: usize,
+    /// How many of these no deployment brought about.
+    pub elsewhere: usize,
+}
+
+impl Book {
+    /// An empty book on the clocks of this zone.
+    pub fn new(zone: Tz, lead_from: LeadFrom) -> Book {
+        Book {
+            zone,
+            lead_from,
+            days: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            ended: HashMap::new(),
+            failed: BTreeMap::new(),
+            open: BTreeSet::new(),
+            unknown: HashMap::new(),
+            commits: HashSet::new(),
+        }
+    }
+
+    /// Since when deployments have to be asked for of which something may have become known.
+    pub fn open_since(&self, not_before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let open = self.open.iter().map(|(at, _)| *at).find(|at| *at >= not_before);
+        open.into_iter().chain(self.unknown.values().copied().filter(|at| *at >= not_before)).min()
+    }
+
+    /// Takes a deployment in, or what has become known of one; those of a day and later come after those before.
+    pub fn add(&mut self, it: Deployment) {
+        let key = (it.ended, it.id.clone());
+        if self.ended.contains_key(&it.id) {
+            if let Some(changes) = it.changes.filter(|_| self.open.remove(&key)) {
+                self.learn(it.ended, &changes);
+            }
+            return;
+        }
+        self.unknown.remove(&it.id);
+        let day = self.days.entry(it.ended.with_timezone(&self.zone).date_naive()).or_default();
+        match it.came {
+            Came::Unknown => _ = self.unknown.insert(it.id, it.ended),
+            Came::Failed => {
+                day.never += 1;
+                self.ended.insert(it.id, it.ended);
+            }
+            Came::Live | Came::PutBack => {
+                let (live, back) = (it.came == Came::Live, it.back_over.is_some());
+                day.reached += 1;
+                day.back += usize::from(back);
+                self.ended.insert(it.id, it.ended);
+                self.reached.insert(key.clone(), Reached { began: it.began, live, back });
+                if !live {
+                    // What was live before was put back within it.
+                    self.failed.insert(key.clone(), (it.began, it.ended));
+                }
+                if let Some(over) = it.back_over
+                    && let Some(at) = self.ended.get(&over)
+                {
+                    self.failed.entry((*at, over)).or_insert((*at, it.ended));
+                }
+                match it.changes.filter(|_| live) {
+                    Some(changes) => self.learn(it.ended, &changes),
+                    // What goes back brings nothing.
+                    None if live && !back => _ = self.open.insert(key),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Takes in what a deployment brought that ended then. A commit counts once, however often it is shipped.
+    fn learn(&mut self, ended: DateTime<Utc>, changes: &[Change]) {
+        let day = self.days.entry(ended.with_timezone(&self.zone).date_naive()).or_default();
+        for change in changes {
+            let mut hasher = DefaultHasher::new();
+            change.commit.hash(&mut hasher);
+            if !self.commits.insert(hasher.finish()) {
+                continue;
+            }
+            let since = match self.lead_from {
+                LeadFrom::Commit => Some(change.committed),
+                LeadFrom::Merge => change.merged,
+            };
+            match since.map(|since| u32::try_from((ended - since).num_seconds())) {
+                None => day.untimed += 1,
+                Some(Err(_)) => day.early += 1,
+                Some(Ok(seconds)) => day.lead.push(seconds),
+            }
+        }
+        day.unsorted = true;
+    }
+
+    /// What the deployments of these days come to, beside what went wrong meanwhile.
+    pub fn over(&mut self, span: &RangeInclusive<NaiveDate>, troubles: &[Trouble]) -> Figures {
+        for (_, day) in self.days.range_mut(span.clone()).filter(|(_, day)| day.unsorted) {
+            day.lead.sort_unstable();
+            day.unsorted = false;
+        }
+        let on = |at: &DateTime<Utc>| span.contains(&at.with_timezone(&self.zone).date_naive());
+        let days: Vec<_> = self.days.range(span.clone()).map(|(date, day)| (*date, day)).collect();
+        let with: Vec<_> = days.iter().filter(|(_, day)| day.reached > 0).collect();
+        let sum = |of: fn(&Day) -> usize| days.iter().map(|(_, day)| of(day)).sum::<usize>();
+        let links: Vec<_> = troubles.iter().map(|trouble| (trouble, self.brought_about(trouble))).collect();
+        let (failed, open, recovery) = self.failures(&on, &links);
+        let in_trouble = self.in_trouble(&on, &links);
+        let here = || links.iter().filter(|(trouble, _)| on(&trouble.since));
+        let lead: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.lead).collect();
+        let whole = usize::try_from((*span.end() - *span.start()).num_days() + 1).unwrap_or(0);
+        Figures {
+            days: whole,
+            deployments: sum(|day| day.reached),
+            days_with: with.len(),
+            week: middle(weeks(span, with.iter().map(|(date, _)| *date))),
+            a_day: middle(with.iter().map(|(_, day)| day.reached as f64).collect()),
+            lead: middle_of_sorted(&lead),
+            early: sum(|day| day.early),
+            untimed: sum(|day| day.untimed),
+            without_changes: self.open.iter().filter(|(at, _)| on(at)).count(),
+            failed,
+            recovery: middle(recovery),
+            open,
+            rework: sum(|day| day.back) + in_trouble,
+            never: sum(|day| day.never),
+            unknown: self.unknown.values().filter(|at| on(at)).count(),
+            incidents: here().count(),
+            elsewhere: here().filter(|(_, deployment)| deployment.is_none()).count(),
+        }
+    }
+
+    /// The deployment that brought it about: the one that is said to have, or the last one that had gone live before.
+    fn brought_about(&self, trouble: &Trouble) -> Option<Key> {
+        if let Some(cause) = &trouble.cause {
+            let key = (*self.ended.get(cause)?, cause.clone());
+            return self.reached.contains_key(&key).then_some(key);
+        }
+        let before = self.reached.range(..(trouble.since, String::new())).rev();
+        before.into_iter().find(|(_, reached)| reached.live).map(|(key, _)| key.clone())
+    }
+
+    /// How many deployments of these days failed, how many of them are not made good yet, and in how many seconds the others
+    /// were. One that two incidents are about failed once, until the later is over.
+    fn failures(
+        &self,
+        on: &dyn Fn(&DateTime<Utc>) -> bool,
+        links: &[(&Trouble, Option<Key>)],
+    ) -> (usize, usize, Vec<f64>) {
+        let known = self.failed.iter().filter(|(key, _)| on(&key.0));
+        let mut failed: BTreeMap<&Key, (DateTime<Utc>, Option<DateTime<Utc>>)> =
+            known.map(|(key, (since, until))| (key, (*since, Some(*until)))).collect();
+        for (trouble, deployment) in links {
+            if let Some(key) = deployment.as_ref().filter(|key| on(&key.0)) {
+                let (_, over) = failed.entry(key).or_insert((key.0, trouble.resolved));
+                *over = over.zip(trouble.resolved).map(|(one, other)| one.max(other));
+            }
+        }
+        let took = |(since, until): &(DateTime<Utc>, Option<DateTime<Utc>>)| {
+            Some((*until.as_ref()? - *since).num_seconds() as f64)
+        };
+        let recovery: Vec<_> = failed.values().filter_map(took).collect();
+        (failed.len(), failed.len() - recovery.len(), recovery)
+    }
+
+    /// How many deployments of these days began while an incident was open that a deployment had brought about. Those that
+    /// went back are counted elsewhere.
+    fn in_trouble(&self, on: &dyn Fn(&DateTime<Utc>) -> bool, links: &[(&Trouble, Option<Key>)]) -> usize {
+        let mut found = BTreeSet::new();
+        for (trouble, _) in links.iter().filter(|(_, deployment)| deployment.is_some()) {
+            let since = self.reached.range((trouble.since, String::new())..);
+            for (key, reached) in since {
+                // They go one after the other: what comes now began later still.
+                if trouble.resolved.is_some_and(|over| reached.began >= over) {
+                    break;
+                }
+                if !reached.back && reached.began >= trouble.since && on(&key.0) {
+                    found.insert(key);
+                }
+            }
+        }
+        found.len()
+    }
+}
+
+/// On how many days of each whole week there was something, Monday to Sunday; weeks that are not whole are left out.
+fn weeks(span: &RangeInclusive<NaiveDate>, days: impl Iterator<Item = NaiveDate>) -> Vec<f64> {
+    let monday = |date: NaiveDate| date.week(Weekday::Mon).checked_first_day();
+    let (start, end) = (*span.start(), *span.end());
+    let firsts = start.iter_days().take_while(|date| *date <= end).filter(|date| date.weekday() == Weekday::Mon);
+    let whole = firsts.filter(|date| date.week(Weekday::Mon).checked_last_day().is_some_and(|last| last <= end));
+    let mut weeks: BTreeMap<NaiveDate, usize> = whole.map(|first| (first, 0)).collect();
+    for date in days {
+        if let Some(count) = monday(date).and_then(|first| weeks.get_mut(&first)) {
+            *count += 1;
+        }
+    }
+    weeks.into_values().map(|count| count as f64).collect()
+}
+
+fn middle(figures: Vec<f64>) -> Option<Middle> {
+    let n = figures.len();
+    crate::metrics::series::median(figures).map(|value| Middle { value, n })
+}
+
+/// The middle of many rows, each in order: it is found by halving, so that no row has to be looked at whole.
+fn middle_of_sorted(rows: &[&[u32]]) -> Option<Middle> {
+    let n: usize = rows.iter().map(|row| row.len()).sum();
+    let greatest = rows.iter().filter_map(|row| row.last()).max()?;
+    // The figure before which there are this many, counted from nought.
+    let at = |place: usize| {
+        let (mut low, mut high) = (0_u32, *greatest);
+        while low < high {
+            let half = low + (high - low) / 2;
+            let up_to: usize = rows.iter().map(|row| row.partition_point(|figure| *figure <= half)).sum();
+            if up_to > place { high = half } else { low = half + 1 }
+        }
+        f64::from(low)
+    };
+    Some(Middle { value: f64::midpoint(at((n - 1) / 2), at(n / 2)), n })
+}

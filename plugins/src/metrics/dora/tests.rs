@@ -1,0 +1,448 @@
+//! The edge cases of DORA's measures, and that the running books say what one made at once does.
+
+use super::book::{Book, Figures, Middle};
+use super::rules::LeadFrom;
+use super::{Deployment, Trouble};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
+use chrono_tz::Tz;
+use commands::offer::{Came, Change};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+/// Minutes after Monday, 2 March 2026, 00:00 UTC.
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_772_409_600 + 60 * minutes, 0).unwrap()
+}
+
+const DAY: i64 = 24 * 60;
+
+fn date(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+/// The four weeks from then on.
+fn four_weeks() -> RangeInclusive<NaiveDate> {
+    date("2026-03-02")..=date("2026-03-29")
+}
+
+/// A deployment that took five minutes, ended then, and brought commits, each so many minutes old by then.
+fn live(id: &str, ended: i64, ages: &[i64]) -> Deployment {
+    let change = |(number, age): (usize, &i64)| Change {
+        commit: format!("{id}-{number}"),
+        committed: at(ended - age),
+        merged: Some(at(ended - age / 2)),
+    };
+    Deployment {
+        id: id.to_owned(),
+        began: at(ended - 5),
+        ended: at(ended),
+        came: Came::Live,
+        back_over: None,
+        changes: Some(ages.iter().enumerate().map(change).collect()),
+    }
+}
+
+fn back(id: &str, ended: i64, over: &str) -> Deployment {
+    Deployment { back_over: Some(over.to_owned()), ..live(id, ended, &[]) }
+}
+
+fn came(id: &str, ended: i64, came: Came) -> Deployment {
+    Deployment { came, changes: None, ..live(id, ended, &[]) }
+}
+
+fn trouble(since: i64, resolved: Option<i64>, cause: Option<&str>) -> Trouble {
+    Trouble { since: at(since), resolved: resolved.map(at), cause: cause.map(str::to_owned) }
+}
+
+fn figures(deployments: Vec<Deployment>, troubles: &[Trouble], span: &RangeInclusive<NaiveDate>, zone: Tz) -> Figures {
+    let mut book = Book::new(zone, LeadFrom::Commit);
+    deployments.into_iter().for_each(|deployment| book.add(deployment));
+    book.over(span, troubles)
+}
+
+fn middle(value: f64, n: usize) -> Option<Middle> {
+    Some(Middle { value, n })
+}
+
+#[test]
+fn nothing_is_no_data_and_not_nought() {
+    let it = figures(vec![], &[], &four_weeks(), Tz::UTC);
+    let nothing = Figures { days: 28, week: middle(0.0, 4), ..Figures::default() };
+    assert_eq!(it, nothing);
+    // What failed to get to anybody is no deployment; nor is what ended nobody knows how.
+    let it = figures(vec![came("1", 10, Came::Failed), came("2", 20, Came::Unknown)], &[], &four_weeks(), Tz::UTC);
+    assert_eq!(it, Figures { never: 1, unknown: 1, ..nothing });
+    // Deployments without incidents fail in nought of them, and recovery is still not measured.
+    let it = figures(vec![live("1", 10, &[60])], &[], &four_weeks(), Tz::UTC);
+    assert_eq!((it.deployments, it.failed, it.recovery), (1, 0, None));
+}
+
+#[test]
+fn lead_times_are_those_of_changes() {
+    let first = Deployment { changes: None, ..live("1", 10, &[]) };
+    for (what, deployments, lead, early, without) in [
+        ("the first deployment ever: nobody knows what it brought", vec![first.clone()], None, 0, 1),
+        ("one run with many commits", vec![live("1", 10, &[60, 10, 20])], middle(1_200.0, 3), 0, 0),
+        ("an even number", vec![live("1", 10, &[10, 20, 40, 60])], middle(1_800.0, 4), 0, 0),
+        ("two deployments", vec![live("1", 10, &[10]), live("2", 90, &[20, 90])], middle(1_200.0, 3), 0, 0),
+        ("deployed before it was committed", vec![live("1", 10, &[-5, 30])], middle(1_800.0, 1), 1, 0),
+        ("committed at the very moment", vec![live("1", 10, &[0])], middle(0.0, 1), 0, 0),
+        (
+            "a commit that is shipped again after a failure counts when it got live",
+            vec![came("1", 10, Came::Failed), live("2", 30, &[60])],
+            middle(3_600.0, 1),
+            0,
+            0,
+        ),
+        (
+            "a commit that goes live again after a rollback counts once",
+            vec![
+                live("1", 10, &[60]),
+                back("2", 20, "1"),
+                Deployment { id: "3".to_owned(), ended: at(90), ..live("1", 10, &[60]) },
+            ],
+            middle(3_600.0, 1),
+            0,
+            0,
+        ),
+        (
+            "what was put back at once brought nothing",
+            vec![Deployment { came: Came::PutBack, ..live("1", 10, &[60]) }],
+            None,
+            0,
+            0,
+        ),
+    ] {
+        let it = figures(deployments, &[], &four_weeks(), Tz::UTC);
+        assert_eq!((it.lead, it.early, it.without_changes), (lead, early, without), "{what}");
+    }
+    // What becomes known later counts from then on, once.
+    let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+    book.add(first);
+    assert_eq!(book.open_since(at(0)), Some(at(10)));
+    for _ in 0..2 {
+        book.add(live("1", 10, &[60]));
+        let it = book.over(&four_weeks(), &[]);
+        assert_eq!((it.deployments, it.lead, it.without_changes), (1, middle(3_600.0, 1), 0));
+    }
+    assert_eq!(book.open_since(at(0)), None);
+    let mut book = Book::new(Tz::UTC, LeadFrom::Merge);
+    book.add(live("1", 10, &[60]));
+    assert_eq!(book.over(&four_weeks(), &[]).lead, middle(1_800.0, 1));
+}
+
+#[test]
+fn a_failed_deployment_fails_once_and_is_made_good_at_its_last() {
+    let two = || vec![live("1", 10, &[]), live("2", 100, &[])];
+    for (what, deployments, troubles, failed, recovery, open, rework, elsewhere) in [
+        ("nothing went wrong", two(), vec![], 0, None, 0, 0, 0),
+        ("rolled back", vec![live("1", 10, &[]), back("2", 40, "1")], vec![], 1, middle(1_800.0, 1), 0, 1, 0),
+        ("put back at once", vec![came("1", 10, Came::PutBack)], vec![], 1, middle(300.0, 1), 0, 0, 0),
+        (
+            "an incident that nobody links is of the last one before",
+            two(),
+            vec![trouble(50, Some(70), None)],
+            1,
+            middle(3_600.0, 1),
+            0,
+            0,
+            0,
+        ),
+        (
+            "one that began before it had ended is not its own",
+            two(),
+            vec![trouble(99, Some(130), None)],
+            1,
+            middle(7_200.0, 1),
+            0,
+            0,
+            0,
+        ),
+        ("an incident before any deployment", two(), vec![trouble(5, Some(6), None)], 0, None, 0, 0, 1),
+        (
+            "two incidents on one deployment",
+            two(),
+            vec![trouble(20, Some(30), None), trouble(40, Some(70), None)],
+            1,
+            middle(3_600.0, 1),
+            0,
+            0,
+            0,
+        ),
+        ("an incident that is open", two(), vec![trouble(120, None, None)], 1, None, 1, 0, 0),
+        (
+            "one is over, one is not",
+            two(),
+            vec![trouble(20, Some(30), None), trouble(40, None, Some("1"))],
+            1,
+            None,
+            1,
+            1,
+            0,
+        ),
+        ("an incident of a flag", two(), vec![trouble(120, Some(130), Some("#77"))], 0, None, 0, 0, 1),
+        (
+            "an incident of what never got to anybody",
+            vec![came("1", 10, Came::Failed)],
+            vec![trouble(20, Some(30), Some("1"))],
+            0,
+            None,
+            0,
+            0,
+            1,
+        ),
+        (
+            "an incident of an earlier one",
+            two(),
+            vec![trouble(120, Some(130), Some("1"))],
+            1,
+            middle(7_200.0, 1),
+            0,
+            0,
+            0,
+        ),
+        (
+            "rolled back, and over later still",
+            vec![live("1", 10, &[]), back("2", 40, "1")],
+            vec![trouble(20, Some(70), Some("1"))],
+            1,
+            middle(3_600.0, 1),
+            0,
+            1,
+            0,
+        ),
+        (
+            "put back at once, and an incident is about it",
+            vec![came("1", 10, Came::PutBack)],
+            vec![trouble(6, Some(65), Some("1"))],
+            1,
+            middle(3_600.0, 1),
+            0,
+            0,
+            0,
+        ),
+        (
+            "a hotfix began in the incident",
+            vec![live("1", 10, &[]), live("2", 60, &[])],
+            vec![trouble(20, Some(65), None)],
+            1,
+            middle(3_300.0, 1),
+            0,
+            1,
+            0,
+        ),
+        (
+            "what a rollback goes back from was before these days",
+            vec![live("1", -DAY, &[]), back("2", 40, "1")],
+            vec![],
+            0,
+            None,
+            0,
+            1,
+            0,
+        ),
+    ] {
+        let it = figures(deployments, &troubles, &four_weeks(), Tz::UTC);
+        assert_eq!(
+            (it.failed, it.recovery, it.open, it.rework, it.elsewhere),
+            (failed, recovery, open, rework, elsewhere),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn days_and_weeks_are_those_of_the_teams_clocks() {
+    let on = |days: &[i64]| days.iter().map(|day| live(&day.to_string(), day * DAY + 12 * 60, &[])).collect::<Vec<_>>();
+    let span = |from: &str, to: &str| date(from)..=date(to);
+    for (what, deployments, span, days, with, week) in [
+        ("whole weeks", on(&[0, 1, 7, 21]), four_weeks(), 28, 4, middle(1.0, 4)),
+        (
+            "weeks that are not whole are left out",
+            on(&[0, 3, 4, 5]),
+            span("2026-03-03", "2026-03-15"),
+            13,
+            3,
+            middle(0.0, 1),
+        ),
+        ("no whole week", on(&[0, 3]), span("2026-03-03", "2026-03-08"), 6, 1, None),
+        ("a month of 28 days", on(&[-28, -1, 0]), span("2026-02-01", "2026-02-28"), 28, 1, middle(0.0, 3)),
+        ("a month of 31 days", on(&[0, 8, 29, 30]), span("2026-03-01", "2026-03-31"), 31, 3, middle(0.5, 4)),
+        (
+            "twice on a day is one day",
+            vec![live("1", 60, &[]), live("2", 120, &[])],
+            four_weeks(),
+            28,
+            1,
+            middle(0.0, 4),
+        ),
+    ] {
+        let it = figures(deployments, &[], &span, Tz::UTC);
+        assert_eq!((it.days, it.days_with, it.week), (days, with, week), "{what}");
+    }
+    // At 15:30 UTC it is the next day in Seoul; in Berlin clocks go forward on 29 March 2026, so that the day has 23 hours.
+    let on_days = |zone: Tz, minutes: &[i64]| {
+        let deployments = minutes.iter().map(|at| live(&at.to_string(), *at, &[])).collect();
+        figures(deployments, &[], &four_weeks(), zone).days_with
+    };
+    assert_eq!(on_days(Tz::UTC, &[60, 15 * 60 + 30]), 1);
+    assert_eq!(on_days(Tz::Asia__Seoul, &[60, 15 * 60 + 30]), 2);
+    let last = 27 * DAY;
+    assert_eq!(on_days(Tz::Europe__Berlin, &[last - 61, last - 59, last + 22 * 60 - 1]), 2);
+    assert_eq!(
+        on_days(Tz::Europe__Berlin, &[last + 22 * 60 - 1, last + 22 * 60]),
+        1,
+        "30 March is not among these days"
+    );
+}
+
+/// Numbers that look random, the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % sides) as i64
+    }
+}
+
+/// The same figures, made at once, in the plainest way.
+fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusive<NaiveDate>) -> Figures {
+    let on = |at: DateTime<Utc>| span.contains(&at.date_naive());
+    let median = |mut figures: Vec<f64>| {
+        figures.sort_by(f64::total_cmp);
+        let n = figures.len();
+        (n > 0).then(|| Middle { value: (figures[(n - 1) / 2] + figures[n / 2]) / 2.0, n })
+    };
+    let reached: Vec<_> = deployments.iter().filter(|it| matches!(it.came, Came::Live | Came::PutBack)).collect();
+    let here: Vec<_> = reached.iter().filter(|it| on(it.ended)).collect();
+    let mut by_day = BTreeMap::<NaiveDate, f64>::new();
+    here.iter().for_each(|it| *by_day.entry(it.ended.date_naive()).or_default() += 1.0);
+    let mut weeks = BTreeMap::<NaiveDate, f64>::new();
+    for day in span.start().iter_days().take_while(|day| day <= span.end()) {
+        let monday = day.week(Weekday::Mon).first_day();
+        if monday >= *span.start() && monday + TimeDelta::days(6) <= *span.end() {
+            *weeks.entry(monday).or_default() += if by_day.contains_key(&day) { 1.0 } else { 0.0 };
+        }
+    }
+    let (mut seen, mut lead, mut early) = (BTreeSet::new(), Vec::new(), 0);
+    for it in reached.iter().filter(|it| it.came == Came::Live) {
+        for change in it.changes.iter().flatten().filter(|change| seen.insert(change.commit.clone())) {
+            let seconds = (it.ended - change.committed).num_seconds();
+            match seconds < 0 {
+                _ if !on(it.ended) => {}
+                true => early += 1,
+                false => lead.push(seconds as f64),
+            }
+        }
+    }
+    let cause = |trouble: &Trouble| match &trouble.cause {
+        Some(cause) => reached.iter().copied().find(|it| it.id == *cause),
+        None => deployments.iter().rev().find(|it| it.came == Came::Live && it.ended < trouble.since),
+    };
+    let mut failed = BTreeMap::<&str, (DateTime<Utc>, Option<DateTime<Utc>>)>::new();
+    for it in &here {
+        if it.came == Came::PutBack {
+            failed.insert(&it.id, (it.began, Some(it.ended)));
+        } else if let Some(back) = reached.iter().find(|back| back.back_over.as_ref() == Some(&it.id)) {
+            failed.insert(&it.id, (it.ended, Some(back.ended)));
+        }
+    }
+    for trouble in troubles {
+        if let Some(it) = cause(trouble).filter(|it| on(it.ended)) {
+            let entry = failed.entry(&it.id).or_insert((it.ended, trouble.resolved));
+            entry.1 = entry.1.zip(trouble.resolved).map(|(one, other)| one.max(other));
+        }
+    }
+    let in_trouble = |it: &Deployment| {
+        let open =
+            |trouble: &&Trouble| it.began >= trouble.since && trouble.resolved.is_none_or(|over| it.began < over);
+        troubles.iter().filter(|trouble| cause(trouble).is_some()).any(|trouble| open(&trouble))
+    };
+    let recovery: Vec<_> =
+        failed.values().filter_map(|(since, until)| Some((*until.as_ref()? - *since).num_seconds() as f64)).collect();
+    let ended = |came: Came| deployments.iter().filter(|it| it.came == came && on(it.ended)).count();
+    Figures {
+        days: (*span.end() - *span.start()).num_days() as usize + 1,
+        deployments: here.len(),
+        days_with: by_day.len(),
+        week: median(weeks.into_values().collect()),
+        a_day: median(by_day.into_values().collect()),
+        lead: median(lead),
+        early,
+        untimed: 0,
+        without_changes: here
+            .iter()
+            .filter(|it| it.came == Came::Live && it.back_over.is_none() && it.changes.is_none())
+            .count(),
+        failed: failed.len(),
+        open: failed.len() - recovery.len(),
+        recovery: median(recovery),
+        rework: here.iter().filter(|it| it.back_over.is_some() || in_trouble(it)).count(),
+        never: ended(Came::Failed),
+        unknown: ended(Came::Unknown),
+        incidents: troubles.iter().filter(|trouble| on(trouble.since)).count(),
+        elsewhere: troubles.iter().filter(|trouble| on(trouble.since) && cause(trouble).is_none()).count(),
+    }
+}
+
+/// Weeks of deployments of all kinds, one after the other, and incidents.
+fn year(dice: &mut Dice) -> (Vec<Deployment>, Vec<Trouble>) {
+    let (mut deployments, mut troubles) = (Vec::<Deployment>::new(), Vec::new());
+    let (mut minute, mut last) = (-7 * DAY, None::<String>);
+    for number in 0..300 {
+        minute += 6 + dice.roll(400);
+        let id = number.to_string();
+        let ages: Vec<_> = (0..dice.roll(5)).map(|_| dice.roll(10_000) - 50).collect();
+        let mut it = live(&id, minute, &ages);
+        match dice.roll(12) {
+            0 => it.came = Came::Failed,
+            1 => it.came = Came::PutBack,
+            2 => it.came = Came::Unknown,
+            3 => it.changes = None,
+            4 if last.is_some() => (it.back_over, it.changes) = (last.take(), Some(vec![])),
+            _ => {}
+        }
+        if it.came == Came::Live {
+            last = Some(id.clone());
+        }
+        if dice.roll(10) == 0 {
+            let resolved = (dice.roll(4) > 0).then(|| minute + 2 + dice.roll(900));
+            let cause = [None, Some(id), Some("a flag".to_owned())][dice.roll(3) as usize].clone();
+            troubles.push(trouble(minute + 1, resolved, cause.as_deref()));
+        }
+        deployments.push(it);
+    }
+    (deployments, troubles)
+}
+
+#[test]
+fn a_book_that_is_written_on_says_what_one_made_at_once_does() {
+    for seed in 0..50 {
+        let dice = &mut Dice(seed);
+        let (deployments, troubles) = year(dice);
+        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let mut written = 0;
+        while written < deployments.len() {
+            // What was asked for before comes once more, and what it brought only now.
+            let again = written.saturating_sub(dice.roll(9) as usize);
+            let until = (written + 1 + dice.roll(40) as usize).min(deployments.len());
+            for (at, deployment) in deployments.iter().enumerate().take(until).skip(again) {
+                let late = at + 1 == until && until < deployments.len();
+                let changes = deployment.changes.clone().filter(|_| !late);
+                book.add(Deployment { changes, ..deployment.clone() });
+            }
+            written = until;
+            let span = date("2026-02-20")..=date("2026-03-02") + TimeDelta::days(dice.roll(60));
+            book.over(&span, &troubles);
+            if let Some(late) = deployments.get(until - 1) {
+                book.add(late.clone());
+            }
+        }
+        for span in [four_weeks(), date("2026-02-01")..=date("2026-12-31"), date("2026-03-10")..=date("2026-03-10")] {
+            assert_eq!(book.over(&span, &troubles), at_once(&deployments, &troubles, &span), "seed {seed}, {span:?}");
+        }
+        let whole = deployments.iter().filter(|it| it.ended.weekday() == Weekday::Mon).count();
+        assert!(whole > 0, "there is something on every kind of day");
+    }
+}

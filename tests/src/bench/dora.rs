@@ -1,0 +1,114 @@
+//! `/metrics dora` over 100,000 deployments with 1,000,000 commits against the same over 1,000 with 10,000: the books are
+//! written on, and not made anew.
+
+use super::ask::ask;
+use super::deploys::built;
+use super::{Figure, Goal, median};
+use anyhow::{Result, anyhow};
+use bot::gate::Bot;
+use chrono::{TimeDelta, Utc};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Few and many deployments, all within the time that is asked for.
+const DEPLOYMENTS: [usize; 2] = [1_000, 100_000];
+
+/// How many commits each of them brings.
+const COMMITS: usize = 10;
+
+/// How many rows are imported at once: an import is held in memory.
+const ROWS: usize = 200_000;
+
+/// What is asked.
+const LINE: &str = "/metrics dora app last:90d";
+
+/// How often it is asked.
+const TURNS: usize = 200;
+
+const CONFIG: &str = r#"
+environments = ["production"]
+
+[people.ana]
+roles = ["deployer"]
+
+[[policy]]
+allow = "*"
+to = ["deployer"]
+
+[console]
+listen = "127.0.0.1:0"
+
+[metrics]
+
+[services.app]
+"#;
+
+/// Measures it; everything is kept under `scratch`.
+///
+/// # Errors
+/// When what is imported is not taken in.
+pub async fn run(scratch: &Path) -> Result<Vec<Figure>> {
+    let mut bots = Vec::new();
+    for count in DEPLOYMENTS {
+        let folder = scratch.join(format!("dora {count}"));
+        fs::create_dir_all(&folder)?;
+        let bot = built(CONFIG, &folder)?;
+        fill(&bot, count).await?;
+        let began = Instant::now();
+        ask(&bot, LINE).await?;
+        bots.push((bot, began.elapsed().as_secs_f64(), Vec::new()));
+    }
+    // They take turns: a slow moment of the machine is to hit both.
+    for _ in 0..TURNS {
+        for (bot, _, took) in &mut bots {
+            took.push(ask(bot, LINE).await?.as_secs_f64());
+        }
+    }
+    let [(_, few_first, few), (_, many_first, many)] = &bots[..] else { return Err(anyhow!("there are two bots")) };
+    let (few, many) = (median(few.clone()), median(many.clone()));
+    let figure = |what: &str, many: f64, few: f64, goal| Figure {
+        what: format!("`{LINE}` over 100,000 deployments with 1,000,000 commits, {what}"),
+        measured: format!("{:.2} ms", many * 1e3),
+        against: format!("1,000 with 10,000: {:.2} ms", few * 1e3),
+        ratio: many / few,
+        goal,
+    };
+    Ok(vec![
+        figure("asked again", many, few, Goal::AtMost(2.0)),
+        figure("asked for the first time since the start", *many_first, *few_first, Goal::None),
+    ])
+}
+
+/// So many deployments over the last 89 days, one in twenty of which is gone back from.
+async fn fill(bot: &Arc<Bot>, count: usize) -> Result<()> {
+    let (now, apart) = (Utc::now(), TimeDelta::days(89) / i32::try_from(count)?);
+    let ended = |number: usize| now - apart * i32::try_from(count - number).unwrap_or(i32::MAX);
+    let deployments = "service,environment,id,ended,back_over\n";
+    let commits = "service,environment,deployment,commit,committed\n";
+    let (mut rows, mut text) = (0, deployments.to_owned());
+    for number in 0..count {
+        let over = if number % 20 == 19 { (number - 1).to_string() } else { String::new() };
+        writeln!(text, "app,production,{number},{},{over}", ended(number).to_rfc3339())?;
+    }
+    import(bot, &text).await?;
+    text = commits.to_owned();
+    for number in 0..count {
+        for commit in 0..COMMITS {
+            let age = TimeDelta::minutes(i64::try_from((number * 7_919 + commit * 104_729) % 20_000)?);
+            writeln!(text, "app,production,{number},{number}-{commit},{}", (ended(number) - age).to_rfc3339())?;
+            rows += 1;
+        }
+        if rows >= ROWS || number + 1 == count {
+            import(bot, &text).await?;
+            (rows, text) = (0, commits.to_owned());
+        }
+    }
+    Ok(())
+}
+
+async fn import(bot: &Arc<Bot>, text: &str) -> Result<()> {
+    bot.import("dora", text).await.map(|_| ()).map_err(|stop| anyhow!("{stop}"))
+}
