@@ -16,8 +16,8 @@ use unicode_width::UnicodeWidthStr;
 
 pub use crate::line::quote;
 
-/// The longest line, in characters: as long as a message of Discord's.
-pub const LONGEST_LINE: usize = 2_000;
+/// The longest line, in characters: one with a text from a form, of which Discord's hold 4,000, and its quotes.
+pub const LONGEST_LINE: usize = 8_000;
 
 /// A command with its arguments.
 #[derive(Debug, Clone)]

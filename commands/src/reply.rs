@@ -133,6 +133,10 @@ pub struct Button {
     /// Who alone may press it; anyone where nobody is named. Platforms never see it.
     #[serde(skip)]
     pub only_for: Option<String>,
+    /// Whether it may be pressed again and again, since its line says itself what it rests on: whoever is second with a
+    /// form does not lose what they wrote. Platforms never see it.
+    #[serde(skip)]
+    pub again: bool,
 }
 
 /// What has to be filled in before a button says its line.
@@ -163,6 +167,9 @@ pub struct Input {
     /// Whether it has room for several lines, which become one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub long: bool,
+    /// Whether its lines stay apart: see [`crate::text::as_line`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lines: bool,
     /// The most characters that it takes.
     pub most: usize,
 }
@@ -184,7 +191,16 @@ impl Button {
     /// A plain button.
     pub fn new(label: impl Into<String>, line: impl Into<String>) -> Button {
         let (label, line) = (label.into(), line.into());
-        Button { label, line, look: Look::Plain, form: None, id: String::new(), drawn_from: None, only_for: None }
+        Button {
+            label,
+            line,
+            look: Look::Plain,
+            form: None,
+            id: String::new(),
+            drawn_from: None,
+            only_for: None,
+            again: false,
+        }
     }
 
     /// The same, which asks for this first.
@@ -202,6 +218,12 @@ impl Button {
     /// The same, for this person alone to press.
     pub fn only_for(mut self, person: impl Into<String>) -> Button {
         self.only_for = Some(person.into());
+        self
+    }
+
+    /// The same, good for more than one press.
+    pub fn again(mut self) -> Button {
+        self.again = true;
         self
     }
 

@@ -21,6 +21,19 @@ const CLUSTER: usize = 12;
 /// What stands where something hostile stood.
 const REPLACED: char = '\u{FFFD}';
 
+/// What parts the lines of a text where all of it stands on one.
+const NEW_LINE: char = '⏎';
+
+/// A text of several lines as one, from which [`lines_of`] makes the same text again: an argument of a command is one line.
+pub fn as_line(text: &str) -> String {
+    text.trim().lines().map(str::trim_end).collect::<Vec<_>>().join(&NEW_LINE.to_string())
+}
+
+/// The lines of a text that stands on one.
+pub fn lines_of(line: &str) -> String {
+    line.split(NEW_LINE).map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
 /// `text` as inline code that it can not break out of, at most 60 columns wide.
 pub fn code(text: &str) -> String {
     code_within(text, CODE)

@@ -26,6 +26,9 @@ pub struct Drawn {
     /// Who alone may press it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_for: Option<String>,
+    /// Whether it may be pressed again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// When it was drawn.
     pub at: DateTime<Utc>,
     /// Who pressed it, and when.
@@ -58,8 +61,8 @@ impl Dresser {
 }
 
 fn drawn(button: &Button, at: DateTime<Utc>) -> Drawn {
-    let Button { label, line, form, drawn_from: from, only_for, .. } = button.clone();
-    Drawn { label, line, form, from, only_for, at, pressed: None }
+    let Button { label, line, form, drawn_from: from, only_for, again, .. } = button.clone();
+    Drawn { label, line, form, from, only_for, again, at, pressed: None }
 }
 
 /// 96 random bits: nobody guesses a button that they were not shown.

@@ -8,7 +8,7 @@ use commands::complete;
 use commands::cx::{Agreed, Cx, Who};
 use commands::ledger::Place;
 use commands::parse::{self, Invocation};
-use commands::reply::{Form, Reply};
+use commands::reply::{Form, Input, Reply};
 use commands::spec::{CommandSpec, Effect, Kind};
 use commands::stop::{Result, Stop};
 use commands::table::Versioned;
@@ -143,7 +143,7 @@ impl Bot {
             )));
         }
         let reads = cx.invocation().is_some_and(|invocation| invocation.command.effect == Effect::Reads);
-        if reads || buttons::press(&self.world.store, id, button, cx.who(), cx.now()).await? {
+        if reads || button.value.again || buttons::press(&self.world.store, id, button, cx.who(), cx.now()).await? {
             return Ok(());
         }
         Err(Stop::refuse("Somebody pressed this button a moment before you. Nothing was done twice."))
@@ -156,7 +156,7 @@ impl Bot {
         let mut invocation = self.parse(&line(button, filled))?;
         let ports = &self.world.ports;
         for input in form.inputs.iter().filter(|input| input.secret) {
-            let given = given(filled, &input.name).unwrap_or_default();
+            let given = given(filled, input).unwrap_or_default();
             let read = Value::read(Kind::Text, &given, &self.registry, &ports.vocabulary, ports.clock.now());
             let value = read.map_err(|what| Stop::refuse(format!("{}: {what}", text::code(&input.label))))?;
             invocation.args.set(invocation.command, &input.name, value);
@@ -212,9 +212,12 @@ impl Bot {
     }
 }
 
-/// What was filled in under this name, as one line.
-fn given(filled: &[(String, String)], name: &str) -> Option<String> {
-    let (_, value) = filled.iter().find(|(given, _)| given == name)?;
+/// What was filled in here, as one line.
+fn given(filled: &[(String, String)], input: &Input) -> Option<String> {
+    let (_, value) = filled.iter().find(|(given, _)| *given == input.name)?;
+    if input.lines {
+        return Some(text::as_line(value));
+    }
     Some(value.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
@@ -228,8 +231,7 @@ fn check(form: &Form, filled: &[(String, String)]) -> Result<()> {
                 "{label} is missing, so nothing was done. Press the button again, and fill in what it asks for."
             ))
         };
-        let value =
-            given(filled, &input.name).filter(|value| !input.secret || !value.is_empty()).ok_or_else(missing)?;
+        let value = given(filled, input).filter(|value| !input.secret || !value.is_empty()).ok_or_else(missing)?;
         let length = value.chars().count();
         if length > input.most {
             return Err(Stop::refuse(format!(
@@ -244,7 +246,7 @@ fn check(form: &Form, filled: &[(String, String)]) -> Result<()> {
 /// The line of a button with what its form was filled with, less what is secret.
 fn line(button: &Drawn, filled: &[(String, String)]) -> String {
     let inputs = button.form.iter().flat_map(|form| &form.inputs).filter(|input| !input.secret);
-    let given = inputs.filter_map(|input| Some((&input.name, given(filled, &input.name)?)));
+    let given = inputs.filter_map(|input| Some((&input.name, given(filled, input)?)));
     given
         .filter(|(_, value)| !value.is_empty())
         .fold(button.line.clone(), |line, (name, value)| format!("{line} {name}:{}", parse::quote(&value)))

@@ -262,3 +262,17 @@ fn lists_end_with_or() {
     assert!(list(&many).ends_with("`24`, `25` or 15 more"), "{}", list(&many));
     assert!(list(&many[..25]).ends_with("`24` or `25`"));
 }
+
+#[test]
+fn a_text_of_lines_fits_on_one_and_comes_back() {
+    for (text, line) in [
+        ("one", "one"),
+        ("one\n\n- two  \r\n- three\n", "one⏎⏎- two⏎- three"),
+        ("  ", ""),
+        ("첫 줄\n둘째 줄", "첫 줄⏎둘째 줄"),
+    ] {
+        assert_eq!(as_line(text), line);
+        assert_eq!(as_line(&lines_of(line)), line);
+    }
+    assert_eq!(lines_of("one ⏎ two"), "one\n two");
+}

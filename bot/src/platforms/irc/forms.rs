@@ -6,12 +6,16 @@ use super::{Irc, Spoken};
 use crate::gate::Said;
 use chrono::TimeDelta;
 use commands::reply::{Form, Input};
+use commands::text as texts;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The most columns that are shown of what an input holds.
+const VALUE: usize = 300;
 
 /// How long it is known what was asked: an answer after that is a line.
 const REMEMBERED: TimeDelta = TimeDelta::days(1);
@@ -140,8 +144,14 @@ fn question(input: &Input, number: usize, of: usize) -> String {
     if !input.hint.is_empty() {
         text = format!("{text}, such as {}", input.hint);
     }
+    if input.lines {
+        text = format!("{text} (⏎ begins a new line)");
+    }
     match (input.value.is_empty(), input.secret) {
-        (false, _) => format!("{text}? `-` leaves it as it is: {}", input.value),
+        (false, _) => {
+            let value = texts::cut(&texts::as_line(&input.value), VALUE);
+            format!("{text}? `-` leaves it as it is: {value}")
+        }
         (true, true) => format!("{text}? It is shown to nobody."),
         (true, false) => format!("{text}? `-` says nothing."),
     }
