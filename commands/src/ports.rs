@@ -4,6 +4,7 @@
 use crate::act::Permit;
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -238,6 +239,41 @@ pub trait Mirrors: Send + Sync {
     /// # Errors
     /// When it can not be fetched, or not in time: the rest of a sentence about the repository.
     async fn mirror(&self, repository: &str, commits: &[&str]) -> anyhow::Result<Option<PathBuf>>;
+
+    /// Puts files into a repository, as one commit on a branch. Said twice, it is done once: what stands there already as it
+    /// should is left as it is.
+    ///
+    /// # Errors
+    /// When the repository can not be read: the rest of a sentence about it.
+    async fn publish(&self, permit: &Permit, wanted: &Publication) -> anyhow::Result<Pushed>;
+}
+
+/// Files that are to stand on a branch of a repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publication {
+    /// A URL that git knows, or an absolute path.
+    pub repository: String,
+    /// The branch that a new one starts from.
+    pub base: String,
+    /// The branch that they go to.
+    pub branch: String,
+    /// Their paths in it, and what they hold.
+    pub files: Vec<(String, Bytes)>,
+    /// What the commit says.
+    pub message: String,
+    /// Whose name stands in it, and their address.
+    pub author: (String, String),
+    /// The time that stands in it.
+    pub at: DateTime<Utc>,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// It stands there, as of this commit.
+    Commit(String),
+    /// The repository has refused it, in its own words: fit to be shown.
+    Refused(String),
 }
 
 /// Files that Deckhand keeps beside the store: logs too long for a message.
@@ -252,4 +288,7 @@ pub trait Files: Send + Sync {
     /// Keeps a picture under this name, in place of what was there. It lies in Deckhand's own folder, and goes when it is
     /// old: nothing changes in the world.
     async fn keep_picture(&self, name: &str, bytes: Bytes) -> anyhow::Result<()>;
+
+    /// Keeps a text under this name, as [`Files::keep_picture`] keeps a picture.
+    async fn keep_text(&self, name: &str, text: String) -> anyhow::Result<()>;
 }

@@ -88,6 +88,10 @@ impl Files for Folder {
         tokio::fs::write(&half, &bytes).await?;
         Ok(tokio::fs::rename(half, path).await?)
     }
+
+    async fn keep_text(&self, name: &str, text: String) -> Result<()> {
+        self.keep_picture(name, text.into()).await
+    }
 }
 
 #[cfg(test)]

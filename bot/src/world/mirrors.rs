@@ -1,9 +1,11 @@
 //! Mirrors of git repositories that are elsewhere: bare, beside the store, fetched when somebody asks for a commit that they
 //! lack.
 
+use super::publish::Desk;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use commands::ports::{Exit, Launcher, Mirrors, Program};
+use commands::act::Permit;
+use commands::ports::{Exit, Launcher, Mirrors, Program, Publication, Pushed};
 use commands::text;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -39,6 +41,7 @@ struct Inner {
     folder: PathBuf,
     launcher: Arc<dyn Launcher>,
     largest: u64,
+    publishing: tokio::sync::Mutex<()>,
     known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Last>>>>,
 }
 
@@ -48,7 +51,13 @@ type Last = Option<(Instant, Option<String>)>;
 impl Clones {
     /// Mirrors in `folder`, which is made when the first one is, by the system's git.
     pub fn new(folder: PathBuf, launcher: Arc<dyn Launcher>) -> Clones {
-        Clones(Arc::new(Inner { folder, launcher, largest: LARGEST, known: Mutex::default() }))
+        Clones(Arc::new(Inner {
+            folder,
+            launcher,
+            largest: LARGEST,
+            publishing: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+        }))
     }
 }
 
@@ -62,6 +71,12 @@ impl Mirrors for Clones {
             Ok(found) => found?,
             Err(_) => bail!("it is still being fetched; ask again in a minute"),
         }
+    }
+
+    async fn publish(&self, _permit: &Permit, wanted: &Publication) -> Result<Pushed> {
+        // One at a time: they share an index.
+        let _turn = self.0.publishing.lock().await;
+        Desk::new(&self.0.folder, &self.0.launcher, wanted)?.publish(wanted).await
     }
 }
 
@@ -137,13 +152,16 @@ impl Inner {
         let output = output.await?;
         match output.exit {
             Exit::Status(0) => Ok(()),
-            Exit::Status(_) => {
-                let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
-                bail!("git says: {}", text::plain(said.trim_end_matches('.')))
-            }
+            Exit::Status(_) => bail!("git says: {}", said(&output.stderr)),
             other => bail!("git was {other}"),
         }
     }
+}
+
+/// What git says went wrong: its first line, fit to stand at the end of a sentence.
+pub(super) fn said(stderr: &str) -> String {
+    let said = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+    text::plain(said.trim_end_matches('.'))
 }
 
 /// How many bytes the files of a folder take, as far as they can be read.

@@ -3,6 +3,7 @@
 mod files;
 mod launcher;
 mod mirrors;
+mod publish;
 mod wire;
 
 pub use files::Folder;

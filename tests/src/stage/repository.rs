@@ -1,8 +1,9 @@
 //! The one repository of the stage, as plain data: a commit a release, one after the other, and what git says of them.
 
 use super::BEGINS;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use commands::ports::{Exit, Output};
+use commands::ports::{Exit, Output, Publication, Pushed};
 use std::collections::BTreeMap;
 
 /// Where it lies on this machine.
@@ -26,13 +27,19 @@ pub struct Repository {
     /// Its tags and branches, and their commits.
     refs: BTreeMap<String, String>,
     gone: bool,
+    /// Why it takes nothing.
+    locked: bool,
+    /// What was put on its branches, and in how many commits.
+    published: BTreeMap<String, Vec<(String, Bytes)>>,
+    commits: usize,
 }
 
 impl Default for Repository {
     /// With the releases v1, v2 and v3 and the branch `main`.
     fn default() -> Repository {
         let refs = [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')];
-        Repository { refs: refs.map(|(name, digit)| (name.to_owned(), commit(digit))).into(), gone: false }
+        let refs = refs.map(|(name, digit)| (name.to_owned(), commit(digit))).into();
+        Repository { refs, gone: false, locked: false, published: BTreeMap::new(), commits: 0 }
     }
 }
 
@@ -42,6 +49,8 @@ impl Repository {
         match *words {
             ["the", "repository", "is", "gone"] => self.gone = true,
             ["the", "repository", "is", "back"] => self.gone = false,
+            ["the", "repository", "is", "locked"] => self.locked = true,
+            ["the", "repository", "is", "open"] => self.locked = false,
             ["the", kind @ ("branch" | "tag"), name, "moves", "to", tag] => {
                 let Some(commit) = self.tagged(tag) else { return false };
                 let folder = if kind == "tag" { "tags" } else { "heads" };
@@ -50,6 +59,20 @@ impl Repository {
             _ => return false,
         }
         true
+    }
+
+    /// Takes files on a branch: the same ones are the same commit.
+    ///
+    /// # Errors
+    /// What git says while the repository is gone.
+    pub fn publish(&mut self, wanted: &Publication) -> anyhow::Result<Pushed> {
+        anyhow::ensure!(!self.gone, "git says: fatal: '{}' does not appear to be a git repository", wanted.repository);
+        if self.locked {
+            return Ok(Pushed::Refused("branches are locked until Monday".to_owned()));
+        }
+        let stands = self.published.insert(wanted.branch.clone(), wanted.files.clone());
+        self.commits += usize::from(stands.as_ref() != Some(&wanted.files));
+        Ok(Pushed::Commit(format!("dec4{:03}{}", self.commits, "0".repeat(33))))
     }
 
     /// The commit of a tag.

@@ -10,8 +10,11 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use commands::act::Permit;
 use commands::clock::Clock;
-use commands::ports::{Dial, Exit, Files, Group, Launcher, Mirrors, Output, Program, Running, Wire};
+use commands::ports::{
+    Dial, Exit, Files, Group, Launcher, Mirrors, Output, Program, Publication, Pushed, Running, Wire,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -425,6 +428,10 @@ impl Mirrors for World {
         }
         Ok(state.repository.mirrored(commits)?.then(|| PathBuf::from("/srv/hello")))
     }
+
+    async fn publish(&self, _permit: &Permit, wanted: &Publication) -> Result<Pushed> {
+        self.state().repository.publish(wanted)
+    }
 }
 
 #[async_trait]
@@ -440,6 +447,11 @@ impl Files for World {
 
     async fn keep_picture(&self, name: &str, bytes: Bytes) -> Result<()> {
         self.state().pictures.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn keep_text(&self, name: &str, text: String) -> Result<()> {
+        self.state().logs.insert(name.to_owned(), text);
         Ok(())
     }
 }
