@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod incidents;
 pub mod lock;
 pub mod metrics;
+pub mod postmortem;
 mod probe;
 mod program;
 pub mod run;
@@ -29,4 +30,5 @@ pub static ALL: &[&PluginSpec] = &[
     &flags::SPEC,
     &metrics::SPEC,
     &incidents::SPEC,
+    &postmortem::SPEC,
 ];

@@ -1,0 +1,84 @@
+//! What post-mortems have for other plugins: what follows an incident, and what a digest tells of reviews and action items.
+
+use super::Postmortems;
+use super::records::{self, ItemState, Stage};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use commands::cx::Ports;
+use commands::offer::incident::Incident;
+use commands::offer::{Offers, Section};
+use commands::reply::Button;
+use commands::text;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+#[async_trait]
+impl Offers for Postmortems {
+    async fn after_incident(&self, ports: &Ports, incident: &Incident) -> anyhow::Result<Vec<Button>> {
+        let all = records::all(&*ports.store).await?;
+        let own = all.iter().find(|document| document.value.incident == Some(incident.number));
+        Ok(vec![match own {
+            Some(own) => {
+                let number = own.value.number;
+                Button::new(format!("Post-mortem #{number}"), format!("postmortem show number:{number}"))
+            }
+            None => Button::new("Start the post-mortem", format!("postmortem start incident:{}", incident.number)),
+        }])
+    }
+
+    async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
+        let mut lines = self.reviews(ports, &span).await?;
+        lines.extend(self.actions(ports, &span).await?);
+        let section = Section { title: "Post-mortems".to_owned(), lines };
+        Ok(if section.lines.is_empty() { Vec::new() } else { vec![section] })
+    }
+}
+
+impl Postmortems {
+    /// Which were found good, how many of them in time, and which are late.
+    async fn reviews(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
+        let all = records::all(&*ports.store).await?;
+        let reviewed: Vec<_> = all
+            .iter()
+            .filter(|it| it.value.stage >= Stage::Reviewed)
+            .filter_map(|it| Some((it.value.due?, it.value.reviewed?)))
+            .filter(|(_, at)| span.contains(at))
+            .collect();
+        let in_time = reviewed.iter().filter(|(due, at)| at <= due).count();
+        let mut lines = Vec::new();
+        if !reviewed.is_empty() {
+            lines.push(format!("{in_time} of {} reviewed in time.", text::plural(reviewed.len(), "post-mortem")));
+        }
+        let late = |due: Option<DateTime<Utc>>| due.is_some_and(|due| due < span.end);
+        for late in all.iter().filter(|it| it.value.waits_for_review() && late(it.value.due)) {
+            lines.push(format!("The review of #{}, {}, is late.", late.value.number, text::code(&late.value.title)));
+        }
+        Ok(lines)
+    }
+
+    /// How many action items were done, and in time, and how many of each service are late.
+    async fn actions(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
+        let zone = ports.vocabulary.zone;
+        let services: BTreeMap<_, _> =
+            records::all(&*ports.store).await?.into_iter().map(|it| (it.value.number, it.value.service)).collect();
+        let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
+        let (mut done, mut in_time, mut late) = (0_usize, 0_usize, BTreeMap::<String, usize>::new());
+        for (of, item) in records::items(&*ports.store, None).await? {
+            match item.value.state {
+                ItemState::Done { at } if span.contains(&at) => {
+                    done += 1;
+                    in_time += usize::from(day(at) <= item.value.due);
+                }
+                ItemState::Open if item.value.due < day(span.end) => {
+                    let service = services.get(&of).cloned().flatten();
+                    let of = service.map_or_else(|| "no service".to_owned(), |service| text::code(&service));
+                    *late.entry(of).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        let done = (done > 0).then(|| format!("{in_time} of {} done in time.", text::plural(done, "action item")));
+        let late = late.into_iter().map(|(of, count)| format!("{} of {of} late.", text::plural(count, "action item")));
+        Ok(done.into_iter().chain(late).collect())
+    }
+}

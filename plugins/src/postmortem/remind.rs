@@ -1,0 +1,217 @@
+//! Reminders of reviews and action items: before they are due, on the day, and then less and less often. Each is an act that
+//! keeps what was told together with the message, so that none is lost or told twice.
+
+use super::records::{self, DOCUMENTS, Document, ITEMS, Item, ItemState, Reminded, item_name, name};
+use super::{Postmortems, act, items, show};
+use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
+use chrono_tz::Tz;
+use commands::act::{Act, Permit};
+use commands::cx::Cx;
+use commands::reply::{Button, Look, Reply, Tone};
+use commands::stop::Result;
+use commands::text;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The hours of the day in which somebody is reminded, on the team's clocks.
+const WORKING: std::ops::Range<u32> = 9..18;
+
+/// How long before it is due something is reminded of.
+const BEFORE: TimeDelta = TimeDelta::hours(24);
+
+/// How many rows are shown.
+const MOST: usize = 25;
+
+/// Whether it is time to remind of something that is due then: a day before, when it is due, a day after that, and then
+/// every week; in working hours alone.
+pub fn is_time(due: DateTime<Utc>, reminded: &Reminded, now: DateTime<Utc>, zone: Tz) -> bool {
+    let here = now.with_timezone(&zone);
+    let weekend = matches!(here.weekday(), Weekday::Sat | Weekday::Sun);
+    if weekend || !WORKING.contains(&here.hour()) || now < due - BEFORE {
+        return false;
+    }
+    match reminded.last {
+        None => true,
+        Some(last) if last < due => now >= due,
+        Some(last) if last < due + BEFORE => now >= due + BEFORE && now - last >= BEFORE / 2,
+        Some(last) => now - last >= TimeDelta::days(7),
+    }
+}
+
+impl Postmortems {
+    /// Reminds of whatever it is time for.
+    pub(super) async fn remind(&self, cx: &Cx) -> Result<()> {
+        let zone = cx.ports().vocabulary.zone;
+        for found in records::all(cx.store()).await? {
+            let (document, version) = (found.value, found.version);
+            let due = document.due.filter(|_| document.waits_for_review());
+            if due.is_some_and(|due| is_time(due, &document.reminded, cx.now(), zone)) {
+                self.remind_of_review(cx, document, version).await?;
+            }
+        }
+        let mut documents: BTreeMap<u64, Document> = BTreeMap::new();
+        for (of, found) in records::items(cx.store(), None).await? {
+            let (item, version) = (found.value, found.version);
+            let is_open = item.state == ItemState::Open;
+            if !is_open || !is_time(evening(&item, zone), &item.reminded, cx.now(), zone) {
+                continue;
+            }
+            if let std::collections::btree_map::Entry::Vacant(free) = documents.entry(of)
+                && let Some(document) = DOCUMENTS.get(cx.store(), name(of)).await?
+            {
+                free.insert(document.value);
+            }
+            if let Some(document) = documents.get(&of) {
+                self.remind_of_item(cx, document, item, version).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remind_of_review(&self, cx: &Cx, mut document: Document, version: u64) -> Result<()> {
+        let (number, due) = (document.number, document.due.unwrap_or_else(|| cx.now()));
+        let how = if due < cx.now() { "was" } else { "is" };
+        let says = format!(
+            "Its review {how} due {}, and it is {}.",
+            show::at(due, cx),
+            if document.stage == records::Stage::Draft { "a draft" } else { "waiting for somebody to read it" }
+        );
+        let mut told = Reply::card(Tone::Warn, show::title(&document), says)
+            .button(Button::new("Show", format!("postmortem show number:{number}")).look(Look::Main));
+        told.calls.extend(here(cx, &document.by));
+        document.reminded = again(&document.reminded, cx.now());
+        let reminds = act("postmortems.remind", &document);
+        cx.act(reminds, async |permit| {
+            permit.expect(DOCUMENTS.key(name(number)), version);
+            DOCUMENTS.put(permit, name(number), &document)?;
+            self.tell(permit, &document, &told)
+        })
+        .await
+    }
+
+    async fn remind_of_item(&self, cx: &Cx, document: &Document, mut item: Item, version: u64) -> Result<()> {
+        let is_late = item.due < cx.now().with_timezone(&cx.ports().vocabulary.zone).date_naive();
+        let owner = here(cx, &item.owner);
+        let says = match (&owner, is_late) {
+            (None, _) => format!(
+                "Its owner is no longer here. Give it another: `/postmortem action change item:{} owner:…`.",
+                item.number
+            ),
+            (Some(_), true) => "It is late. Is it done, or does it need another day?".to_owned(),
+            (Some(_), false) => "It is due soon.".to_owned(),
+        };
+        let mut told = items::told(cx, &item, &says);
+        told.card = told.card.map(|card| commands::reply::Card { tone: Tone::Warn, ..card });
+        told.calls.extend(owner);
+        item.reminded = again(&item.reminded, cx.now());
+        let record = item_name(document.number, item.number);
+        let reminds = Act {
+            object: format!("#{} of #{}: {}", item.number, document.number, text::cut(&item.what, 80)),
+            state: Some(ITEMS.key(&record)),
+            ..act("postmortems.remind", document)
+        };
+        cx.act(reminds, async |permit| {
+            permit.expect(ITEMS.key(&record), version);
+            ITEMS.put(permit, &record, &item)?;
+            self.tell(permit, document, &told)
+        })
+        .await
+    }
+
+    /// Says it in the channels of the config, or where the post-mortem was started.
+    fn tell(&self, permit: &Permit, document: &Document, told: &Reply) -> Result<()> {
+        match &self.settings.tell[..] {
+            [] => permit.say(&document.place, told.clone()),
+            places => places.iter().try_for_each(|place| permit.say(place, told.clone())),
+        }
+    }
+
+    pub(super) async fn due(&self, cx: &Cx) -> Result<Reply> {
+        let Asked { owner, service } = cx.args()?;
+        let zone = cx.ports().vocabulary.zone;
+        let documents: BTreeMap<_, _> =
+            records::all(cx.store()).await?.into_iter().map(|found| (found.value.number, found.value)).collect();
+        let mut rows = Vec::new();
+        for document in documents.values().filter(|document| document.waits_for_review()) {
+            let Some(due) = document.due else { continue };
+            let fits = owner.as_ref().is_none_or(|owner| *owner == document.by);
+            if fits && (service.is_none() || document.service == service) {
+                let what = format!("review of #{}", document.number);
+                rows.push((due, what, text::plain(&document.title), show::owner(cx, &document.by)));
+            }
+        }
+        for (of, item) in records::items(cx.store(), None).await? {
+            let item = item.value;
+            let of = documents.get(&of);
+            let fits = owner.as_ref().is_none_or(|owner| *owner == item.owner);
+            let same = service.is_none() || of.is_some_and(|document| document.service == service);
+            if item.state == ItemState::Open && fits && same {
+                let what = format!("item #{}", item.number);
+                rows.push((evening(&item, zone), what, text::plain(&item.what), show::owner(cx, &item.owner)));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(Reply::say("Nothing is open: no review is waited for, and no action item is to be done."));
+        }
+        rows.sort();
+        let late = rows.iter().filter(|(due, ..)| *due < cx.now()).count();
+        let tone = if late > 0 { Tone::Warn } else { Tone::Plain };
+        let says = if late > 0 {
+            format!("{late} of them late. What is due first stands first.")
+        } else {
+            "What is due first stands first.".to_owned()
+        };
+        let reply = Reply::card(tone, format!("{} open", rows.len()), says);
+        let row = |(due, what, title, owner): &(DateTime<Utc>, String, String, String)| {
+            let late = if *due < cx.now() { "late: " } else { "" };
+            let due = due.with_timezone(&zone).date_naive();
+            [what.clone(), text::cut(title, 60), owner.clone(), format!("{late}{}", show::day(due))]
+        };
+        Ok(reply.table(["Open", "What", "Who", "Due"], rows.iter().take(MOST).map(row).collect()))
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    owner: Option<String>,
+    service: Option<String>,
+}
+
+fn again(reminded: &Reminded, now: DateTime<Utc>) -> Reminded {
+    Reminded { times: reminded.times + 1, last: Some(now) }
+}
+
+/// Somebody who is still in the config.
+fn here(cx: &Cx, who: &str) -> Option<String> {
+    cx.ports().vocabulary.people.iter().find(|person| *person == who).cloned()
+}
+
+/// The end of the working day on which an item is due.
+fn evening(item: &Item, zone: Tz) -> DateTime<Utc> {
+    let evening = item.due.and_time(NaiveTime::from_hms_opt(WORKING.end, 0, 0).unwrap_or(NaiveTime::MIN));
+    zone.from_local_datetime(&evening).earliest().map_or_else(|| evening.and_utc(), |at| at.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_come_before_when_and_after_and_let_people_sleep() {
+        // Due on a Wednesday evening, in Seoul.
+        let (due, zone): (DateTime<Utc>, Tz) = ("2026-03-04T09:00:00Z".parse().unwrap(), "Asia/Seoul".parse().unwrap());
+        let end = due + TimeDelta::days(25);
+        let (mut told, mut reminded, mut now) = (Vec::new(), Reminded::default(), due - TimeDelta::days(3));
+        while now < end {
+            if is_time(due, &reminded, now, zone) {
+                told.push(now.with_timezone(&zone).format("%a %d %H:%M").to_string());
+                reminded = again(&reminded, now);
+            }
+            now += TimeDelta::minutes(5);
+        }
+        assert_eq!(
+            told,
+            ["Wed 04 09:00", "Thu 05 09:00", "Fri 06 09:00", "Fri 13 09:00", "Fri 20 09:00", "Fri 27 09:00"]
+        );
+    }
+}

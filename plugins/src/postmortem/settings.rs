@@ -1,0 +1,171 @@
+//! What the operator wrote about post-mortems.
+
+use super::form::{self, Asked};
+use super::hints::{self, Hints, Lists};
+use commands::ledger::Place;
+use commands::plugin::Setup;
+use config::{Section, quoted};
+
+/// The whole of it.
+#[derive(Default)]
+pub struct Settings {
+    /// Where is reminded; where it was started, if nothing is named.
+    pub tell: Vec<Place>,
+    /// The sections, in their order.
+    pub sections: Vec<Asked>,
+    /// The hints; none where they are turned off.
+    pub hints: Option<Hints>,
+    /// Who may lead the meeting, the first who took no part in the response.
+    pub facilitators: Vec<String>,
+    /// The people of the config, whose names do not stand in what is published.
+    pub people: Vec<String>,
+    /// Where it is published.
+    pub publish: Option<Publish>,
+}
+
+/// A repository that post-mortems are published in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// A URL that git knows, or an absolute path.
+    pub repository: String,
+    /// The branch that each starts from.
+    pub base: String,
+    /// The folder in it.
+    pub folder: String,
+    /// Whose name stands in the commits, and their address.
+    pub author: (String, String),
+}
+
+impl Settings {
+    /// Reads it, noting every mistake.
+    pub fn read(setup: &Setup<'_>) -> Settings {
+        let people: Vec<_> = setup.config.people.keys().cloned().collect();
+        let mut settings = Settings { sections: form::usual(), people, ..Settings::default() };
+        let Some(section) = setup.section() else { return settings };
+        settings.tell = setup.places(&section, "channel");
+        settings.sections = form::read(&section);
+        settings.facilitators = section.names("facilitators", "person", &settings.people);
+        settings.hints = hints(&section, &settings.people);
+        settings.publish = section.table("publish").map(publish);
+        section.finish();
+        settings
+    }
+
+    /// The section of this name.
+    pub fn section(&self, name: &str) -> Option<&Asked> {
+        let wanted = name.to_lowercase();
+        self.sections.iter().find(|section| section.name == wanted || section.title.to_lowercase() == wanted)
+    }
+}
+
+fn hints(section: &Section<'_>, people: &[String]) -> Option<Hints> {
+    if section.boolean("hints") == Some(false) {
+        return None;
+    }
+    let mut lists = Lists { names: people.to_vec(), ..Lists::default() };
+    if let Some(own) = section.table("wording") {
+        lists.people = own.texts("people");
+        lists.words = own.texts("words");
+        lists.off = own.texts("off");
+        let known = hints::names();
+        for wrong in lists.off.iter().filter(|off| !known.contains(&off.as_str())) {
+            own.problem(
+                "off",
+                format!("there is no hint {}", quoted(wrong)),
+                format!("write some of: {}", known.join(", ")),
+            );
+        }
+        for (key, words) in [("people", &lists.people), ("words", &lists.words)] {
+            if words.iter().any(|word| word.trim().is_empty()) {
+                own.problem(key, "there is nothing in one of its texts", "write a word, or take it out");
+            }
+        }
+        own.finish();
+    }
+    // A team's words are taken as they are: they can not make a pattern that is none.
+    Hints::new(&lists).ok()
+}
+
+fn publish(section: Section<'_>) -> Publish {
+    let repository = section.required_text("repository");
+    let is_path = !repository.contains(':');
+    if !repository.is_empty() && is_path && !repository.starts_with('/') {
+        let what = format!("{} is neither an address nor an absolute path", quoted(&repository));
+        section.problem("repository", what, "write for example `https://git.example/postmortems.git`");
+    }
+    let folder = section.text("folder").unwrap_or_else(|| "postmortems".to_owned());
+    let plain = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && part.bytes().all(is_plain);
+    if !folder.split('/').all(plain) {
+        let what = format!("{} can not be a folder of the repository", quoted(&folder));
+        section.problem("folder", what, "write for example `docs/postmortems`");
+    }
+    let base = section.text("branch").unwrap_or_else(|| "main".to_owned());
+    if !base.split('/').all(plain) {
+        let what = format!("{} can not be a branch", quoted(&base));
+        section.problem("branch", what, "write the name of the branch that they start from: `main`");
+    }
+    let name = section.text("author").unwrap_or_else(|| "Deckhand".to_owned());
+    let address = section.text("email").unwrap_or_else(|| "deckhand@localhost".to_owned());
+    for (key, text) in [("author", &name), ("email", &address)] {
+        if text.contains(['<', '>', '\n']) || text.trim().is_empty() {
+            section.problem(key, format!("{} can not stand in a commit", quoted(text)), "write it without `<` and `>`");
+        }
+    }
+    section.finish();
+    Publish { repository, base, folder, author: (name, address) }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with these lines of `[postmortems]`.
+    fn wrong(lines: &str) -> String {
+        let text = format!("environments = [\"live\"]\n[services.hello]\n[people.ana]\n[postmortems]\n{lines}");
+        let (config, problems) = config::parse(&text, "deckhand.toml", std::path::Path::new("/srv"), &|_| None);
+        Settings::read(&Setup { name: "postmortems", config: &config, problems: problems.clone() });
+        problems.to_string()
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_to_write() {
+        let section =
+            |lines: &str| wrong(&format!("[[postmortems.sections]]\nname = \"what\"\ntitle = \"What\"\n{lines}"));
+        for (found, told) in [
+            (wrong(""), ""),
+            (wrong("channel = \"opps\""), "there is no channel `opps`"),
+            (wrong("facilitators = [\"bob\"]"), "there is no person `bob`"),
+            (
+                wrong("[postmortems.wording]\noff = [\"blamee\"]"),
+                "there is no hint `blamee`; write some of: animated, blame",
+            ),
+            (wrong("[postmortems.wording]\nwords = [\" \"]"), "there is nothing in one of its texts"),
+            (section("template = \"{{ title }}\"\nabout = \"luck\"\nasks = \"What?\""), ""),
+            (section("template = '''\n{{ title }}\n{% for x %}\n'''"), "in its line 2"),
+            (section("about = \"fate\""), "`fate` is no `about`"),
+            (section("[[postmortems.sections]]\nname = \"what\"\ntitle = \"Again\""), "there are two sections `what`"),
+            (
+                wrong("[[postmortems.sections]]\nname = \"a b\"\ntitle = \"A\""),
+                "`a b` can not be the name of a section",
+            ),
+            (
+                wrong("[postmortems.publish]\nrepository = \"docs\""),
+                "`docs` is neither an address nor an absolute path",
+            ),
+            (wrong("[postmortems.publish]\nrepository = \"/srv/d\"\nfolder = \"../x\""), "`../x` can not be a folder"),
+            (wrong("[postmortems.publish]\nrepository = \"/srv/d\"\nbranch = \"-x\""), "`-x` can not be a branch"),
+            (
+                wrong("[postmortems.publish]\nrepository = \"/srv/d\"\nauthor = \"<x>\""),
+                "`<x>` can not stand in a commit",
+            ),
+            (wrong("[postmortems.publish]"), "has no `repository`"),
+            (wrong("chanel = \"ops\""), "has no setting `chanel`"),
+        ] {
+            assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{told}\n{found}");
+        }
+    }
+}
