@@ -10,6 +10,7 @@ use crate::text;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use incident::{Account, Incident};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -107,6 +108,19 @@ pub trait Offers: Send + Sync {
     async fn digest(&self, _ports: &Ports, _span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
         Ok(Vec::new())
     }
+
+    /// The alerts that fire, newest first: all of them, or those of a service, of an environment, or of both.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn alerts(
+        &self,
+        _ports: &Ports,
+        _service: Option<&str>,
+        _environment: Option<&str>,
+    ) -> anyhow::Result<Vec<Alert>> {
+        Ok(Vec::new())
+    }
 }
 
 /// What is live of a service in an environment.
@@ -185,6 +199,31 @@ pub struct Section {
     pub title: String,
     /// A line each, safe to show.
     pub lines: Vec<String>,
+}
+
+/// Something that watches a service says that it is not well, and has not taken it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// What names it, alone of all alerts that fire: the same as long as its labels are.
+    pub fingerprint: String,
+    /// What it is called: `HighErrorRate`.
+    pub name: String,
+    /// How bad it is, in the words of who sent it: `critical`; empty where they do not say.
+    pub severity: String,
+    /// The service that it is about, where that is known.
+    pub service: Option<String>,
+    /// The environment that it is about, where that is known.
+    pub environment: Option<String>,
+    /// Since when it fires.
+    pub since: DateTime<Utc>,
+    /// What is wrong, in the words of who sent it; may be empty. Like all of its texts it is not fit to be shown as it is.
+    pub says: String,
+    /// All of its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Until when nobody is to be woken by it, where somebody has silenced it.
+    pub silenced: Option<DateTime<Utc>>,
+    /// The act `alerts.fire` that took it in: a newer one means that it was over in between.
+    pub act: u64,
 }
 
 /// One measure of a service over a span of time.
@@ -374,6 +413,23 @@ impl Offered {
             }
         }
         sections
+    }
+
+    /// The alerts that fire.
+    ///
+    /// # Errors
+    /// As [`Offers::alerts`].
+    pub async fn alerts(
+        &self,
+        ports: &Ports,
+        service: Option<&str>,
+        environment: Option<&str>,
+    ) -> anyhow::Result<Vec<Alert>> {
+        let mut alerts = Vec::new();
+        for offers in self.all() {
+            alerts.extend(offers.alerts(ports, service, environment).await?);
+        }
+        Ok(alerts)
     }
 
     fn all(&self) -> impl Iterator<Item = &dyn Offers> {
