@@ -20,7 +20,7 @@ use commands::policy::{Asks, Pattern, Policy, Question, Rule};
 use commands::ports::{Dial, Files, Http, Launcher, Mirrors, Processes, Wire};
 use commands::redact::Redactor;
 use commands::registry::Registry;
-use commands::spec::PluginSpec;
+use commands::spec::{CommandSpec, PluginSpec};
 use commands::store::Store;
 use commands::text;
 use commands::vocabulary::Vocabulary;
@@ -166,10 +166,12 @@ fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problem
             let (what, instead) = said.split_once(". ").unwrap_or((&said, LISTED));
             problems.push(Problem { place: rule.place.clone(), what: in_line(what), instead: in_line(instead) });
         });
+        let pattern = pattern.ok()?;
+        check_asks(rule, &pattern, registry, problems);
         Some(Rule {
             source: format!("rule at line {}", rule.place.line),
             allow: rule.allow,
-            pattern: pattern.ok()?,
+            pattern,
             to: rule.to.clone(),
             channels: rule.channels.clone(),
             during: rule.during.clone(),
@@ -184,6 +186,17 @@ fn policy(config: &Config, registry: &Registry, vocabulary: &Vocabulary, problem
         rules: config.policy.iter().filter_map(rule).collect(),
         people: config.people.iter().map(|(name, person)| (name.clone(), person.roles.clone())).collect(),
         zone: config.zone,
+    }
+}
+
+/// Notes what a rule asks for first and never will: of what ends something, nobody is asked for a yes or an approval.
+fn check_asks(rule: &config::Rule, pattern: &Pattern, registry: &Registry, problems: &Problems) {
+    let mut about = registry.iter().filter(|command| pattern.names(command));
+    let asks = [("confirm", rule.confirm), ("approve", rule.approve.is_some())].into_iter().find(|(_, asks)| *asks);
+    if let Some((key, _)) = asks.filter(|_| about.all(CommandSpec::stops)) {
+        let what = format!("`{key}` has no effect here: {} ends something, which has no time for questions", text::code(&rule.line));
+        let instead = format!("take `{key}` out; a `code` is asked for");
+        problems.push(Problem { place: rule.place.clone(), what, instead });
     }
 }
 
@@ -246,5 +259,33 @@ impl Plan {
         let bot = Bot::new(self.registry, self.plugins, self.policy, self.people, self.rooms, world, meters);
         self.builtin.attach(&bot);
         bot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_rule_that_asks_for_what_is_never_asked_for_is_a_mistake() {
+        let told = |rule: &str| {
+            let text = format!(
+                "environments = [\"staging\"]\n[people.ana]\nroles = [\"dev\"]\n[people.ben]\nroles = [\"dev\"]\n[lock]\n[services.hello]\n[[policy]]\n{rule}\nto = [\"dev\"]\n"
+            );
+            let (config, problems) = config::parse(&text, "deckhand.toml", Path::new("/srv"), &|_| None);
+            plan(&config, plugins::ALL, &problems);
+            problems.to_string()
+        };
+        for (rule, key) in [
+            ("allow = \"lock release\"\nconfirm = true", "confirm"),
+            ("allow = \"lock release env=staging\"\napprove = 1", "approve"),
+        ] {
+            let said = told(rule);
+            assert!(said.contains("deckhand.toml:9:1") && said.contains(&format!("`{key}` has no effect here")), "{said}");
+        }
+        for rule in ["allow = \"lock *\"\nconfirm = true", "allow = \"lock release\"\ncode = \"5m\"", "allow = \"lock release\""] {
+            assert_eq!(told(rule), "", "{rule}");
+        }
     }
 }

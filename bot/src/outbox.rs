@@ -90,6 +90,12 @@ pub fn next_id(now: DateTime<Utc>) -> String {
     format!("{:016x}", next(last.unwrap_or_else(|last| last)))
 }
 
+/// When the message of this id was written, where it is one of ours.
+pub fn written(id: &str) -> Option<DateTime<Utc>> {
+    let micros = u64::from_str_radix(id, 16).ok().and_then(|micros| i64::try_from(micros).ok());
+    micros.and_then(DateTime::from_timestamp_micros)
+}
+
 /// Puts `message` into the outbox when `batch` is committed. Should there be one with its id already, which only a
 /// clock that was set back can bring about, the batch does not go through.
 ///

@@ -240,7 +240,8 @@ impl Pattern {
         Ok(())
     }
 
-    fn names(&self, command: &CommandSpec) -> bool {
+    /// Whether it is about this command, with some arguments or others.
+    pub fn names(&self, command: &CommandSpec) -> bool {
         match command.name.strip_prefix(self.words.as_str()) {
             Some("") => true,
             Some(rest) => self.open && (self.words.is_empty() || rest.starts_with(' ')),

@@ -171,6 +171,8 @@ pub(crate) struct Cancel {
     pub token: CancellationToken,
     /// Who has cancelled it.
     by: Arc<OnceLock<String>>,
+    /// What goes on since ending it changes nothing any more.
+    past: Arc<OnceLock<String>>,
 }
 
 impl Cancel {
@@ -178,6 +180,16 @@ impl Cancel {
     pub fn end(&self, who: &str) {
         let _ = self.by.set(who.to_owned());
         self.token.cancel();
+    }
+
+    /// From now on ending it changes nothing; `goes_on` is what happens instead, as a sentence without the full stop.
+    pub fn too_late(&self, goes_on: String) {
+        let _ = self.past.set(goes_on);
+    }
+
+    /// What goes on, where ending it changes nothing any more.
+    pub fn is_too_late(&self) -> Option<&str> {
+        self.past.get().map(String::as_str)
     }
 
     /// Why it was ended before its time, what did the work ("program"), and what that left in the world, where it left
@@ -218,7 +230,7 @@ impl<K: Eq + Clone> UnderWay<K> {
     }
 
     fn add(&self, all: &mut All<K>, key: &K, number: u64) -> Registered<K> {
-        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default() };
+        let cancel = Cancel { number, token: CancellationToken::new(), by: Arc::default(), past: Arc::default() };
         all.insert(number, (key.clone(), cancel.clone()));
         Registered { cancel, all: self.0.clone() }
     }
@@ -251,6 +263,9 @@ mod tests {
         let found = under_way.get(&"hello").unwrap();
         found.end("ana");
         found.end("ben");
+        assert_eq!(found.is_too_late(), None);
+        found.too_late("It goes back".to_owned());
+        assert_eq!(first.as_ref().unwrap().cancel.is_too_late(), Some("It goes back"));
         assert!(first.as_ref().unwrap().cancel.token.is_cancelled());
         assert!(first.as_ref().unwrap().cancel.why("program", None).starts_with("ana cancelled it"));
         assert!(!other.as_ref().unwrap().cancel.token.is_cancelled());

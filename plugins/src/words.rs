@@ -41,6 +41,13 @@ pub fn fill_known<'a>(text: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) 
     filled + rest
 }
 
+/// `text` in the characters that RFC 3986 leaves unreserved; all else percent-encoded. `.` alone would be a step in a path.
+pub fn encoded(text: &str) -> String {
+    let dots = text.bytes().all(|byte| byte == b'.');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !dots);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// What stands before the first name, the name, and what stands behind it. Other braces are letters like others.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices('{').find_map(|(at, _)| {
@@ -52,6 +59,15 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_in_an_address_is_one_part_of_it() {
+        for (text, is) in [("abc-1_2~3.4", "abc-1_2~3.4"), ("a/../b?x=&#", "a%2F..%2Fb%3Fx%3D%26%23"), ("..", "%2E%2E")]
+        {
+            assert_eq!(encoded(text), is);
+        }
+        assert_eq!(encoded("ü\u{202e} "), "%C3%BC%E2%80%AE%20");
+    }
 
     #[test]
     fn names_are_replaced_once_and_a_word_without_its_value_is_left_out() {

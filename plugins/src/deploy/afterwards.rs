@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
 use super::ship::{Outcome, unknown};
 use super::{Deployer, doubt, health, over, show};
-use crate::program::Board;
+use crate::program::{Board, Cancel};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::stop::{Result, Stop};
@@ -38,7 +38,7 @@ pub(super) fn afterwards(
         }
         After::Unknown(says) => {
             let says = format!("{why}. {says}");
-            doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, at)?;
+            doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, false, at)?;
             Outcome::Unknown
         }
     };
@@ -54,8 +54,9 @@ impl Deployer {
         permit: &Permit,
         plan: &Plan<'_>,
         deploy: &mut Deploy,
-        why: &str,
+        (why, cancel): (&str, &Cancel),
     ) -> Result<After> {
+        cancel.too_late(format!("{} did not work, and Deckhand makes sure of what is live", plan.release));
         let Some(before) = &plan.before.0 else { return Ok(After::Known("Nothing was live before it".to_owned())) };
         let release = &before.release;
         let Some(check) = &plan.service.health else {
@@ -173,7 +174,7 @@ impl Deployer {
         };
         let tells = plan.tells();
         match (says, met) {
-            (Some(says), met) if settle.is_some() && met.is_err() || met.is_ok() && !tells => {
+            (Some(says), met) if settle.is_some() || met.is_ok() && !tells => {
                 let says = format!("Whether {release} was put back is not known: {says}");
                 Ok(After::Unknown(unknown(says, settle)))
             }

@@ -1,7 +1,7 @@
 //! `/deploy rollback`: back to a release that was live and well before; where there are several, it asks which.
 
 use super::plan::{Plan, Way, stands};
-use super::records::{DEPLOYS, Deploy, Live, Progress, Release, Target, live};
+use super::records::{DEPLOYS, Deploy, Live, Progress, Release, Target, live, name};
 use super::source::git;
 use super::{Deployer, show};
 use commands::complete::Choice;
@@ -41,42 +41,65 @@ impl Deployer {
         };
         let wanted = if to.is_some() { LOOKED_BACK } else { OFFERED };
         // Where a later deploy is in doubt, what was live before it can be put there again.
-        let except = live.doubt.is_none().then_some(&*live.release.commit);
-        let mut good = good(cx.store(), &target, except, wanted).await?;
+        let except = live.doubt.is_none().then_some(&live.release);
+        let good = good(cx.store(), &target, except, wanted).await?;
         let why = because.unwrap_or_default();
-        let found = match &to {
-            Some(to) => self.named(cx, &target, to, &good).await,
-            // A guess would be wrong half of the time: after one rollback, the last good one is what was left.
-            None if good.len() > 1 => return Err(which(cx, &target, &before, &good, &why).into()),
-            None => good.pop().map(|deploy| deploy.release),
+        let mut found = match &to {
+            Some(to) => self.named(cx, &target, to, &good, except).await?,
+            None => good.clone(),
         };
-        let Some(release) = found else { return Err(nothing_back(&target, to.as_deref(), live, &good)) };
+        // A guess would be wrong half of the time: after one rollback, the last good one is what was left.
+        if found.len() > 1 {
+            return Err(which(cx, &target, &before, &found, &why).into());
+        }
+        let Some(Deploy { release, .. }) = found.pop() else {
+            return Err(nothing_back(&target, to.as_deref(), live, &good));
+        };
         self.carry_out(cx, Plan { service, target, release, before, way: Way::Back, why, on: Vec::new() }).await
     }
 
-    /// The good release that is meant: by the name under which it was shipped or its hash, and by what else names its
-    /// commit now. What was live under a name counts, whatever the name has moved to since.
-    async fn named(&self, cx: &Cx, target: &Target, to: &str, good: &[Deploy]) -> Option<Release> {
-        let mut releases = good.iter().map(|deploy| &deploy.release);
-        if let Some(found) = releases.clone().find(|release| release.reference == to || release.commit.starts_with(to))
-        {
-            return Some(found.clone());
+    /// The good releases that are meant: by the number of a deploy, the name under which one was shipped or its hash, and by
+    /// what else names its commit now. What was live under a name counts, whatever the name has moved to since. They are
+    /// several where one commit was shipped with several params.
+    async fn named(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        to: &str,
+        good: &[Deploy],
+        except: Option<&Release>,
+    ) -> Result<Vec<Deploy>> {
+        if let Some(number) = to.strip_prefix('#').and_then(|number| number.parse().ok()) {
+            let found = DEPLOYS.get(cx.store(), name(target, number)).await?.map(|found| found.value);
+            let found = found.filter(|found| matches!(found.state, Progress::Good { .. }));
+            return Ok(found.into_iter().filter(|found| except.is_none_or(|live| !live.is(&found.release))).collect());
         }
-        let service = self.service(target).ok()?;
+        // What was live under a name counts, and only the newest commit of it.
+        let called = |deploy: &&Deploy| deploy.release.reference == to || deploy.release.commit.starts_with(to);
+        if let Some(newest) = good.iter().find(called) {
+            return Ok(good.iter().filter(|it| it.release.commit == newest.release.commit).cloned().collect());
+        }
+        let service = self.service(target)?;
         // Without git, only what history knows is found.
-        let named = git::resolve(cx.ports(), &target.service, &service.repository, to).await.ok()?;
-        // What it was shipped with then goes with it.
-        let found = releases.find(|release| release.commit == named.commit)?;
-        Some(Release { params: found.params.clone(), ..named })
+        let Ok(named) = git::resolve(cx.ports(), &target.service, &service.repository, to).await else {
+            return Ok(Vec::new());
+        };
+        let found = good.iter().filter(|deploy| deploy.release.commit == named.commit).cloned();
+        // What it was shipped with then goes with it, and it is called as it is now.
+        let renamed = |deploy: Deploy| {
+            let release = Release { reference: named.reference.clone(), ..deploy.release };
+            Deploy { release, ..deploy }
+        };
+        Ok(found.map(renamed).collect())
     }
 }
 
-/// The last deploys that went well of the target, newest first, each release once: at most `wanted`, and none of the
-/// commit `except`.
+/// The last deploys that went well of the target, newest first, each release once, as it was shipped with something: at most
+/// `wanted`, and none of the release `except`.
 pub(super) async fn good(
     store: &dyn Read,
     target: &Target,
-    except: Option<&str>,
+    except: Option<&Release>,
     wanted: usize,
 ) -> anyhow::Result<Vec<Deploy>> {
     const PAGE: usize = 20;
@@ -86,8 +109,8 @@ pub(super) async fn good(
         let Some((last, _)) = page.last() else { break };
         before = Some(last.clone());
         for deploy in page.into_iter().map(|(_, deploy)| deploy.value) {
-            let commit = &deploy.release.commit;
-            let known = except == Some(commit) || good.iter().any(|other| other.release.commit == *commit);
+            let mut others = good.iter().map(|other| &other.release).chain(except);
+            let known = others.any(|other| other.is(&deploy.release));
             if matches!(deploy.state, Progress::Good { .. }) && !known {
                 good.push(deploy);
                 if good.len() == wanted {
@@ -102,10 +125,12 @@ pub(super) async fn good(
 /// What may be written for `to:`.
 pub(super) async fn releases(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
     let (live, _) = live(&*ports.store, target).await?;
-    let commit = live.filter(|live| live.doubt.is_none()).map(|live| live.release.commit);
-    let choice =
-        |Deploy { release, .. }: Deploy| Choice { about: release.short().to_owned(), value: release.reference };
-    let good = good(&*ports.store, target, commit.as_deref(), LOOKED_BACK).await?;
+    let except = live.filter(|live| live.doubt.is_none()).map(|live| live.release);
+    let choice = |Deploy { release, number, .. }: Deploy| match release.params.is_empty() {
+        true => Choice { about: release.short().to_owned(), value: release.reference },
+        false => Choice { about: release.full(), value: release.word(number) },
+    };
+    let good = good(&*ports.store, target, except.as_ref(), LOOKED_BACK).await?;
     Ok(good.into_iter().map(choice).collect())
 }
 
@@ -116,14 +141,13 @@ fn which(cx: &Cx, target: &Target, (live, version): &(Option<Live>, u64), good: 
     let says = format!(
         "Of `{service}` in `{environment}`, {stands}. These were live and well before, the latest first. Nothing was done yet."
     );
-    let row = |deploy: &Deploy| {
-        [deploy.release.to_string(), text::ago(deploy.began, cx.now()), format!("#{}", deploy.number)]
-    };
+    let row =
+        |deploy: &Deploy| [deploy.release.full(), text::ago(deploy.began, cx.now()), format!("#{}", deploy.number)];
     let rows = good.iter().map(row).collect();
     let reply = Reply::card(Tone::Warn, "Back to which?", says).table(["Release", "Shipped", "Deploy"], rows);
     let because = if why.is_empty() { String::new() } else { format!(" because:{}", parse::quote(why)) };
     good.iter().fold(reply, |reply, deploy| {
-        let mut button = show::back(target, &deploy.release, *version);
+        let mut button = show::back(target, &deploy.release, deploy.number, *version);
         button.line.push_str(&because);
         reply.button(button)
     })
@@ -131,9 +155,14 @@ fn which(cx: &Cx, target: &Target, (live, version): &(Option<Live>, u64), good: 
 
 fn nothing_back(target: &Target, to: Option<&str>, live: &Live, good: &[Deploy]) -> Stop {
     let Target { service, environment } = target;
-    let names: Vec<_> = good.iter().map(|deploy| deploy.release.reference.clone()).collect();
+    let mut names: Vec<_> = good.iter().map(|deploy| deploy.release.reference.clone()).collect();
+    names.dedup();
     Stop::refuse(match to {
-        Some(to) if live.release.reference == to || live.release.commit.starts_with(to) => {
+        Some(to)
+            if live.release.reference == to
+                || live.release.commit.starts_with(to)
+                || to == format!("#{}", live.deploy) =>
+        {
             format!("{} is live in `{environment}` already, so nothing was done.", live.release)
         }
         Some(to) if !names.is_empty() => {

@@ -48,6 +48,9 @@ impl Deployer {
             .button(leave(&own, cx))
             .into());
         }
+        if let Some(goes_on) = under_way.is_too_late() {
+            return Err(too_late(number, goes_on));
+        }
         let act = Act {
             verb: "deploy.cancel",
             object: format!("#{number}"),
@@ -57,13 +60,23 @@ impl Deployer {
             environment: Some(target.environment),
             ..Act::default()
         };
-        cx.act(act, async |_| {
-            under_way.end(cx.who());
-            Ok(())
+        cx.act(act, async |_| match under_way.is_too_late() {
+            Some(goes_on) => Err(too_late(number, goes_on)),
+            None => {
+                under_way.end(cx.who());
+                Ok(())
+            }
         })
         .await?;
         Ok(Reply::say(format!("Deploy #{number} is being ended; its own message tells how it comes out.")))
     }
+}
+
+/// What leads back is not ended half way.
+fn too_late(number: u64, goes_on: &str) -> Stop {
+    Stop::refuse(format!(
+        "Deploy #{number} can not be cancelled any more, so nothing was done. {goes_on}; its own message tells how it comes out."
+    ))
 }
 
 fn leave(own: &InLine, cx: &Cx) -> Button {

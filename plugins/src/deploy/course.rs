@@ -104,10 +104,12 @@ impl Deployer {
                     let left = course.left_behind.take();
                     let why =
                         if cancel.token.is_cancelled() { cancel.why(plan.service.driver.worker(), left) } else { why };
+                    cancel.too_late(format!("{} did not work, and it goes back", plan.release));
                     course.turn_back(why).await;
                 }
             }
         }
+        cancel.too_late("It goes back".to_owned());
         // What leads back is not cancelled by what ended the way there.
         course.cancel = CancellationToken::new();
         course.release = plan.before.0.as_ref().map_or_else(|| plan.release.clone(), |live| live.release.clone());
@@ -192,7 +194,9 @@ impl Course<'_> {
         work.colour = place.colour.as_deref();
         let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let driver = &plan.service.driver;
-        let tells = plan.tells();
+        // One that can not tell colours apart does not see what serves nobody yet.
+        let sees = |check: &Health| place.colour.is_none() || check.tells_places();
+        let tells = plan.tells() && plan.service.health.as_ref().is_some_and(sees);
         let end = if resumed {
             let noted = if let Progress::Running(handle) = &self.deploy.state { Some(handle) } else { None };
             let found = tokio::select! {
@@ -226,8 +230,8 @@ impl Course<'_> {
         Ok(match ended {
             None => Err(Trouble::Left),
             Some(End::Good) => Ok(()),
-            // Then it is the check that tells.
-            Some(End::Unknown { settle: None, .. }) if resumed && tells => Ok(()),
+            // What is over, the check tells that comes next.
+            Some(End::Unknown { settle: None, .. }) if tells => Ok(()),
             Some(End::Unknown { says, settle }) => Err(Trouble::Unknown(unknown(says, settle))),
             Some(End::Failed(why)) => Err(Trouble::Sick(why)),
             Some(End::Cancelled { left_behind }) => {
@@ -415,7 +419,7 @@ impl Course<'_> {
         let came =
             if self.deploy.back.is_none() && !hosts.is_empty() { self.where_it_came(hosts) } else { String::new() };
         let says = [why, came].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
-        doubt::hold(self.permit, target, &mut self.deploy, before.0.as_ref(), says, self.cx.now())?;
+        doubt::hold(self.permit, target, &mut self.deploy, before.0.as_ref(), says, false, self.cx.now())?;
         self.end(Outcome::Unknown)
     }
 

@@ -38,6 +38,6 @@ pub async fn check(
 /// # Errors
 /// As [`check`].
 pub async fn once(ports: &Ports, health: &Health, names: &Names<'_>) -> Result<(), String> {
-    let probe = health.probe.filled(|text| names.fill(text));
+    let probe = health.probe.filled(|text| names.fill(text), |url| names.fill_address(url));
     probe::once(ports, &probe, health.timeout).await.well
 }

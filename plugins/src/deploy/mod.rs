@@ -412,6 +412,22 @@ fn with(cx: &Cx, service: &Service, target: &Target, release: Release, given: Op
     Ok(Release { params, ..release })
 }
 
+/// What was shipped by the deploy `number`, with what it was shipped with then, where the config still takes that.
+fn again(cx: &Cx, service: &Service, target: &Target, release: Release, number: u64) -> Result<Release> {
+    let then = params::said(&release.params);
+    with(cx, service, target, release, Some(&then)).map_err(|stop| match stop {
+        Stop::Refused(mut reply) => {
+            reply.text = format!(
+                "#{number} was shipped with {}, which the config does not take any more. {}",
+                text::code(&then),
+                reply.text
+            );
+            Stop::Refused(reply)
+        }
+        other => other,
+    })
+}
+
 fn unknown(service: &str) -> Stop {
     Stop::refuse(format!(
         "Deckhand does not know how to ship `{service}`. The operator writes a section `[services.{service}.deploy]` with a `command`."

@@ -6,11 +6,21 @@ use super::params::{self, Known};
 use super::records::{LIVE, Live, Release, Target};
 use super::settings::{Host, Names, Service};
 use commands::act::Act;
+use commands::ledger::Draft;
 use commands::text;
 use std::time::Duration;
 
 /// The verb of an act that goes back.
 pub(super) const BACK: &str = "deploy.rollback";
+
+/// The fact that names the targets that are on it already.
+const ON_ALREADY: &str = "on it already";
+
+/// The targets that were on it already when an act began.
+pub(super) fn on_already(draft: &Draft) -> Vec<String> {
+    let names = draft.facts.get(ON_ALREADY).and_then(|fact| fact.as_str()).unwrap_or_default();
+    names.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
 
 /// What is to be shipped where, looked at before anything changes.
 pub(super) struct Plan<'a> {
@@ -108,7 +118,7 @@ impl Plan<'_> {
         }
         if let Some(already) = self.already() {
             act.says = format!("{} On it already, and left so: {already}.", act.says);
-            act.facts.push(("on it already", self.on.join(", ")));
+            act.facts.push((ON_ALREADY, self.on.join(", ")));
         }
         act
     }

@@ -27,8 +27,13 @@ enum Met {
     Well,
     /// It is not: a sentence or two.
     Bad(String),
-    /// Nobody can tell: what is known, without the last full stop.
-    Unknown(String),
+    /// Nobody can tell.
+    Unknown {
+        /// What is known, without the last full stop.
+        says: String,
+        /// Whether the work surely does not go on.
+        over: bool,
+    },
 }
 
 impl Deployer {
@@ -89,8 +94,8 @@ impl Deployer {
                 let says = format!("{INTERRUPTED} {says} {} is live and well.", deploy.release);
                 told(Tone::Good, target, number, says)
             }
-            Met::Unknown(says) => {
-                doubt::hold(permit, target, &mut deploy, before.0.as_ref(), says, at)?;
+            Met::Unknown { says, over } => {
+                doubt::hold(permit, target, &mut deploy, before.0.as_ref(), says, over, at)?;
                 not_known(target, &deploy.release, number, INTERRUPTED)
             }
             Met::Bad(met) => {
@@ -157,7 +162,8 @@ impl Deployer {
         back: &Release,
     ) -> Result<Reply> {
         let (target, number) = (&plan.target, deploy.number);
-        let _registered = self.under_way.register(target, number);
+        let registered = self.under_way.register(target, number);
+        registered.cancel.too_late(format!("{} did not work, and {back} is being put back", plan.release));
         let says = format!("Deckhand was restarted while {back} was being put back, and finds out how it stands.");
         cx.progress(told(Tone::Warn, target, number, says));
         let Some(after) = self.back_again(cx, permit, plan, &deploy, back).await? else {
@@ -244,20 +250,26 @@ impl Deployer {
         let tells =
             service.is_some_and(|service| plan::tells(service, target, release, before.map(|live| &live.release)));
         match (checked, end) {
-            // A check that would say the same of any release settles nothing.
-            (checked, Some(End::Unknown { says, settle })) if !(tells && matches!(checked, Some(Ok(())))) => {
-                match checked.filter(|_| settle.is_none()) {
+            // A check that would say the same of any release settles nothing, and none does while the work may go on.
+            (checked, Some(End::Unknown { says, settle }))
+                if settle.is_some() || !(tells && matches!(checked, Some(Ok(())))) =>
+            {
+                let over = settle.is_none();
+                match checked.filter(|_| over) {
                     Some(Err(met)) => Met::Bad(format!("{release} is not live: its health check {met}. {says}.")),
-                    _ => Met::Unknown(ship::unknown(says, settle)),
+                    _ => Met::Unknown { says: ship::unknown(says, settle), over },
                 }
             }
-            (Some(Ok(())), _) | (None, Some(End::Good)) => Met::Well,
+            (Some(Ok(())), Some(_)) | (None, Some(End::Good)) => Met::Well,
+            (Some(Ok(())), None) if tells => Met::Well,
             (_, None) if service.is_some() => {
                 let worker = service.map_or("program", |service| service.driver.worker());
                 Met::Bad(format!("{release} is not live: there is no sign that its {worker} was ever started."))
             }
             (Some(Err(met)), _) => Met::Bad(format!("{release} is not live: its health check {met}.")),
-            (None, _) => Met::Bad(format!("Whether {release} is live is not known: there is no health check.")),
+            (Some(Ok(())) | None, _) => {
+                Met::Bad(format!("Whether {release} is live is not known: there is no health check."))
+            }
         }
     }
 
@@ -315,7 +327,7 @@ fn plan_of<'a>(
         before,
         way,
         why: draft.why.clone(),
-        on: Vec::new(),
+        on: plan::on_already(draft),
     }
 }
 

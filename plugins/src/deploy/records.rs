@@ -1,12 +1,13 @@
 //! What the deploy plugin keeps: every deploy, and what is live where.
 
 use super::driver::Handle;
-use super::params::Params;
+use super::params::{self, Params};
 use super::strategy::Step;
 use chrono::{DateTime, Utc};
 use commands::ledger::{self, Entry};
 use commands::store::Read;
 use commands::table::{Table, Versioned};
+use commands::text;
 use serde::{Deserialize, Serialize};
 
 /// What is live, by target.
@@ -46,6 +47,25 @@ impl Release {
     /// As much of the hash as tells commits apart in practice, and as can be typed.
     pub fn short(&self) -> &str {
         self.commit.get(..12).unwrap_or(&self.commit)
+    }
+
+    /// Whether the same is shipped: the same commit, with the same params. Its name may be another.
+    pub fn is(&self, other: &Release) -> bool {
+        self.commit == other.commit && self.params == other.params
+    }
+
+    /// The release with what it is shipped with, fit to be shown.
+    pub fn full(&self) -> String {
+        match params::said(&self.params) {
+            none if none.is_empty() => self.to_string(),
+            some => format!("{self} with {}", text::cut(&text::plain(&some), 60)),
+        }
+    }
+
+    /// What names it in a line, where a deploy of this number has shipped it: its hash, or, as that does not say what it was
+    /// shipped with, the deploy.
+    pub fn word(&self, number: u64) -> String {
+        if self.params.is_empty() { self.short().to_owned() } else { format!("#{number}") }
     }
 }
 

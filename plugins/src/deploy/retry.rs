@@ -3,7 +3,7 @@
 use super::plan::{Plan, Way};
 use super::records::{Deploy, Progress, Target, history, live};
 use super::settings::{Health, Names, Service};
-use super::{Deployer, health, plan};
+use super::{Deployer, again, health, plan};
 use commands::cx::Cx;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
@@ -48,6 +48,7 @@ impl Deployer {
                 )));
             }
         }
+        let release = again(cx, service, &target, release, number)?;
         self.check_order(cx, service, &target, &release).await?;
         self.check_ci(cx, service, &target, &release).await?;
         let before = live(cx.store(), &target).await?;

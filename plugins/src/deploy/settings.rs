@@ -137,6 +137,15 @@ impl Names<'_> {
         words::fill_known(text, |name| self.value(name))
     }
 
+    /// An address with every placeholder replaced. What people may choose freely is percent-encoded, so that it can not
+    /// change the address's shape; a host is the operator's own, and may have a port.
+    pub fn fill_address(&self, url: &str) -> String {
+        words::fill_known(url, |name| match name {
+            "host" => self.value(name),
+            _ => self.value(name).map(|value| words::encoded(&value).into()),
+        })
+    }
+
     fn value(&self, name: &str) -> Option<Cow<'_, str>> {
         let own = match name {
             "service" => Some(self.service),

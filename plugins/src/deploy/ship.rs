@@ -122,15 +122,16 @@ impl Deployer {
             Some(End::Cancelled { left_behind }) => Err(cancel.why(plan.service.driver.worker(), left_behind)),
             Some(End::Failed(why)) => Err(why),
             Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
-                Seen::New => Ok(()),
+                Seen::New if settle.is_none() => Ok(()),
                 seen => {
                     let says = if cancel.token.is_cancelled() {
                         cancel.why(plan.service.driver.worker(), Some(says))
                     } else {
                         says
                     };
+                    let over = settle.is_none();
                     let says = seen.told(unknown(says, settle), plan);
-                    doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, cx.now())?;
+                    doubt::hold(permit, &plan.target, &mut deploy, plan.before.0.as_ref(), says, over, cx.now())?;
                     DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;
                     return Ok(Outcome::Unknown);
                 }
@@ -146,7 +147,7 @@ impl Deployer {
                 Outcome::Good
             }
             Err(why) => {
-                let after = self.aftermath(cx, permit, plan, &mut deploy, &why).await?;
+                let after = self.aftermath(cx, permit, plan, &mut deploy, (&why, cancel)).await?;
                 return afterwards(cx, permit, plan, deploy, &why, after);
             }
         };
@@ -229,6 +230,7 @@ impl Seen {
     /// `says`, with what is seen.
     pub fn told(&self, says: String, plan: &Plan<'_>) -> String {
         match (self, &plan.before.0) {
+            (Seen::New, _) => format!("{says}. Now {} answers, but what ships it may still go on", plan.release),
             (Seen::Before, Some(before)) => format!("{says}. Now {} answers", before.release),
             _ => says,
         }
@@ -260,9 +262,10 @@ pub(super) fn make_live(
     permit.expect(LIVE.key(target), *version);
     LIVE.put(permit, target, &live)?;
     let Target { service, environment } = target;
-    let back = before.as_ref().filter(|before| before.release.commit != release.commit);
+    let back = before.as_ref().filter(|before| !before.release.is(release));
+    let back = back.map(|back| (service, environment, back.release.word(back.deploy)));
     permit.undo(
-        back.map(|back| format!("deploy rollback service:{service} env:{environment} to:{}", back.release.short())),
+        back.map(|(service, environment, to)| format!("deploy rollback service:{service} env:{environment} to:{to}")),
     );
     Ok(())
 }

@@ -108,14 +108,18 @@ pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Tz>
     let at = now.format("%H:%M:%S %Z");
     let says = format!("{} is live since {at}.", plan.release);
     let reply = card(Tone::Good, format!("{}: {} is live", place(&plan.target), plan.release), plan, number, says);
-    match plan.before.0.as_ref().filter(|before| before.release.commit != plan.release.commit) {
-        Some(before) => reply.button(back(&plan.target, &before.release, version)),
+    match plan.before.0.as_ref().filter(|before| !before.release.is(&plan.release)) {
+        Some(before) => reply.button(back(&plan.target, &before.release, before.deploy, version)),
         None => reply,
     }
 }
 
 pub(super) fn failed(plan: &Plan<'_>, number: u64, why: &str, output: String) -> Reply {
-    let title = format!("{}: {} is not live", place(&plan.target), plan.release);
+    // Without a check nobody has looked at what is live.
+    let title = match plan.service.health {
+        Some(_) => format!("{}: {} is not live", place(&plan.target), plan.release),
+        None => format!("{}: {} failed", place(&plan.target), doing(plan)),
+    };
     card(Tone::Bad, title, plan, number, format!("{}.", why.trim_end_matches('.')))
         .output(output)
         .outcome(Outcome::Broken)
@@ -146,11 +150,13 @@ pub(super) fn cancel(target: &Target, number: u64) -> Button {
     Button::new("Cancel", line).look(Look::Danger)
 }
 
-/// The button that goes back to `release`, good while the record of what is live has this version.
-pub(super) fn back(target: &Target, release: &Release, version: u64) -> Button {
+/// The button that goes back to `release`, which the deploy `number` has shipped, good while the record of what is live has
+/// this version.
+pub(super) fn back(target: &Target, release: &Release, number: u64, version: u64) -> Button {
     let Target { service, environment } = target;
-    let line = format!("deploy rollback service:{service} env:{environment} to:{}", release.short());
-    Button::new(format!("Rollback to {release}"), line).drawn_from(super::records::LIVE.key(target), version)
+    let line = format!("deploy rollback service:{service} env:{environment} to:{}", release.word(number));
+    Button::new(text::cut(&format!("Rollback to {}", release.full()), 78), line)
+        .drawn_from(super::records::LIVE.key(target), version)
 }
 
 /// One row of what is live where.
@@ -171,7 +177,7 @@ pub(super) fn status_row(
         None => ("nothing yet".to_owned(), "–".to_owned(), None),
         Some(live) => {
             let doubt = live.doubt.map(|number| format!("how #{number} ended is not known"));
-            (live.release.to_string(), format!("{} (#{})", text::ago(live.since, now), live.deploy), doubt)
+            (live.release.full(), format!("{} (#{})", text::ago(live.since, now), live.deploy), doubt)
         }
     };
     let waiting: Vec<_> = in_line.iter().skip(1).map(|it| text::plain(&it.who)).collect();

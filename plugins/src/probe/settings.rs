@@ -26,13 +26,13 @@ impl Probe {
         })
     }
 
-    /// The same, with `fill` put over every text of it.
-    pub fn filled(&self, fill: impl Fn(&str) -> String) -> Probe {
+    /// The same, with `fill` put over every text of it, and `fill_address` over what is an address of the web.
+    pub fn filled(&self, fill: impl Fn(&str) -> String, fill_address: impl Fn(&str) -> String) -> Probe {
         match self {
             Probe::Icmp { host } => Probe::Icmp { host: fill(host) },
             Probe::Tcp { address } => Probe::Tcp { address: fill(address) },
             Probe::Http { url, expect, contains } => {
-                Probe::Http { url: fill(url), expect: expect.clone(), contains: contains.as_deref().map(fill) }
+                Probe::Http { url: fill_address(url), expect: expect.clone(), contains: contains.as_deref().map(fill) }
             }
             Probe::Program { argv, folder } => {
                 Probe::Program { argv: argv.iter().map(|word| fill(word)).collect(), folder: folder.clone() }

@@ -2,7 +2,7 @@
 
 use super::link::{Haste, Unsaid};
 use super::{Irc, render, short, tag};
-use crate::outbox::{Outgoing, What};
+use crate::outbox::{self, Outgoing, What};
 use crate::platforms::{Platform, PostError};
 use anyhow::anyhow;
 use async_trait::async_trait;
@@ -105,7 +105,7 @@ impl Irc {
     /// Puts a message into the outbox.
     pub(super) async fn stage(&self, message: Outgoing) {
         let mut batch = Batch::default();
-        let staged = match crate::outbox::stage(&mut batch, &message) {
+        let staged = match outbox::stage(&mut batch, &message) {
             Ok(()) => self.records.store().commit(batch).await.map(drop).map_err(anyhow::Error::from),
             Err(error) => Err(error),
         };
@@ -159,9 +159,7 @@ impl Irc {
     /// What stands before a message that is said long after it was written; its id tells when that was.
     fn late(&self, id: &str) -> String {
         let now = self.records.now();
-        let written = u64::from_str_radix(id, 16).ok().and_then(|micros| i64::try_from(micros).ok());
-        let written: Option<DateTime<Utc>> = written.and_then(DateTime::from_timestamp_micros);
-        match written.filter(|written| now - written > LATE) {
+        match outbox::written(id).filter(|written| now - written > LATE) {
             Some(written) => format!("({}) ", text::ago(written, now)),
             None => String::new(),
         }

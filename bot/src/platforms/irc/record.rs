@@ -61,7 +61,7 @@ pub struct Held {
     pub to: String,
     /// The message.
     pub what: What,
-    /// When it was held back.
+    /// When it was written; what it answers, when that was said.
     pub at: DateTime<Utc>,
 }
 
@@ -172,7 +172,12 @@ impl Records {
             tracing::error!(network = self.network, "too many messages wait: the oldest is dropped");
             batch.delete(HELD.key(oldest));
         }
-        HELD.put_in(&mut batch, name, &Held { to: to.to_owned(), what, at: self.now() })?;
+        // It is held again after each try: how long it has waited is told by what does not change.
+        let since = match &what {
+            What::Post { .. } => outbox::written(id),
+            What::Edit { .. } => self.get(id).await?.map(|taken| taken.at),
+        };
+        HELD.put_in(&mut batch, name, &Held { to: to.to_owned(), what, at: since.unwrap_or_else(|| self.now()) })?;
         self.store.commit(batch).await?;
         Ok(())
     }

@@ -42,20 +42,20 @@ pub struct Doubt {
     pub says: String,
     /// What finds its work again.
     pub handle: Option<Handle>,
+    /// Whether its work is over, so that what is live tells how it ended.
+    #[serde(default)]
+    pub over: bool,
     /// Who has said how it is; nothing is shipped before that.
     pub settled: Option<String>,
 }
 
 impl Doubt {
     /// What may be live, likeliest first: what is said of it, and its name.
-    fn either(&self) -> Vec<(&str, String)> {
-        let before = self.before.as_ref().map(|live| &live.release);
-        let shipped = (self.release.short(), self.release.to_string());
-        match before {
-            Some(before) if before.commit == self.release.commit => vec![shipped, (NOTHING, NOTHING.to_owned())],
-            Some(before) => vec![shipped, (before.short(), before.to_string())],
-            None => vec![shipped, (NOTHING, NOTHING.to_owned())],
-        }
+    fn either(&self) -> Vec<(String, String)> {
+        let shipped = (self.release.word(self.deploy), self.release.full());
+        let before = self.before.as_ref().filter(|before| !before.release.is(&self.release));
+        let before = before.map(|before| (before.release.word(before.deploy), before.release.full()));
+        vec![shipped, before.unwrap_or((NOTHING.to_owned(), NOTHING.to_owned()))]
     }
 
     /// What was shipped and what was live before under the same name, such as a branch's: it tells nobody which is meant.
@@ -65,18 +65,30 @@ impl Doubt {
         shared.then_some(self.release.reference.as_str())
     }
 
-    /// What is typed for a release.
-    fn word<'a>(&self, release: &'a Release) -> &'a str {
+    /// What is typed for a release that the deploy `number` has shipped.
+    fn word(&self, release: &Release, number: u64) -> String {
+        let other = |live: &Live| live.release.commit == self.release.commit && !live.release.is(&self.release);
+        if self.before.as_ref().is_some_and(other) {
+            return format!("#{number}");
+        }
         let is_hash = release.commit.starts_with(&release.reference);
-        if is_hash || self.shared_name() == Some(&release.reference) { release.short() } else { &release.reference }
+        let short = is_hash || self.shared_name() == Some(&release.reference);
+        if short { release.short().to_owned() } else { release.reference.clone() }
+    }
+
+    /// What is typed for what may be live, likeliest first.
+    fn words(&self) -> Vec<String> {
+        let shipped = self.word(&self.release, self.deploy);
+        let before = self.before.as_ref().map(|live| self.word(&live.release, live.deploy));
+        let mut words: Vec<_> = std::iter::once(shipped).chain(before).collect();
+        words.dedup();
+        words
     }
 
     /// The lines that say how it is, as they are typed.
     pub fn lines(&self, target: &Target) -> String {
         let Target { service, environment } = target;
-        let names = [Some(&self.release), self.before.as_ref().map(|live| &live.release)];
-        let mut names: Vec<_> = names.into_iter().flatten().map(|release| parse::quote(self.word(release))).collect();
-        names.dedup();
+        let mut names: Vec<_> = self.words().iter().map(|word| parse::quote(word)).collect();
         if names.len() < 2 {
             names.push(NOTHING.to_owned());
         }
@@ -98,7 +110,7 @@ pub async fn held(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Ve
     Ok(DOUBTS.get(store, target).await?.filter(|doubt| doubt.value.settled.is_none()))
 }
 
-/// Stages that nobody knows how `deploy` came out.
+/// Stages that nobody knows how `deploy` came out; `over` is whether its work surely does not go on.
 ///
 /// # Errors
 /// When it can not be written down.
@@ -108,6 +120,7 @@ pub fn hold(
     deploy: &mut Deploy,
     before: Option<&Live>,
     says: String,
+    over: bool,
     at: DateTime<Utc>,
 ) -> Result<()> {
     let handle = if let Progress::Running(handle) = &deploy.state { Some(handle.clone()) } else { None };
@@ -118,6 +131,7 @@ pub fn hold(
         since: at,
         says: says.trim_end_matches('.').to_owned(),
         handle,
+        over,
         settled: None,
     };
     DOUBTS.put(permit, target, &doubt)?;
@@ -145,7 +159,7 @@ pub fn stopped(cx: &Cx, target: &Target, doubt: &Versioned<Doubt>) -> Reply {
 /// Adds the buttons that say how it is, good as long as nobody has said it.
 pub fn buttons(reply: Reply, target: &Target, Versioned { value, version }: &Versioned<Doubt>) -> Reply {
     value.either().into_iter().fold(reply, |reply, (word, name)| {
-        let line = line(target, word);
+        let line = line(target, &word);
         let verb = if word == NOTHING { "Nothing".to_owned() } else { name };
         reply.button(Button::new(format!("{verb} is live"), line).drawn_from(DOUBTS.key(target), *version))
     })
@@ -155,8 +169,9 @@ pub fn buttons(reply: Reply, target: &Target, Versioned { value, version }: &Ver
 pub async fn choices(target: &Target, ports: &Ports) -> anyhow::Result<Vec<Choice>> {
     let Some(Versioned { value: doubt, .. }) = DOUBTS.get(&*ports.store, target).await? else { return Ok(Vec::new()) };
     let choice = |value: &str, about: &str| Choice { value: value.to_owned(), about: about.to_owned() };
-    let mut choices = vec![choice(doubt.word(&doubt.release), &format!("what #{} shipped", doubt.deploy))];
-    choices.extend(doubt.before.iter().map(|live| choice(doubt.word(&live.release), "what was live before")));
+    let shipped = format!("what #{} shipped", doubt.deploy);
+    let abouts = [&*shipped, "what was live before"];
+    let mut choices: Vec<_> = doubt.words().iter().zip(abouts).map(|(word, about)| choice(word, about)).collect();
     choices.push(choice(NOTHING, "nothing is live"));
     choices.extend(doubt.settled.iter().map(|_| choice(UNKNOWN, "nobody knows after all")));
     Ok(choices)

@@ -94,6 +94,8 @@ impl Deployer {
         let is = |release: &Release| {
             release.reference == word || word.len() >= 7 && release.commit.starts_with(&word.to_ascii_lowercase())
         };
+        let number = word.strip_prefix('#').and_then(|number| number.parse::<u64>().ok());
+        let before = doubt.before.as_ref();
         match word {
             NOTHING => return Ok(Said::Nothing),
             UNKNOWN if doubt.settled.is_some() => return Ok(Said::Unknown),
@@ -104,7 +106,11 @@ impl Deployer {
                     doubt.next(target)
                 )));
             }
-            _ if doubt.shared_name() == Some(word) => {
+            _ if number == Some(doubt.deploy) => return Ok(Said::Shipped),
+            _ if number.is_some() && number == before.map(|live| live.deploy) => return Ok(Said::Before),
+            _ if is(&doubt.release)
+                && before.is_some_and(|live| is(&live.release) && !live.release.is(&doubt.release)) =>
+            {
                 return Err(Stop::refuse(format!(
                     "Both what #{} shipped and what was live before were {}, so nothing was done. {}",
                     doubt.deploy,
@@ -113,14 +119,14 @@ impl Deployer {
                 )));
             }
             _ if is(&doubt.release) => return Ok(Said::Shipped),
-            _ if doubt.before.as_ref().is_some_and(|live| is(&live.release)) => return Ok(Said::Before),
+            _ if before.is_some_and(|live| is(&live.release)) => return Ok(Said::Before),
             _ => {}
         }
         let release = git::resolve(cx.ports(), &target.service, &service.repository, word).await?;
         let same = |other: &Release| other.commit == release.commit;
         Ok(if same(&doubt.release) {
             Said::Shipped
-        } else if doubt.before.as_ref().is_some_and(|live| same(&live.release)) {
+        } else if before.is_some_and(|live| same(&live.release)) {
             Said::Before
         } else if service.strategy.switch().is_some() {
             return Err(Stop::refuse(format!(
@@ -152,10 +158,9 @@ impl Deployer {
             Said::Shipped => DOUBTS.get(cx.store(), target).await?.and_then(|doubt| doubt.value.before),
             _ => None,
         };
-        let back =
-            before.filter(|before| live.as_ref().is_some_and(|live| live.release.commit != before.release.commit));
+        let back = before.filter(|before| live.as_ref().is_some_and(|live| !live.release.is(&before.release)));
         let reply = match back {
-            Some(before) => reply.button(show::back(target, &before.release, version)),
+            Some(before) => reply.button(show::back(target, &before.release, before.deploy, version)),
             None => reply,
         };
         Ok(reply.button(Button::new("Nobody knows", line(target, UNKNOWN)).drawn_from(LIVE.key(target), version)))

@@ -84,6 +84,12 @@ impl Deployer {
             Some(handle) => service.driver.outcome(cx.ports(), &work, handle).await,
             None => None,
         };
+        let told = told.filter(|end| !matches!(end, End::Unknown { .. }));
+        match &told {
+            Some(End::Failed(why)) => return Some(Err(why.clone())),
+            None if !doubt.over => return None,
+            _ => {}
+        }
         let before = doubt.before.as_ref().map(|live| &live.release);
         let check = service.health.as_ref().filter(|_| plan::tells(service, target, &doubt.release, before));
         let names = plan::names(&service.params, target, &doubt.release);
@@ -101,7 +107,6 @@ impl Deployer {
         };
         match (told, well) {
             (_, Some(Ok(()))) => Some(Ok("its health check says so".to_owned())),
-            (Some(End::Failed(why)), _) => Some(Err(why)),
             (Some(End::Good), Some(Err(met))) => {
                 Some(Err(format!("Its work has ended well, but its health check {met}")))
             }

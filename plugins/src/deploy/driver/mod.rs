@@ -193,7 +193,8 @@ pub enum End {
         /// "Its program goes on on `web1`, which can not be reached".
         left_behind: Option<String>,
     },
-    /// Nobody can tell.
+    /// Nobody can tell. As long as the work may go on, a health check that finds its release settles nothing: what comes
+    /// after it may change that again, and meet what is shipped next.
     Unknown {
         /// What is known, as a sentence without a full stop.
         says: String,

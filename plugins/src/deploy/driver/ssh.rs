@@ -123,7 +123,7 @@ impl Ssh {
     /// Ends what runs on a target, and says what is left behind, if anything may be.
     pub(super) async fn end(&self, run: &Run<'_>, host: &Host) -> Option<String> {
         let fifths = run.work.grace.as_millis() / 200;
-        let words = script(END, [mark(&run.work, host), fifths.to_string()]);
+        let words = script(END, [mark(run, host), fifths.to_string()]);
         let program = self.program(host, &words, run.work.grace + REACH);
         let (log, never) = (run.work.log_of(Some(host)), CancellationToken::new());
         let ended = match run.ports.processes.spawn(run.permit, program, &log, REACH, never).await {
@@ -136,12 +136,13 @@ impl Ssh {
 }
 
 impl OverSsh {
-    fn program(&self, work: &Work<'_>, host: Option<&Host>) -> Program {
+    fn program(&self, run: &Run<'_>, host: Option<&Host>) -> Program {
+        let work = &run.work;
         // The config makes sure that there are targets.
         let Some(host) = host else { return self.command.program(work, None) };
         let Program { argv, environment, limit, .. } =
             self.command.program(work, work.hosts.iter().copied().find(|it| it.name == host.name));
-        let mut words = script(BEGIN, [mark(work, host), self.remote_folder.clone()]);
+        let mut words = script(BEGIN, [mark(run, host), self.remote_folder.clone()]);
         words.extend(environment.into_iter().map(|(name, value)| format!("{name}={value}")));
         words.extend(argv);
         self.ssh.program(host, &words, limit)
@@ -155,7 +156,7 @@ impl Driver for OverSsh {
     }
 
     async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String> {
-        command::begin(run, Some(&self.ssh), |host| self.program(&run.work, host)).await
+        command::begin(run, Some(&self.ssh), |host| self.program(run, host)).await
     }
 
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
@@ -169,9 +170,12 @@ fn script<const N: usize>(script: &str, arguments: [String; N]) -> Vec<String> {
     shell.into_iter().chain(arguments).collect()
 }
 
-/// What the program is known by on its target.
-fn mark(work: &Work<'_>, host: &Host) -> String {
-    let text = format!("{}-{}-{}-{}", work.target.service, work.target.environment, work.act, host.name);
+/// What the program is known by on its target. Numbers of acts are another Deckhand's, too, which may use the same account:
+/// the hash of the act's entry is not.
+fn mark(run: &Run<'_>, host: &Host) -> String {
+    let (Work { target, act, .. }, entry) = (&run.work, run.permit.entry());
+    let ours = entry.hash.get(..12).unwrap_or(&entry.hash);
+    let text = format!("{}-{}-{act}-{}-{ours}", target.service, target.environment, host.name);
     text.chars().map(|part| if part.is_ascii_alphanumeric() || part == '-' { part } else { '_' }).collect()
 }
 

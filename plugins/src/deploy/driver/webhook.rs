@@ -5,6 +5,7 @@ use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
 use crate::deploy::settings::{Names, Placeholders};
 use crate::deploy::source::github::Home;
 use crate::program::Board;
+use crate::words;
 use async_trait::async_trait;
 use bytes::Bytes;
 use commands::cx::Ports;
@@ -187,9 +188,14 @@ fn each_text(value: &Value, tell: &mut impl FnMut(&str)) {
 }
 
 impl Template {
+    fn address(&self, names: &Names<'_>, id: &str) -> String {
+        let parts: Vec<_> = self.url.split(ID).map(|part| names.fill_address(part)).collect();
+        parts.join(&words::encoded(id))
+    }
+
     /// The request. What is put in stays what it is: within a string of the JSON, within a part of the address.
     fn fill(&self, names: &Names<'_>, id: &str, key: Option<&str>) -> http::Result<Request<Bytes>> {
-        let mut request = Request::builder().method(self.method.clone()).uri(fill_address(&self.url, names, id));
+        let mut request = Request::builder().method(self.method.clone()).uri(self.address(names, id));
         for (name, value) in &self.headers {
             request = request.header(name, names.fill(value));
         }
@@ -211,37 +217,6 @@ fn filled(value: &Value, fill: &impl Fn(&str) -> String) -> Value {
     }
 }
 
-/// An address whose placeholders are filled with percent-encoded values, so that none of them can change its shape.
-fn fill_address(url: &str, names: &Names<'_>, id: &str) -> String {
-    let mut address = String::new();
-    let mut rest = url;
-    while let Some((before, after)) = rest.split_once('{') {
-        address += before;
-        match after.split_once('}') {
-            Some(("id", after)) => {
-                address += &encoded(id);
-                rest = after;
-            }
-            Some((name, after)) => {
-                address += &encoded(&names.fill(&format!("{{{name}}}")));
-                rest = after;
-            }
-            None => {
-                address.push('{');
-                rest = after;
-            }
-        }
-    }
-    address + rest
-}
-
-/// `text` in the characters that RFC 3986 leaves unreserved; all else percent-encoded. `.` alone would be a step in a path.
-fn encoded(text: &str) -> String {
-    let dots = text.bytes().all(|byte| byte == b'.');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) || (byte == b'.' && !dots);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
 #[async_trait]
 impl Driver for Service {
     fn worker(&self) -> &'static str {
@@ -249,8 +224,8 @@ impl Driver for Service {
     }
 
     fn says(&self, work: &Work<'_>) -> String {
-        let Template { method, url, .. } = &self.start;
-        format!("asks {} {}", text::plain(method.as_str()), text::code(&fill_address(url, &work.names(None), "")))
+        let Template { method, .. } = &self.start;
+        format!("asks {} {}", text::plain(method.as_str()), text::code(&self.start.address(&work.names(None), "")))
     }
 
     async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String> {
@@ -465,9 +440,9 @@ mod tests {
             ("https://x/{commit}/{id}", "https://x/abc/7%2F..%2F8"),
             ("https://x/?ref={ref}&e={environment}", "https://x/?ref=a%2F..%2Fb%3Fx%3D%22%7D%26%7Bcommit%7D&e=staging"),
         ] {
-            assert_eq!(fill_address(url, &NAMES, "7/../8"), is);
+            let template = Template { method: Method::GET, url: url.to_owned(), headers: BTreeMap::new(), body: None };
+            assert_eq!(template.address(&NAMES, "7/../8"), is);
         }
-        assert_eq!(encoded(".."), "%2E%2E");
     }
 
     #[test]

@@ -74,9 +74,9 @@ async fn page(cx: &Cx, target: &Target, outcome: Option<&str>, before: Option<u6
         reply = reply.button(Button::new("Older", line));
     }
     let Some(live) = live.filter(|_| before.is_none()) else { return Ok(reply) };
-    let back = good(cx.store(), target, Some(&live.release.commit), 1).await?.pop();
+    let back = good(cx.store(), target, Some(&live.release), 1).await?.pop();
     Ok(match back {
-        Some(back) => reply.button(show::back(target, &back.release, version)),
+        Some(back) => reply.button(show::back(target, &back.release, back.number, version)),
         None => reply,
     })
 }
@@ -159,9 +159,9 @@ async fn one(cx: &Cx, settings: &Service, target: &Target, number: u64) -> Resul
     if let Some(act) = records::act(cx.store(), number).await? {
         reply = with_act(reply, &act);
     }
-    let other = |live: &Live| live.release.commit != deploy.release.commit;
+    let other = |live: &Live| !live.release.is(&deploy.release);
     if live.as_ref().is_some_and(other) && is(&deploy.state, "good") {
-        reply = reply.button(show::back(target, &deploy.release, version));
+        reply = reply.button(show::back(target, &deploy.release, number, version));
     }
     Ok(with_logs(cx, reply, settings, target, number).await)
 }

@@ -130,6 +130,6 @@ async fn since(cx: &Cx, live: &Live, deploy: Option<&Deploy>) -> Result<String> 
         }
     };
     let at = live.since.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z");
-    let (release, commit) = (&live.release, text::code(&live.release.commit));
+    let (release, commit) = (live.release.full(), text::code(&live.release.commit));
     Ok(format!("{release}, {commit}, since {at} ({}){by}.", text::ago(live.since, cx.now())))
 }

@@ -48,6 +48,8 @@ struct Outcome {
 enum What {
     /// Nothing got worse.
     Good,
+    /// Nothing was measured, so nobody knows.
+    Unmeasured,
     /// Something did, and people were asked.
     Asked,
     /// Something did, and Deckhand goes back by itself.
@@ -66,8 +68,8 @@ struct Watched {
     began: DateTime<Utc>,
     since: DateTime<Utc>,
     until: DateTime<Utc>,
-    /// What was live before it.
-    back: Option<Release>,
+    /// The deploy that made live what was live before it.
+    back: Option<Deploy>,
     /// Where it was shipped from.
     place: Place,
     outcome: Option<Outcome>,
@@ -128,12 +130,12 @@ impl Deployer {
     }
 
     /// What was live before a deploy, unless it was the same.
-    async fn before(&self, cx: &Cx, target: &Target, deploy: u64, release: &Release) -> Result<Option<Release>> {
+    async fn before(&self, cx: &Cx, target: &Target, deploy: u64, release: &Release) -> Result<Option<Deploy>> {
         let history = records::history(cx.store(), target, 50).await?;
         let good =
             |earlier: &Deploy| earlier.number < deploy && matches!(earlier.state, records::Progress::Good { .. });
-        let before = history.into_iter().find(good).map(|earlier| earlier.release);
-        Ok(before.filter(|before| before.commit != release.commit))
+        let before = history.into_iter().find(good);
+        Ok(before.filter(|before| !before.release.is(release)))
     }
 
     /// Looks at one deploy that is watched, and says once how it came out.
@@ -160,7 +162,14 @@ impl Deployer {
             end(cx, &watched, what, note, Some(reply)).await?;
             return if by_itself { self.go_back(cx, &watched).await } else { Ok(()) };
         }
-        if cx.now() >= watched.until && !compared.rows.is_empty() {
+        if cx.now() >= watched.until && compared.rows.is_empty() {
+            let says = format!(
+                "Nothing was measured of it since {}, so nobody knows whether it is as well as before. Look at it.",
+                watched.since_shown(cx)
+            );
+            let reply = Reply::card(Tone::Warn, watched.title("has no verdict"), says);
+            end(cx, &watched, What::Unmeasured, "nothing was measured".to_owned(), Some(reply)).await?;
+        } else if cx.now() >= watched.until {
             let (tone, says) = match (compared.well, compared.known) {
                 (false, _) => (Tone::Warn, "It is not well, but was not well before it either."),
                 (true, true) => (Tone::Good, "Nothing that is measured got worse."),
@@ -180,7 +189,7 @@ impl Deployer {
         // What was refused is not said again and again.
         let untried = || self.tried.lock().unwrap_or_else(PoisonError::into_inner).insert(watched.deploy);
         let Some(back) = back.filter(|_| untried()) else { return Ok(()) };
-        let button = show::back(&watched.target, back, watched.version);
+        let button = show::back(&watched.target, &back.release, back.number, watched.version);
         let saying = Saying {
             who: DECKHAND.to_owned(),
             places: vec![watched.place.clone()],
@@ -220,6 +229,7 @@ impl Deployer {
             Some(Outcome { what, at, .. }) => {
                 let at = moment::show(*at, cx.now(), zone);
                 match what {
+                    What::Unmeasured => (Tone::Warn, "has no verdict", format!("Nothing was measured until {at}.")),
                     What::Good => (Tone::Good, "keeps", format!("Nothing that is measured got worse until {at}.")),
                     What::Kept(who) => (Tone::Good, "was kept", format!("{} said so at {at}.", text::plain(who))),
                     What::Asked => (Tone::Bad, "got worse", format!("That was told at {at}, and nobody has answered.")),
@@ -261,6 +271,11 @@ impl Watched {
         format!("{} in {}: {} {how}", self.target.service, self.target.environment, self.release)
     }
 
+    /// Since when it is live, as people say it.
+    fn since_shown(&self, cx: &Cx) -> String {
+        moment::show(self.since, cx.now(), cx.ports().vocabulary.zone)
+    }
+
     /// Whether it waits for an answer, or is still watched.
     fn is_open(&self) -> bool {
         self.outcome.as_ref().is_none_or(|outcome| matches!(outcome.what, What::Asked | What::Back))
@@ -297,8 +312,8 @@ fn bad(cx: &Cx, watched: &Watched, compared: &Compared, by_itself: bool) -> Repl
     let lived = program::seconds((cx.now() - watched.since).to_std().unwrap_or_default());
     let worse = compared.worse.join("; ");
     let next = match (&watched.back, by_itself) {
-        (Some(back), true) => format!("Deckhand goes back to {back} by itself."),
-        (Some(back), false) => format!("Go back to {back}, or keep it?"),
+        (Some(back), true) => format!("Deckhand goes back to {} by itself.", back.release.full()),
+        (Some(back), false) => format!("Go back to {}, or keep it?", back.release.full()),
         (None, _) => "Nothing else was live before it to go back to.".to_owned(),
     };
     let unknown = if compared.known { "" } else { " How it was before is not known." };
@@ -312,7 +327,10 @@ fn buttons(reply: Reply, watched: &Watched) -> Reply {
     let keep = format!("deploy keep service:{service} env:{environment} number:{}", watched.deploy);
     let keep = Button::new("Keep", keep).drawn_from(LIVE.key(&watched.target), watched.version);
     match &watched.back {
-        Some(back) => reply.button(show::back(&watched.target, back, watched.version).look(Look::Danger)).button(keep),
+        Some(back) => {
+            let back = show::back(&watched.target, &back.release, back.number, watched.version);
+            reply.button(back.look(Look::Danger)).button(keep)
+        }
         None => reply.button(keep),
     }
 }

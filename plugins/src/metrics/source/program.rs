@@ -40,7 +40,8 @@ impl Source for Plugin {
     }
 
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
-        let probe = self.probe.filled(|text| filled(text, &query.names));
+        let fill = |text: &str| filled(text, &query.names);
+        let probe = self.probe.filled(fill, fill);
         let seen = probe::once(ports, &probe, self.timeout).await;
         let Some(figure) = seen.figures.iter().find(|figure| figure.name == query.text) else {
             let there: Vec<_> = seen.figures.iter().map(|figure| &*figure.name).collect();
