@@ -194,7 +194,10 @@ fn check_asks(rule: &config::Rule, pattern: &Pattern, registry: &Registry, probl
     let mut about = registry.iter().filter(|command| pattern.names(command));
     let asks = [("confirm", rule.confirm), ("approve", rule.approve.is_some())].into_iter().find(|(_, asks)| *asks);
     if let Some((key, _)) = asks.filter(|_| about.all(CommandSpec::stops)) {
-        let what = format!("`{key}` has no effect here: {} ends something, which has no time for questions", text::code(&rule.line));
+        let what = format!(
+            "`{key}` has no effect here: {} ends something, which has no time for questions",
+            text::code(&rule.line)
+        );
         let instead = format!("take `{key}` out; a `code` is asked for");
         problems.push(Problem { place: rule.place.clone(), what, instead });
     }
@@ -282,9 +285,16 @@ mod tests {
             ("allow = \"lock release env=staging\"\napprove = 1", "approve"),
         ] {
             let said = told(rule);
-            assert!(said.contains("deckhand.toml:9:1") && said.contains(&format!("`{key}` has no effect here")), "{said}");
+            assert!(
+                said.contains("deckhand.toml:9:9") && said.contains(&format!("`{key}` has no effect here")),
+                "{said}"
+            );
         }
-        for rule in ["allow = \"lock *\"\nconfirm = true", "allow = \"lock release\"\ncode = \"5m\"", "allow = \"lock release\""] {
+        for rule in [
+            "allow = \"lock *\"\nconfirm = true",
+            "allow = \"lock release\"\ncode = \"5m\"",
+            "allow = \"lock release\"",
+        ] {
             assert_eq!(told(rule), "", "{rule}");
         }
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+use commands::store::{Read, Record};
+use serde_json::Value;
 use std::time::Duration;
 use tests::irc::{Network, Person, mask};
 use tests::stage::on_irc::OnIrc;
@@ -273,6 +275,14 @@ async fn what_a_channel_does_not_take_waits_and_is_said_once_it_does() {
         assert!(heard(&stage, "ana", "#ops does not take my answer"), "{number} {:?}", stage.network.state().said);
         let health = stage.report();
         assert_eq!((&health["waits"]["#ops"], &health["ready"]), (&2.into(), &false.into()), "{number} {health}");
+        // However often it was tried, it has waited since it was written.
+        let held = stage.store.scan("irc/held/", None, 9).await.unwrap();
+        let since = |record: &Record| serde_json::from_slice::<Value>(&record.value).unwrap()["data"]["at"].to_string();
+        let since: Vec<_> = held.iter().map(|(_, record)| since(record)).collect();
+        assert!(
+            since.len() == 2 && since.iter().all(|at| at.contains("T09:01:") || at.contains("T09:00:")),
+            "{since:?}"
+        );
         let board = stage.board().await.unwrap();
         assert!(board.len() == 1 && board[0].contains(why), "{number} {board:?}");
         shut(&stage.network, false);

@@ -84,7 +84,7 @@ fn check(config: &Config, service: &str, name: &str, section: Section<'_>) -> Ve
     section.finish();
     let here = |environment: String| {
         let fill = |text: &str| text.replace("{service}", service).replace("{environment}", &environment);
-        let probe = probe.as_ref()?.filled(&fill, &fill);
+        let probe = probe.as_ref()?.filled(fill, fill);
         let (service, name) = (service.to_owned(), name.to_owned());
         Some(Check { service, name, probe, timeout, rule, better: better.clone(), environment })
     };

@@ -130,7 +130,7 @@ impl Deployer {
         release: &Release,
     ) -> Result<Option<After>> {
         let run = self.way_back(cx, permit, plan, release);
-        let noted = if let Progress::Running(handle) = &deploy.state { Some(handle) } else { None };
+        let noted = deploy.handle();
         let found = async {
             match plan.service.driver.find(&run, noted).await {
                 Found::Running(end) => Some(end.await),

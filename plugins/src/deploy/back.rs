@@ -163,7 +163,7 @@ fn nothing_back(target: &Target, to: Option<&str>, live: &Live, good: &[Deploy])
                 || live.release.commit.starts_with(to)
                 || to == format!("#{}", live.deploy) =>
         {
-            format!("{} is live in `{environment}` already, so nothing was done.", live.release)
+            format!("{} is live in `{environment}` already, so nothing was done.", live.release.full())
         }
         Some(to) if !names.is_empty() => {
             format!(

@@ -1,12 +1,12 @@
 //! A deploy of several steps: one loop that takes them, saves how far it is, and turns back when one does not work.
 
-use super::driver::{Begun, End, Found, Handle, Run};
+use super::driver::{Begun, End, Found, Handle, Run, Work};
 use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
-use super::{Deployer, doubt, health, logs, over, show};
+use super::{Deployer, artifact, doubt, health, logs, over, show};
 use crate::program::{self, Board, Cancel, Shown};
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -198,7 +198,7 @@ impl Course<'_> {
         let sees = |check: &Health| place.colour.is_none() || check.tells_places();
         let tells = plan.tells() && plan.service.health.as_ref().is_some_and(sees);
         let end = if resumed {
-            let noted = if let Progress::Running(handle) = &self.deploy.state { Some(handle) } else { None };
+            let noted = self.deploy.handle();
             let found = tokio::select! {
                 found = driver.find(&run, noted) => found,
                 () = self.cx.stopping().cancelled() => return Ok(Err(Trouble::Left)),
@@ -229,7 +229,7 @@ impl Course<'_> {
         let ended = self.deployer.follow(self.cx, &run, end, &|_, shown| self.draw(None, shown)).await;
         Ok(match ended {
             None => Err(Trouble::Left),
-            Some(End::Good) => Ok(()),
+            Some(End::Good) => self.take_artifact(&run.work).await,
             // What is over, the check tells that comes next.
             Some(End::Unknown { settle: None, .. }) if tells => Ok(()),
             Some(End::Unknown { says, settle }) => Err(Trouble::Unknown(unknown(says, settle))),
@@ -239,6 +239,18 @@ impl Course<'_> {
                 Err(Trouble::Sick("It was cancelled".to_owned()))
             }
         })
+    }
+
+    /// Writes down which artifact was shipped. What leads back is taken as it is.
+    async fn take_artifact(&mut self, work: &Work<'_>) -> std::result::Result<(), Trouble> {
+        if self.deploy.back.is_some() {
+            return Ok(());
+        }
+        let (driver, handle) = (&*self.plan.service.driver, self.deploy.handle());
+        let mut release = self.deploy.release.clone();
+        let taken = artifact::take(self.cx.ports(), driver, work, handle, self.plan.way, &mut release).await;
+        self.deploy.release = release;
+        taken.map_err(Trouble::Sick)
     }
 
     /// Asks whether what was shipped to a place is well, where the health check can tell places apart; with colours, one
@@ -401,12 +413,13 @@ impl Course<'_> {
     }
 
     fn good(mut self) -> Result<Outcome> {
-        let Plan { service, target, before, release, .. } = self.plan;
+        let Plan { service, target, before, .. } = self.plan;
+        let release = self.deploy.release.clone();
         let at = self.cx.now();
         self.deploy.state = Progress::Good { at };
         let serving = before.0.as_ref().and_then(|live| live.colour.as_deref());
         let colours = service.strategy.colours(service.hosts(&target.environment), serving);
-        make_live(self.permit, target, release, before, at, colours.map(|[colour, _]| colour))?;
+        make_live(self.permit, target, &release, before, at, colours.map(|[colour, _]| colour))?;
         let took = (at - self.deploy.began).to_std().unwrap_or_default();
         self.permit.note(format!("live after {}, {}", program::seconds(took), service.strategy.name()));
         self.end(Outcome::Good)

@@ -1,6 +1,7 @@
 //! Deploys: a program that ships an exact commit, a health check that says whether it is live, and the way back.
 
 mod afterwards;
+mod artifact;
 mod back;
 mod cancel;
 mod carried;
@@ -47,8 +48,9 @@ use plan::{Plan, Way};
 use records::{Release, Target};
 use serde::Deserialize;
 use settings::{Service, Settings};
+use source::callbacks::Callbacks;
 use source::webhooks::Webhooks;
-use source::{git, webhooks};
+use source::{callbacks, git, webhooks};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
@@ -333,10 +335,14 @@ impl Plugin for Deployer {
     }
 
     fn routes(&self) -> Vec<Route> {
-        self.settings.github.webhooks().map(|_| Webhooks::route()).into_iter().collect()
+        let webhooks = self.settings.github.webhooks().map(|_| Webhooks::route());
+        webhooks.into_iter().chain(self.settings.is_called.then(Callbacks::route)).collect()
     }
 
     async fn serve(&self, _cx: &Cx, route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
+        if route == callbacks::NAME {
+            return Ok(self.settings.callbacks.take(&incoming));
+        }
         let webhooks = self.settings.github.webhooks().filter(|_| route == webhooks::NAME);
         Ok(webhooks.with_context(|| format!("the deploy plugin does not know the route `{route}`"))?.take(&incoming))
     }
@@ -360,6 +366,7 @@ impl Deployer {
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
         let release = with(cx, service, &target, release, params.as_deref())?;
+        let release = self.proven(cx, service, &target, release).await?;
         let before = records::live(cx.store(), &target).await?;
         let plan = Plan {
             service,

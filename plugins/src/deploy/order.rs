@@ -111,10 +111,9 @@ impl Deployer {
         }
         // What it is shipped with there may be of no use here, such as the level of a log.
         let release = with(cx, service, &target, found.release, params.as_deref())?;
+        let release = self.proven(cx, service, &target, release).await?;
         let standing = live(cx.store(), &target).await?;
-        let same = |live: &Live| {
-            live.release.commit == release.commit && live.release.params == release.params && live.doubt.is_none()
-        };
+        let same = |live: &Live| live.release.is(&release) && live.doubt.is_none();
         if standing.0.as_ref().is_some_and(same) {
             return Err(Stop::refuse(format!(
                 "{release} is live in `{first}` and in `{environment}` already, so nothing was done."

@@ -5,7 +5,7 @@ use super::logs;
 use super::params::{self, Known};
 use super::records::{LIVE, Live, Release, Target};
 use super::settings::{Host, Names, Service};
-use commands::act::Act;
+use commands::act::{Act, Permit};
 use commands::ledger::Draft;
 use commands::text;
 use std::time::Duration;
@@ -40,6 +40,11 @@ pub(super) struct Plan<'a> {
 pub(super) enum Way {
     Forward,
     Back,
+}
+
+/// Which of the two an act is.
+pub(super) fn way(permit: &Permit) -> Way {
+    if permit.entry().draft.verb == BACK { Way::Back } else { Way::Forward }
 }
 
 impl Plan<'_> {
@@ -89,7 +94,7 @@ impl Plan<'_> {
     /// What is asked for, and agreed to.
     pub fn act(&self) -> Act {
         let Target { service, environment } = &self.target;
-        let live = self.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
+        let live = self.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.full());
         let release = &self.release;
         let with = params::said(&release.params);
         let shown = if with.is_empty() { String::new() } else { format!(" with {}", text::code(&with)) };
@@ -116,6 +121,7 @@ impl Plan<'_> {
         if !with.is_empty() {
             act.facts.push(("params", with));
         }
+        act.facts.extend(release.artifact.iter().map(|artifact| ("artifact", artifact.clone())));
         if let Some(already) = self.already() {
             act.says = format!("{} On it already, and left so: {already}.", act.says);
             act.facts.push((ON_ALREADY, self.on.join(", ")));
@@ -128,9 +134,9 @@ impl Plan<'_> {
 pub(super) fn stands(live: Option<&Live>) -> String {
     match live {
         None => "nothing is live".to_owned(),
-        Some(Live { release, doubt: None, .. }) => format!("{release} is live"),
+        Some(Live { release, doubt: None, .. }) => format!("{} is live", release.full()),
         Some(Live { release, doubt: Some(number), .. }) => {
-            format!("{release} was live before #{number}, of which nobody knows how it ended")
+            format!("{} was live before #{number}, of which nobody knows how it ended", release.full())
         }
     }
 }
@@ -157,6 +163,7 @@ pub(super) fn names<'a>(known: &'a Known, target: &'a Target, release: &'a Relea
         host: None,
         colour: None,
         weight: None,
+        artifact: release.artifact.as_deref(),
         params: &release.params,
         known,
     }

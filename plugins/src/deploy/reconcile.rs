@@ -4,11 +4,11 @@ use super::Deployer;
 use super::afterwards::afterwards;
 use super::doubt::Doubt;
 use super::driver::{End, Found, Run};
-use super::plan::{Plan, Way};
+use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
 use super::ship::Outcome;
-use super::{doubt, health, logs, params, plan, ship, show};
+use super::{artifact, doubt, health, logs, params, plan, ship, show};
 use crate::program::Board;
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -81,6 +81,17 @@ impl Deployer {
             found = self.met(cx, target, &deploy.release, service, (before.0.as_ref(), end)) => found,
             () = cx.stopping().cancelled() => return Err(left_again(target, number)),
         };
+        let found = match (found, service) {
+            (Met::Well, Some(service)) => {
+                let work = plan::work(service, target, &deploy.release, number, self.settings.grace);
+                let handle = deploy.handle();
+                let (way, mut release) = (plan::way(permit), deploy.release.clone());
+                let taken = artifact::take(cx.ports(), &*service.driver, &work, handle, way, &mut release).await;
+                deploy.release = release;
+                taken.map_or_else(|why| Met::Bad(format!("{why}.")), |()| Met::Well)
+            }
+            (found, _) => found,
+        };
         let at = cx.now();
         let reply = match found {
             Met::Well => {
@@ -134,18 +145,22 @@ impl Deployer {
         let (step, all) = (deploy.at + 1, deploy.steps.len());
         let says =
             format!("Deckhand was restarted in the middle of this deploy, and goes on from step {step} of {all}.");
-        let reply = told(Tone::Working, target, number, says);
+        let plan = plan_of(permit, service, target, &deploy, live(cx.store(), target).await?);
+        let told = |tone, says| {
+            let reply = told(tone, target, number, says);
+            plan.already().into_iter().fold(reply, |reply, on| reply.field("On it already", on))
+        };
+        let reply = told(Tone::Working, says);
         // What leads back is not cancelled.
         cx.progress(if deploy.back.is_some() { reply } else { reply.button(show::cancel(target, number)) });
-        let plan = plan_of(permit, service, target, &deploy, live(cx.store(), target).await?);
         let went_on = "Deckhand was restarted in the middle of this deploy, and went on from where it was.";
         let reply = match self.course(cx, permit, &plan, &registered.cancel, deploy, true).await? {
             Outcome::Left(_) => return Err(left_again(target, number)),
-            Outcome::Good => told(Tone::Good, target, number, format!("{went_on} {} is live and well.", plan.release)),
+            Outcome::Good => told(Tone::Good, format!("{went_on} {} is live and well.", plan.release)),
             Outcome::Unknown => not_known(target, &plan.release, number, went_on),
             Outcome::Bad(why) => {
                 let says = format!("{went_on} {} is not live. {}.", plan.release, why.trim_end_matches('.'));
-                told(Tone::Bad, target, number, says).outcome(commands::reply::Outcome::Broken)
+                told(Tone::Bad, says).outcome(commands::reply::Outcome::Broken)
             }
         };
         Ok(ship::with_logs(cx, reply, service, target, number).await)
@@ -211,7 +226,7 @@ impl Deployer {
         work.limit = work.limit.saturating_sub(ran);
         let cancel = registered.cancel.token.clone();
         let run = Run { ports: cx.ports(), permit, work, cancel, board: Board::default() };
-        let handle = if let Progress::Running(handle) = &deploy.state { Some(handle) } else { None };
+        let handle = deploy.handle();
         let found = tokio::select! {
             found = service.driver.find(&run, handle) => found,
             () = cx.stopping().cancelled() => return None,
@@ -296,7 +311,12 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
     let log = logs::whole(target, doing.seq);
     Deploy {
         number: doing.seq,
-        release: Release { commit: fact("commit"), reference: fact("ref"), params },
+        release: Release {
+            commit: fact("commit"),
+            reference: fact("ref"),
+            params,
+            artifact: Some(fact("artifact")).filter(|artifact| !artifact.is_empty()),
+        },
         who: draft.who.clone(),
         began: draft.at,
         state: Progress::Bad { at: draft.at, why: String::new() },
@@ -319,7 +339,7 @@ fn plan_of<'a>(
     before: (Option<Live>, u64),
 ) -> Plan<'a> {
     let draft = &permit.entry().draft;
-    let way = if draft.verb == plan::BACK { Way::Back } else { Way::Forward };
+    let way = plan::way(permit);
     Plan {
         service,
         target: target.clone(),

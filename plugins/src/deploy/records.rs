@@ -41,6 +41,9 @@ pub struct Release {
     /// What it is shipped with.
     #[serde(default, skip_serializing_if = "Params::is_empty")]
     pub params: Params,
+    /// What was built of the commit, as its driver names it: `sha256:…`. Nothing where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
 }
 
 impl Release {
@@ -49,23 +52,26 @@ impl Release {
         self.commit.get(..12).unwrap_or(&self.commit)
     }
 
-    /// Whether the same is shipped: the same commit, with the same params. Its name may be another.
+    /// Whether the same is shipped: the same commit, with the same params, and as the same artifact as far as that is known.
+    /// Its name may be another.
     pub fn is(&self, other: &Release) -> bool {
-        self.commit == other.commit && self.params == other.params
+        let rebuilt = self.artifact.as_ref().zip(other.artifact.as_ref()).is_some_and(|(this, that)| this != that);
+        self.commit == other.commit && self.params == other.params && !rebuilt
     }
 
     /// The release with what it is shipped with, fit to be shown.
     pub fn full(&self) -> String {
         match params::said(&self.params) {
             none if none.is_empty() => self.to_string(),
-            some => format!("{self} with {}", text::cut(&text::plain(&some), 60)),
+            some => format!("{self} with {}", text::code(&text::cut(&some, 60))),
         }
     }
 
-    /// What names it in a line, where a deploy of this number has shipped it: its hash, or, as that does not say what it was
-    /// shipped with, the deploy.
+    /// What names it in a line, where a deploy of this number has shipped it: its hash, or, as that says neither what it was
+    /// shipped with nor what was built of it, the deploy.
     pub fn word(&self, number: u64) -> String {
-        if self.params.is_empty() { self.short().to_owned() } else { format!("#{number}") }
+        let plain = self.params.is_empty() && self.artifact.is_none();
+        if plain { self.short().to_owned() } else { format!("#{number}") }
     }
 }
 
@@ -140,6 +146,13 @@ pub struct Deploy {
     /// The deploy that it goes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<u64>,
+}
+
+impl Deploy {
+    /// What finds its work again, while it is under way.
+    pub fn handle(&self) -> Option<&Handle> {
+        if let Progress::Running(handle) = &self.state { Some(handle) } else { None }
+    }
 }
 
 fn is_first(at: &usize) -> bool {

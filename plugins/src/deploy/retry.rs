@@ -49,6 +49,7 @@ impl Deployer {
             }
         }
         let release = again(cx, service, &target, release, number)?;
+        let release = self.proven(cx, service, &target, release).await?;
         self.check_order(cx, service, &target, &release).await?;
         self.check_ci(cx, service, &target, &release).await?;
         let before = live(cx.store(), &target).await?;

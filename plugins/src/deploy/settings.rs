@@ -4,6 +4,7 @@ use super::driver::{self, Driver};
 use super::logs;
 use super::params::{Known, Params};
 use super::records::Target;
+use super::source::callbacks::Callbacks;
 use super::source::ci::Ci;
 use super::source::github::{self, GitHub, Home};
 use super::strategy::{self, Strategy};
@@ -22,7 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The names that stand for something everywhere.
-const PLACEHOLDERS: [&str; 8] = ["service", "environment", "commit", "ref", "target", "host", "colour", "weight"];
+const PLACEHOLDERS: [&str; 9] =
+    ["service", "environment", "commit", "ref", "artifact", "target", "host", "colour", "weight"];
 
 /// What a service's section says of whether and where it may be shipped, and of what comes after: not of how.
 const BESIDE: [&str; 5] = ["ci", "environments", "limit", "unsafe_back", "verdict"];
@@ -40,6 +42,10 @@ pub struct Settings {
     pub start_within: Duration,
     /// GitHub, for what asks it.
     pub github: GitHub,
+    /// The runs that services call back about.
+    pub callbacks: Callbacks,
+    /// Whether any service does.
+    pub is_called: bool,
     /// The services that can be deployed, by name.
     pub services: BTreeMap<String, Service>,
     /// Where what is shipped is watched for a while.
@@ -125,6 +131,8 @@ pub struct Names<'a> {
     pub colour: Option<&'a str>,
     /// The share of the load that the colour gets, in percent.
     pub weight: Option<&'a str>,
+    /// What was built of the commit, where that is known beforehand.
+    pub artifact: Option<&'a str>,
     /// What the release is shipped with.
     pub params: &'a Params,
     /// What it may be shipped with.
@@ -152,6 +160,7 @@ impl Names<'_> {
             "environment" => Some(self.environment),
             "commit" => Some(self.commit),
             "ref" => Some(self.reference),
+            "artifact" => Some(self.artifact.unwrap_or_default()),
             "target" => self.host.map(|host| &*host.name),
             "host" => self.host.map(|host| &*host.address),
             "colour" => self.colour,
@@ -165,7 +174,7 @@ impl Names<'_> {
 impl Health {
     /// Whether it can tell one release from another: only then does it say that one is live.
     pub fn tells_releases(&self) -> bool {
-        self.names(&["{commit}", "{ref}"])
+        self.names(&["{commit}", "{ref}", "{artifact}"])
     }
 
     /// Whether it can tell one target, or colour, from another.
@@ -196,7 +205,8 @@ impl Settings {
         }
         for (name, section) in setup.services() {
             settings.verdicts.extend(verdict::settings::read(setup, &name, &section));
-            let found = service(setup, &name, section, &settings.github);
+            settings.is_called |= section.has("callback");
+            let found = service(setup, &name, section, &settings.github, &settings.callbacks);
             settings.services.extend(found.map(|service| (name, service)));
         }
         settings
@@ -210,7 +220,13 @@ pub(super) fn digest(value: &Value) -> String {
     act.digest().chars().take(8).collect()
 }
 
-fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub) -> Option<Service> {
+fn service(
+    setup: &Setup<'_>,
+    name: &str,
+    section: Section<'_>,
+    github: &GitHub,
+    callbacks: &Callbacks,
+) -> Option<Service> {
     let repository = setup.config.services.get(name).and_then(|service| service.repository.clone());
     if repository.is_none() {
         section.problem(
@@ -222,7 +238,7 @@ fn service(setup: &Setup<'_>, name: &str, section: Section<'_>, github: &GitHub)
     let at_github = at_github(&section, repository.as_deref());
     let params = Known::read(&section, &PLACEHOLDERS, &setup.vocabulary());
     let placeholders = Placeholders::with(&params);
-    let home = Home { github, repository: at_github.as_deref(), placeholders: &placeholders };
+    let home = Home { github, repository: at_github.as_deref(), placeholders: &placeholders, callbacks };
     let names = driver::ALL.map(|(name, _)| name);
     let chosen = section.choice("driver", &names);
     // Of a driver that there is not, nobody knows what it needs and takes.

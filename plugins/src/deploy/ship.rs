@@ -7,7 +7,7 @@ use super::plan::{Plan, Way, logs};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
 use super::settings::Service;
 use super::strategy::Step;
-use super::{Deployer, doubt, show};
+use super::{Deployer, artifact, doubt, show};
 use crate::program::{self, Board, Cancel, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -42,7 +42,7 @@ impl Deployer {
                 Ok((permit.act(), outcome?))
             })
             .await?;
-        let version = super::records::live(cx.store(), &plan.target).await?.1;
+        let (live, version) = super::records::live(cx.store(), &plan.target).await?;
         let held = doubt::held(cx.store(), &plan.target).await?.filter(|held| held.value.deploy == number);
         let reply = match outcome {
             Outcome::Unknown => {
@@ -52,7 +52,17 @@ impl Deployer {
                 held.iter().fold(reply, |reply, held| doubt::buttons(reply, &plan.target, held))
             }
             Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number).await),
-            _ => show::live(&plan, number, version, cx.now().with_timezone(&cx.ports().vocabulary.zone)),
+            _ => {
+                let shipped = live.filter(|live| live.deploy == number).map(|live| live.release);
+                let zone = cx.ports().vocabulary.zone;
+                show::live(
+                    &plan,
+                    &shipped.unwrap_or_else(|| plan.release.clone()),
+                    number,
+                    version,
+                    cx.now().with_timezone(&zone),
+                )
+            }
         };
         Ok(with_logs(cx, reply, plan.service, &plan.target, number).await)
     }
@@ -115,10 +125,20 @@ impl Deployer {
                 let worker = plan.service.driver.worker();
                 return Ok(Outcome::Left(format!("the {worker} goes on without it")));
             }
-            Some(End::Good) => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
-                None => return Ok(Outcome::Left("the health check is asked again later".to_owned())),
-                Some(met) => met,
-            },
+            Some(End::Good) => {
+                let (driver, handle) = (&*plan.service.driver, deploy.handle());
+                let mut release = deploy.release.clone();
+                match artifact::take(cx.ports(), driver, &run.work, handle, plan.way, &mut release).await {
+                    Err(why) => Err(why),
+                    Ok(()) => {
+                        deploy.release = release;
+                        match self.healthy(cx, plan, permit.act(), &cancel.token).await {
+                            None => return Ok(Outcome::Left("the health check is asked again later".to_owned())),
+                            Some(met) => met,
+                        }
+                    }
+                }
+            }
             Some(End::Cancelled { left_behind }) => Err(cancel.why(plan.service.driver.worker(), left_behind)),
             Some(End::Failed(why)) => Err(why),
             Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
@@ -141,7 +161,7 @@ impl Deployer {
         let outcome = match met {
             Ok(()) => {
                 deploy.state = Progress::Good { at };
-                make_live(permit, &plan.target, &plan.release, &plan.before, at, None)?;
+                make_live(permit, &plan.target, &deploy.release, &plan.before, at, None)?;
                 let took = (at - deploy.began).to_std().unwrap_or_default();
                 permit.note(format!("live after {}", program::seconds(took)));
                 Outcome::Good

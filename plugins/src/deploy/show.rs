@@ -13,13 +13,15 @@ use commands::text;
 use std::time::Duration;
 
 fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into<String>) -> Reply {
-    let before = plan.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.to_string());
+    let before = plan.before.0.as_ref().map_or_else(|| "nothing".to_owned(), |live| live.release.full());
     let reply = Reply::card(tone, title, says)
         .field("Deploy", format!("#{number}"))
         .field("Release", plan.release.to_string())
         .field("Live before", before);
     let with = params::said(&plan.release.params);
     let reply = if with.is_empty() { reply } else { reply.field("With", text::plain(&with)) };
+    let artifact = plan.release.artifact.iter().map(|artifact| text::code(artifact));
+    let reply = artifact.fold(reply, |reply, artifact| reply.field("Artifact", artifact));
     let reply = plan.already().into_iter().fold(reply, |reply, on| reply.field("On it already", on));
     if plan.why.is_empty() { reply } else { reply.field("Because", text::plain(&plan.why)) }
 }
@@ -104,9 +106,17 @@ pub(super) fn putting_back(plan: &Plan<'_>, number: u64, release: &Release) -> R
     card(Tone::Warn, format!("{}: putting back {release}", place(&plan.target)), plan, number, says)
 }
 
-pub(super) fn live(plan: &Plan<'_>, number: u64, version: u64, now: DateTime<Tz>) -> Reply {
+/// `shipped` is the release with the artifact that its driver has named.
+pub(super) fn live(plan: &Plan<'_>, shipped: &Release, number: u64, version: u64, now: DateTime<Tz>) -> Reply {
     let at = now.format("%H:%M:%S %Z");
-    let says = format!("{} is live since {at}.", plan.release);
+    let mut says = format!("{} is live since {at}.", plan.release);
+    match (&plan.release.artifact, &shipped.artifact) {
+        (Some(then), Some(now)) if then != now => {
+            says += &format!(" It is another artifact than it was then: {}.", text::code(now));
+        }
+        (None, Some(now)) => says += &format!(" Its artifact is {}.", text::code(now)),
+        _ => {}
+    }
     let reply = card(Tone::Good, format!("{}: {} is live", place(&plan.target), plan.release), plan, number, says);
     match plan.before.0.as_ref().filter(|before| !before.release.is(&plan.release)) {
         Some(before) => reply.button(back(&plan.target, &before.release, before.deploy, version)),
@@ -155,8 +165,9 @@ pub(super) fn cancel(target: &Target, number: u64) -> Button {
 pub(super) fn back(target: &Target, release: &Release, number: u64, version: u64) -> Button {
     let Target { service, environment } = target;
     let line = format!("deploy rollback service:{service} env:{environment} to:{}", release.word(number));
-    Button::new(text::cut(&format!("Rollback to {}", release.full()), 78), line)
-        .drawn_from(super::records::LIVE.key(target), version)
+    // A label shows no marks.
+    let label = format!("Rollback to {}", release.full().replace('`', ""));
+    Button::new(text::cut(&label, 78), line).drawn_from(super::records::LIVE.key(target), version)
 }
 
 /// One row of what is live where.

@@ -14,9 +14,14 @@ pub struct Ships {
     runs: Vec<Run>,
     /// In which states the next runs stay; without one, a run succeeds when it is asked for the second time.
     next: VecDeque<String>,
+    /// The artifact that its runs have built.
+    builds: Option<String>,
     /// What the next request is answered with, after it was carried out.
     fault: Option<u16>,
     shipped: Vec<(String, String)>,
+    /// Where it calls back now, and whether that gets lost.
+    calls: Vec<String>,
+    loses: bool,
     amiss: Vec<String>,
 }
 
@@ -35,7 +40,12 @@ impl Ships {
             ["the", "service's", "next", "run", "stays", state] => self.next.push_back(state.to_owned()),
             ["the", "service's", "run", "is", state] => {
                 self.runs.iter_mut().filter(|run| run.state != "failed").for_each(|run| run.state = state.to_owned());
+                let address = self.runs.last().and_then(|run| run.told["callback"].as_str()).map(str::to_owned);
+                self.calls.extend(address.filter(|_| !std::mem::take(&mut self.loses)));
             }
+            ["the", "service's", "next", "callback", "is", "lost"] => self.loses = true,
+            ["somebody", "calls", "back", address] => self.calls.push(address.to_owned()),
+            ["the", "service", "builds", artifact] => self.builds = Some(artifact.to_owned()),
             ["the", "service", "answers", status, "next"] => self.fault = status.parse().ok(),
             _ => return false,
         }
@@ -78,7 +88,8 @@ impl Ships {
                         self.shipped.push((told("environment"), told("commit")));
                     }
                     let says = if run.state == "failed" { "disk `full` @everyone" } else { "" };
-                    (200, json!({ "state": run.state, "message": says, "page": format!("https://ships.example/{id}") }))
+                    let page = format!("https://ships.example/{id}");
+                    (200, json!({ "state": run.state, "message": says, "page": page, "digest": self.builds }))
                 }
             },
             (&Method::DELETE, ["runs", id]) => match run(id).and_then(|id| self.runs.get_mut(id)) {
@@ -100,6 +111,12 @@ impl Ships {
     /// What its runs have shipped since that was asked last, as environments and commits.
     pub fn shipped(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.shipped)
+    }
+
+    /// What it calls back with, since that was asked last.
+    pub fn calls(&mut self) -> Vec<Request<Bytes>> {
+        let call = |address: String| Request::post(address).body(Bytes::from_static(b"{}")).ok();
+        std::mem::take(&mut self.calls).into_iter().filter_map(call).collect()
     }
 
     /// What was asked of it that nobody should ask.

@@ -58,6 +58,8 @@ struct State {
     says: Option<(i32, String)>,
     /// What Deckhand is killed by.
     deaths: Arc<Deaths>,
+    /// The artifact that programs say they have shipped.
+    builds: Option<String>,
 }
 
 impl State {
@@ -110,6 +112,7 @@ impl World {
                 Ok(status) => state.scripts.push_back(Script::Fails(status)),
                 Err(_) => return false,
             },
+            ["the", "programs", "ship", "the", "artifact", artifact] => state.builds = Some(artifact.to_owned()),
             ["the", "program", "ends", how @ ("well" | "badly")] => {
                 let exit = Exit::Status(i32::from(how == "badly"));
                 state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));
@@ -164,7 +167,9 @@ impl World {
     pub fn webhooks(&self) -> Vec<http::Request<Bytes>> {
         let mut state = self.state();
         let now = state.now();
-        state.github.webhooks(now)
+        let mut all = state.github.webhooks(now);
+        all.extend(state.ships.calls());
+        all
     }
 
     /// What is amiss at the end: programs still running, and things asked of the world that it does not know.
@@ -217,6 +222,8 @@ impl World {
             Some(Script::Hangs | Script::Missing) => std::future::pending().await,
             None => {
                 tokio::time::sleep(Duration::from_secs(2)).await;
+                let builds = self.state().builds.clone();
+                builds.iter().for_each(|artifact| self.write(log, &format!("artifact: {artifact}")));
                 self.ship(program);
                 Exit::Status(0)
             }

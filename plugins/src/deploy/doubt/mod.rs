@@ -123,7 +123,7 @@ pub fn hold(
     over: bool,
     at: DateTime<Utc>,
 ) -> Result<()> {
-    let handle = if let Progress::Running(handle) = &deploy.state { Some(handle.clone()) } else { None };
+    let handle = deploy.handle().cloned();
     let doubt = Doubt {
         deploy: deploy.number,
         release: deploy.release.clone(),

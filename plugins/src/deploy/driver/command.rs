@@ -2,15 +2,18 @@
 
 use super::ssh::{self, Ssh};
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+use crate::deploy::artifact;
 use crate::deploy::settings::Host;
 use crate::deploy::source::github::Home;
 use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
+use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::ports::{Exit, Group, Program, Running};
+use commands::text;
 use config::Section;
 use futures::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,9 +29,14 @@ pub(super) struct Command {
     folder: PathBuf,
     /// What is added to its environment.
     variables: BTreeMap<String, String>,
+    /// How the line of its output begins that names the artifact that it has shipped.
+    artifact: Option<String>,
 }
 
-/// Reads `command`, `folder` and `variables`.
+/// How much of the end of a log is searched for the name of an artifact.
+const TAIL: usize = 64 << 10;
+
+/// Reads `command`, `folder`, `variables` and `artifact`.
 pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     Some(Arc::new(settings(setup, section, home)?))
 }
@@ -40,10 +48,41 @@ pub(super) fn settings(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>
     let variables = section.text_map("variables");
     variables.values().for_each(|value| home.placeholders.check(section, "variables", value));
     let folder = section.path("folder").unwrap_or_else(|| setup.config.folder.clone());
-    (!command.is_empty()).then_some(Command { command, folder, variables })
+    let artifact = section.text("artifact");
+    if artifact.as_ref().is_some_and(|begins| begins.trim().is_empty()) {
+        section.problem("artifact", "every line begins like this", "write for example `artifact = \"artifact: \"`");
+    }
+    (!command.is_empty()).then_some(Command { command, folder, variables, artifact })
 }
 
 impl Command {
+    /// The artifact that the programs of all targets say that they have shipped.
+    pub(super) async fn shipped(&self, ports: &Ports, work: &Work<'_>) -> Result<Option<String>, String> {
+        let Some(begins) = &self.artifact else { return Ok(None) };
+        let mut all = BTreeSet::new();
+        for host in work.places() {
+            let log = ports.files.tail(&work.log_of(host), TAIL).await.ok().flatten().unwrap_or_default();
+            let said = log.lines().rev().find_map(|line| line.strip_prefix(begins.as_str()));
+            let Some(artifact) = said.and_then(artifact::named) else {
+                let begins = text::code(begins);
+                return Err(format!(
+                    "Its program has not said{} which artifact it has shipped, in a line that begins with {begins}",
+                    on(host)
+                ));
+            };
+            all.insert(artifact);
+        }
+        let mut all = all.into_iter();
+        match (all.next(), all.next()) {
+            (Some(one), Some(other)) => Err(format!(
+                "Its targets have got different artifacts: {} and {}",
+                text::code(&one),
+                text::code(&other)
+            )),
+            (one, _) => Ok(one),
+        }
+    }
+
     /// The program for one target, or for the environment as a whole.
     pub(super) fn program<'a>(&self, work: &Work<'a>, host: Option<&'a Host>) -> Program {
         let names = work.names(host);
@@ -70,6 +109,15 @@ impl Driver for Command {
 
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
         find(run, None, handle).await
+    }
+
+    async fn artifact(
+        &self,
+        ports: &Ports,
+        work: &Work<'_>,
+        _handle: Option<&Handle>,
+    ) -> Result<Option<String>, String> {
+        self.shipped(ports, work).await
     }
 }
 

@@ -114,7 +114,7 @@ enum Cut {
 
 /// Reads `workflow`, `branch` and `inputs`.
 pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
-    let Home { github, repository, placeholders } = *home;
+    let Home { github, repository, placeholders, .. } = *home;
     if !github.is_set_up() {
         let instead = "write a section `[deploy.github]` with `token = \"${GITHUB_TOKEN}\"`";
         section.problem("driver", "GitHub is to ship it, and there is no token for it", instead);
@@ -229,7 +229,7 @@ impl Workflow {
             "ref": work.release.commit,
             "environment": work.target.environment,
             "description": format!("Deckhand #{}", work.act),
-            "payload": { "deckhand": work.act },
+            "payload": payload(work),
             "auto_merge": false,
             "required_contexts": [],
         })
@@ -460,6 +460,15 @@ impl Told {
         let all = own.map(|says| ("run".to_owned(), says)).into_iter().chain(jobs.iter().map(job));
         let new = all.filter(|(name, says)| self.0.insert(name.clone(), says.clone()).as_ref() != Some(says));
         new.map(|(name, says)| format!("{name}: {says}")).collect()
+    }
+}
+
+/// What finds a deployment again, and which artifact it is of, where that is known: whoever ships it can hold it against
+/// what they ship.
+fn payload(work: &Work<'_>) -> Value {
+    match &work.release.artifact {
+        Some(artifact) => json!({ "deckhand": work.act, "artifact": artifact }),
+        None => json!({ "deckhand": work.act }),
     }
 }
 

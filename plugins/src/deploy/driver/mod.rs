@@ -73,6 +73,20 @@ pub trait Driver: Debug + Send + Sync {
     async fn outcome(&self, _ports: &Ports, _work: &Work<'_>, _handle: &Handle) -> Option<End> {
         None
     }
+
+    /// Which artifact was shipped by work that has ended well: what was built of the commit, by a name that no other build
+    /// has, such as a digest. Nothing where the config does not say how to know it.
+    ///
+    /// # Errors
+    /// A sentence, where it should be known and is not.
+    async fn artifact(
+        &self,
+        _ports: &Ports,
+        _work: &Work<'_>,
+        _handle: Option<&Handle>,
+    ) -> Result<Option<String>, String> {
+        Ok(None)
+    }
 }
 
 /// What a driver is to do.
@@ -117,9 +131,10 @@ impl<'a> Work<'a> {
             ("DECKHAND_REF", names.reference),
             ("DECKHAND_REPOSITORY", self.repository),
         ];
+        let artifact = names.artifact.map(|artifact| ("DECKHAND_ARTIFACT", artifact));
         let target = host.map(|host| ("DECKHAND_TARGET", &*host.name));
         let colour = names.colour.map(|colour| ("DECKHAND_COLOUR", colour));
-        let told = told.into_iter().chain(target).chain(colour);
+        let told = told.into_iter().chain(artifact).chain(target).chain(colour);
         let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let param = |name: &str| {
             let value = self.known.value(&self.release.params, name)?;

@@ -9,6 +9,7 @@ use crate::deploy::settings::Host;
 use crate::deploy::source::github::Home;
 use crate::program;
 use async_trait::async_trait;
+use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::ports::{Exit, Program};
 use config::Section;
@@ -161,6 +162,15 @@ impl Driver for OverSsh {
 
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
         command::find(run, Some(&self.ssh), handle).await
+    }
+
+    async fn artifact(
+        &self,
+        ports: &Ports,
+        work: &Work<'_>,
+        _handle: Option<&Handle>,
+    ) -> Result<Option<String>, String> {
+        self.command.shipped(ports, work).await
     }
 }
 

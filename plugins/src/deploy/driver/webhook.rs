@@ -2,7 +2,9 @@
 //! that the config spells out.
 
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+use crate::deploy::artifact;
 use crate::deploy::settings::{Names, Placeholders};
+use crate::deploy::source::callbacks::{Callback, News};
 use crate::deploy::source::github::Home;
 use crate::program::Board;
 use crate::words;
@@ -32,6 +34,9 @@ const BLIND: Duration = Duration::from_secs(5 * 60);
 /// What stands for the run's id in an address.
 const ID: &str = "{id}";
 
+/// What stands for the address where the service calls back.
+const CALLBACK: &str = "{callback}";
+
 #[derive(Debug)]
 struct Service {
     start: Template,
@@ -39,6 +44,7 @@ struct Service {
     id: String,
     poll: Poll,
     cancel: Option<Template>,
+    callback: Option<Callback>,
 }
 
 /// How the service is asked how a run stands.
@@ -57,6 +63,8 @@ struct Poll {
     /// Where the answer says why, and where more is to be seen: JSON pointers.
     says: Option<String>,
     link: Option<String>,
+    /// Where the answer names the artifact that was shipped: a JSON pointer.
+    artifact: Option<String>,
 }
 
 /// A request, before its placeholders are filled.
@@ -81,27 +89,35 @@ enum Standing {
     Over(End),
 }
 
-/// Reads `start`, `poll` and `cancel`.
-pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
+/// Reads `start`, `poll`, `cancel` and `callback`.
+pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     for key in ["start", "poll"].into_iter().filter(|key| !section.has(key)) {
         let what = format!("a service is to ship it, and `{key}` does not say how it is asked");
         section.problem("driver", what, format!("write a table `{key}` with a `url` within this section"));
     }
     let start = section.table("start").map(|start| {
-        let template = template(&start, "POST", false, home.placeholders);
+        let template = template(&start, "POST", &[CALLBACK], home.placeholders);
+        let tells = template.texts().iter().any(|text| text.contains(CALLBACK));
+        if tells != section.has("callback") {
+            let (what, instead) = match tells {
+                true => ("nothing stands for `{callback}`", "write a table `callback` with `url` and `secret`"),
+                false => ("the service is not told where to call back", "write `{callback}` into the `body`"),
+            };
+            start.problem("body", what, instead);
+        }
         let id = pointer(&start, "id").unwrap_or_else(|| "/id".to_owned());
         start.finish();
         (template, id)
     });
     let poll = section.table("poll").map(|poll| {
-        let request = template(&poll, "GET", true, home.placeholders);
+        let request = template(&poll, "GET", &[ID], home.placeholders);
         let state = pointer(&poll, "state").unwrap_or_else(|| "/state".to_owned());
         let (good, failed) = (poll.required_texts("good"), poll.required_texts("failed"));
         let every = poll.duration("every").unwrap_or(Duration::from_secs(5));
         if every < Duration::from_secs(1) {
             poll.problem("every", "the service would be asked all the time", "write `every = \"1s\"` or more");
         }
-        let (says, link) = (pointer(&poll, "says"), pointer(&poll, "link"));
+        let [says, link, artifact] = ["says", "link", "artifact"].map(|key| pointer(&poll, key));
         let found = Poll {
             request,
             every,
@@ -112,20 +128,27 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -
             waiting: poll.texts("waiting"),
             says,
             link,
+            artifact,
         };
         poll.finish();
         found
     });
     let cancel = section.table("cancel").map(|cancel| {
-        let found = template(&cancel, "POST", true, home.placeholders);
+        let found = template(&cancel, "POST", &[ID], home.placeholders);
         cancel.finish();
         found
     });
+    let callback = section.table("callback").and_then(|callback| {
+        let found = Callback::read(&callback, setup.config.hooks.is_some(), home.callbacks);
+        callback.finish();
+        found
+    });
     let (start, id) = start?;
-    Some(Arc::new(Service { start, id, poll: poll?, cancel }))
+    Some(Arc::new(Service { start, id, poll: poll?, cancel, callback }))
 }
 
-fn template(section: &Section<'_>, method: &str, of_a_run: bool, placeholders: &Placeholders) -> Template {
+/// Reads a request, in which `own` stand for something beside what always does.
+fn template(section: &Section<'_>, method: &str, own: &[&str], placeholders: &Placeholders) -> Template {
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
     let method = section.choice("method", &methods).unwrap_or_else(|| method.to_owned());
     if !section.has("url") {
@@ -133,7 +156,7 @@ fn template(section: &Section<'_>, method: &str, of_a_run: bool, placeholders: &
     }
     let url = section.url("url").unwrap_or_default();
     let check = |key, text: &str| {
-        let text = if of_a_run { text.replace(ID, "") } else { text.to_owned() };
+        let text = own.iter().fold(text.to_owned(), |text, own| text.replace(own, ""));
         placeholders.check(section, key, &text);
     };
     check("url", &url);
@@ -187,23 +210,50 @@ fn each_text(value: &Value, tell: &mut impl FnMut(&str)) {
     }
 }
 
+/// What stands for something in the requests of one run alone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own<'a> {
+    /// The run's id.
+    id: &'a str,
+    /// What the service knows a start by that comes twice.
+    key: Option<&'a str>,
+    /// Where the service calls back.
+    callback: &'a str,
+}
+
+impl<'a> Own<'a> {
+    fn of(id: &'a str) -> Own<'a> {
+        Own { id, ..Own::default() }
+    }
+}
+
 impl Template {
+    /// All texts but the address.
+    fn texts(&self) -> Vec<String> {
+        let mut texts: Vec<_> = self.headers.values().cloned().collect();
+        self.body.iter().for_each(|body| each_text(body, &mut |text| texts.push(text.to_owned())));
+        texts
+    }
+
     fn address(&self, names: &Names<'_>, id: &str) -> String {
         let parts: Vec<_> = self.url.split(ID).map(|part| names.fill_address(part)).collect();
         parts.join(&words::encoded(id))
     }
 
     /// The request. What is put in stays what it is: within a string of the JSON, within a part of the address.
-    fn fill(&self, names: &Names<'_>, id: &str, key: Option<&str>) -> http::Result<Request<Bytes>> {
+    fn fill(&self, names: &Names<'_>, own: Own<'_>) -> http::Result<Request<Bytes>> {
+        let Own { id, key, callback } = own;
+        // An address of ours has nothing in it that stands for something.
+        let fill = |text: &str| names.fill(&text.replace(CALLBACK, callback));
         let mut request = Request::builder().method(self.method.clone()).uri(self.address(names, id));
         for (name, value) in &self.headers {
-            request = request.header(name, names.fill(value));
+            request = request.header(name, fill(value));
         }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
         let Some(body) = &self.body else { return request.body(Bytes::new()) };
-        let body = filled(body, &|text| if text == ID { id.to_owned() } else { names.fill(text) });
+        let body = filled(body, &|text| if text == ID { id.to_owned() } else { fill(text) });
         request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(body.to_string()))
     }
 }
@@ -232,7 +282,9 @@ impl Driver for Service {
         let work = &run.work;
         // The same act may ship twice: what is new, and back what was there before.
         let key = format!("deckhand-{}-{}", work.act, work.release.short());
-        let request = self.start.fill(&work.names(None), "", Some(&key)).map_err(|error| error.to_string())?;
+        let callback = self.callback.as_ref().map(|callback| callback.address(work.target, work.act));
+        let own = Own { id: "", key: Some(&key), callback: callback.as_deref().unwrap_or_default() };
+        let request = self.start.fill(&work.names(None), own).map_err(|error| error.to_string())?;
         let answer = match run.ports.http.send(run.permit, request, TIMEOUT, LIMIT).await {
             Ok(answer) => answer,
             Err(error) if is_refused(&error) => {
@@ -262,21 +314,43 @@ impl Driver for Service {
     }
 
     async fn outcome(&self, ports: &Ports, work: &Work<'_>, handle: &Handle) -> Option<End> {
-        let id = handle.read::<String>()?;
-        let request = self.poll.request.fill(&work.names(None), &id, None).ok()?;
-        // What might change something is not sent unasked.
-        let answer = ports.http.read(request, TIMEOUT, LIMIT).await.ok()?;
+        let answer = self.ask(ports, work, &handle.read::<String>()?).await?;
         match self.standing(&answer, &Board::default()) {
             Ok(Standing::Over(end)) => Some(end),
             _ => None,
         }
     }
+
+    async fn artifact(
+        &self,
+        ports: &Ports,
+        work: &Work<'_>,
+        handle: Option<&Handle>,
+    ) -> Result<Option<String>, String> {
+        let Some(place) = &self.poll.artifact else { return Ok(None) };
+        let answer = match handle.and_then(Handle::read::<String>) {
+            Some(id) => self.ask(ports, work, &id).await,
+            None => None,
+        };
+        let body: Value = answer.and_then(|answer| serde_json::from_slice(answer.body()).ok()).unwrap_or_default();
+        let found = word(&body, place).and_then(|word| artifact::named(&word));
+        let unsaid = || format!("The service has not said at {} which artifact it has shipped", text::code(place));
+        found.map(Some).ok_or_else(unsaid)
+    }
 }
 
 impl Service {
+    /// Asks the service for what it says of a run, without changing anything.
+    async fn ask(&self, ports: &Ports, work: &Work<'_>, id: &str) -> Option<Response<Bytes>> {
+        let request = self.poll.request.fill(&work.names(None), Own::of(id)).ok()?;
+        // What might change something is not sent unasked.
+        ports.http.read(request, TIMEOUT, LIMIT).await.ok()
+    }
+
     async fn follow(&self, run: &Run<'_>, id: String) -> End {
         let began = Instant::now();
         let (mut seen_at, mut told) = (began, String::new());
+        let mut news = self.callback.as_ref().map(|callback| callback.news_of(run.work.target, run.work.act));
         loop {
             match self.look(run, &id).await {
                 Ok(Standing::Over(end)) => return end,
@@ -298,14 +372,14 @@ impl Service {
                     let limit = config::duration::show(run.work.limit);
                     return self.cancel(run, &id, Some(format!("It took longer than {limit}"))).await;
                 }
-                () = tokio::time::sleep(self.poll.every) => {}
+                () = pause(news.as_mut(), self.poll.every) => {}
             }
         }
     }
 
     /// How the run stands.
     async fn look(&self, run: &Run<'_>, id: &str) -> Result<Standing, String> {
-        let request = self.poll.request.fill(&run.work.names(None), id, None).map_err(|error| error.to_string())?;
+        let request = self.poll.request.fill(&run.work.names(None), Own::of(id)).map_err(|error| error.to_string())?;
         let sent = if request.method().is_safe() {
             run.ports.http.read(request, TIMEOUT, LIMIT).await
         } else {
@@ -356,7 +430,7 @@ impl Service {
         let Some(template) = &self.cancel else {
             return goes_on("the config has no `cancel` that would tell it to end");
         };
-        let Ok(request) = template.fill(&run.work.names(None), id, None) else {
+        let Ok(request) = template.fill(&run.work.names(None), Own::of(id)) else {
             return goes_on("`cancel` makes no good request");
         };
         match run.ports.http.send(run.permit, request, TIMEOUT, LIMIT).await {
@@ -383,6 +457,14 @@ impl Service {
             }
         }
         goes_on("it has not ended it in time")
+    }
+}
+
+/// Waits between two looks at a run.
+async fn pause(news: Option<&mut News>, every: Duration) {
+    match news {
+        Some(news) => news.wait(every).await,
+        None => tokio::time::sleep(every).await,
     }
 }
 
@@ -430,6 +512,7 @@ mod tests {
         host: None,
         colour: None,
         weight: None,
+        artifact: None,
         params: &Params::new(),
         known: &Known::NONE,
     };

@@ -24,7 +24,7 @@ const LOOKED_AT: usize = 1_000;
 pub(in crate::deploy) const OUTCOMES: [&str; 3] = ["good", "failed", "unknown"];
 
 /// The facts of an act that the page shows by other names, or that are no news to people.
-const SHOWN: [&str; 3] = ["commit", "ref", RESTS_ON];
+const SHOWN: [&str; 4] = ["commit", "ref", "artifact", RESTS_ON];
 
 #[derive(Deserialize)]
 struct HistoryArgs {
@@ -148,8 +148,10 @@ async fn one(cx: &Cx, settings: &Service, target: &Target, number: u64) -> Resul
         "live" | "under way" => format!("It is {how}."),
         _ => format!("It {how}."),
     };
-    let mut reply = Reply::card(tone, title, says)
-        .field("Commit", text::code(&deploy.release.commit))
+    let reply = Reply::card(tone, title, says).field("Commit", text::code(&deploy.release.commit));
+    let artifact = deploy.release.artifact.iter().map(|artifact| text::code(artifact));
+    let mut reply = artifact
+        .fold(reply, |reply, artifact| reply.field("Artifact", artifact))
         .field("Who", text::plain(&deploy.who))
         .field("When", format!("{at}, {}", text::ago(deploy.began, cx.now())));
     reply = match show::took(&deploy) {

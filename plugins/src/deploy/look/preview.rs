@@ -53,9 +53,10 @@ impl Grounds {
             commit: plan.release.commit.clone(),
             live: plan.before.0.as_ref().map_or(0, |live| live.deploy).to_string(),
             policy: digest(&policy(foreseen)),
-            how: match params::said(&plan.release.params) {
-                none if none.is_empty() => plan.service.how.clone(),
-                some => digest(&json!({ "how": plan.service.how, "params": some })),
+            how: match (params::said(&plan.release.params), &plan.release.artifact) {
+                (none, None) if none.is_empty() => plan.service.how.clone(),
+                (some, None) => digest(&json!({ "how": plan.service.how, "params": some })),
+                (some, Some(it)) => digest(&json!({ "how": plan.service.how, "params": some, "artifact": it })),
             },
         }
     }
@@ -77,7 +78,7 @@ impl Grounds {
             (self.commit != old.commit, format!("{} is another commit now", text::code(&plan.release.reference))),
             (self.live != old.live, format!("{live} is live now")),
             (self.policy != old.policy, "policy asks for something else".to_owned()),
-            (self.how != old.how, "the config ships it in another way".to_owned()),
+            (self.how != old.how, "it is shipped in another way".to_owned()),
         ];
         told.into_iter().filter_map(|(changed, told)| changed.then_some(told)).collect()
     }
@@ -110,6 +111,7 @@ impl Deployer {
         let service = self.service(&target)?;
         let release = git::resolve(cx.ports(), &target.service, &service.repository, &r#ref).await?;
         let release = with(cx, service, &target, release, params.as_deref())?;
+        let release = self.proven(cx, service, &target, release).await?;
         let before = records::live(cx.store(), &target).await?;
         let plan = Plan { service, target, release, before, way: Way::Forward, why: String::new(), on: Vec::new() };
         let foreseen = cx.would(&line(&plan)).await?;
@@ -157,6 +159,9 @@ impl Deployer {
         };
         if let Some((says, _)) = ci {
             reply = reply.field("CI", says);
+        }
+        if let Some(artifact) = &release.artifact {
+            reply = reply.field("Artifact", text::code(artifact));
         }
         let mut colour = None;
         let mut work = plan.work(0, release, Duration::ZERO);

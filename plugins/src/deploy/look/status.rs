@@ -131,5 +131,7 @@ async fn since(cx: &Cx, live: &Live, deploy: Option<&Deploy>) -> Result<String> 
     };
     let at = live.since.with_timezone(&cx.ports().vocabulary.zone).format("%Y-%m-%d %H:%M %Z");
     let (release, commit) = (live.release.full(), text::code(&live.release.commit));
+    let artifact = live.release.artifact.iter().map(|artifact| format!(", {}", text::code(artifact)));
+    let commit = artifact.fold(commit, |commit, artifact| commit + &artifact);
     Ok(format!("{release}, {commit}, since {at} ({}){by}.", text::ago(live.since, cx.now())))
 }

@@ -14,6 +14,7 @@ fn placeholders_are_filled_once_and_other_braces_stay() {
         reference: "{commit}",
         host: None,
         colour: None,
+        artifact: None,
         weight: None,
         params: &Params::from([("level".to_owned(), "{ref}".to_owned())]),
         known: &known,

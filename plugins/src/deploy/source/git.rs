@@ -69,15 +69,25 @@ pub async fn resolve(ports: &Ports, service: &str, repository: &str, wanted: &st
     let references = references(ports, service, repository).await?;
     // Tags come first: where a tag and a branch share a name, the tag is meant, as git itself has it.
     if let Some(found) = references.iter().find(|reference| reference.name == wanted) {
-        return Ok(Release { commit: found.commit.clone(), reference: wanted.to_owned(), params: Params::new() });
+        return Ok(Release {
+            commit: found.commit.clone(),
+            reference: wanted.to_owned(),
+            params: Params::new(),
+            artifact: None,
+        });
     }
     if wanted.len() >= 7 && wanted.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let hash = wanted.to_ascii_lowercase();
         if let Some(found) = references.iter().find(|reference| reference.commit.starts_with(&hash)) {
-            return Ok(Release { commit: found.commit.clone(), reference: hash, params: Params::new() });
+            return Ok(Release {
+                commit: found.commit.clone(),
+                reference: hash,
+                params: Params::new(),
+                artifact: None,
+            });
         }
         if let Some(commit) = local(ports, service, repository, &hash).await? {
-            return Ok(Release { commit, reference: hash, params: Params::new() });
+            return Ok(Release { commit, reference: hash, params: Params::new(), artifact: None });
         }
     }
     let names = || references.iter().map(|reference| reference.name.as_str());

@@ -1,5 +1,6 @@
 //! GitHub's REST API: what is read is asked for again where that helps, and an error says what can be done about it.
 
+use super::callbacks::Callbacks;
 use super::webhooks::{News, Webhooks};
 use crate::deploy::settings::Placeholders;
 use bytes::Bytes;
@@ -60,6 +61,8 @@ pub struct Home<'a> {
     pub repository: Option<&'a str>,
     /// The names that stand for something in its section.
     pub placeholders: &'a Placeholders,
+    /// The runs that services call back about.
+    pub callbacks: &'a Callbacks,
 }
 
 impl Default for GitHub {
