@@ -109,6 +109,11 @@ pub trait Offers: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether it takes alerts in at all: where nobody does, that none fires says nothing.
+    fn takes_alerts(&self) -> bool {
+        false
+    }
+
     /// The alerts that fire, newest first: all of them, or those of a service, of an environment, or of both.
     ///
     /// # Errors
@@ -413,6 +418,11 @@ impl Offered {
             }
         }
         sections
+    }
+
+    /// Whether anybody takes alerts in.
+    pub fn takes_alerts(&self) -> bool {
+        self.all().any(Offers::takes_alerts)
     }
 
     /// The alerts that fire.

@@ -1,6 +1,7 @@
 //! What Deckhand can do: one folder a plugin. A plugin names no other plugin and no platform, and reaches the world
 //! only through what the contract in `commands` hands it.
 
+pub mod alerts;
 mod calendar;
 pub mod checks;
 mod declared;
@@ -29,6 +30,7 @@ pub static ALL: &[&PluginSpec] = &[
     &train::SPEC,
     &flags::SPEC,
     &metrics::SPEC,
+    &alerts::SPEC,
     &incidents::SPEC,
     &postmortem::SPEC,
 ];

@@ -66,7 +66,14 @@ impl Deployer {
             return in_doubt(permit, plan, says);
         };
         if health::once(cx.ports(), check, &plan.names_of(release)).await.is_ok() {
-            return Ok(After::Known(format!("{release} is still live and well")));
+            if plan.tells() {
+                return Ok(After::Known(format!("{release} is still live and well")));
+            }
+            let says = format!(
+                "What is live is well, but the health check can not tell {release} from {}: look which it is",
+                plan.release
+            );
+            return in_doubt(permit, plan, says);
         }
         if let Err(Stop::Refused(_)) = permit.step().await {
             let says = format!(

@@ -110,7 +110,7 @@ impl Deployer {
                 not_known(target, &deploy.release, number, INTERRUPTED)
             }
             Met::Bad(met) => {
-                let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), service).await;
+                let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), &deploy.release, service).await;
                 let Target { service, environment } = target;
                 let mut next =
                     format!("`/deploy ship {service} {environment} {}` tries it again", deploy.release.reference);
@@ -201,11 +201,13 @@ impl Deployer {
         cx: &Cx,
         target: &Target,
         before: Option<&Live>,
+        shipped: &Release,
         service: Option<&Service>,
     ) -> (bool, String) {
         let Some(Live { release, .. }) = before else { return (true, "Nothing was live before it.".to_owned()) };
+        let tells = service.is_some_and(|service| plan::tells(service, target, release, Some(shipped)));
         match self.is_live(cx, target, release, service).await {
-            Some(Ok(())) => (true, format!("{release} is still live and well.")),
+            Some(Ok(())) if tells => (true, format!("{release} is still live and well.")),
             _ => (false, format!("Whether {release} still is, nobody knows: look at `{}`.", target.environment)),
         }
     }

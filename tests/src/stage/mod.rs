@@ -1,5 +1,6 @@
 //! The stage of the transcripts: Deckhand as it is, in a world of plain data, with time that passes when we say so.
 
+mod alertmanager;
 mod codes;
 pub mod elsewhere;
 mod figures;

@@ -1,6 +1,7 @@
 //! The world that a transcript plays in: programs, two environments and what they are asked for, as plain data with knobs.
 
 use super::BEGINS;
+use super::alertmanager::{self, Alertmanager};
 use super::figures::Figures;
 use super::mortal::Deaths;
 use super::repository::{ELSEWHERE, Repository, commit};
@@ -46,6 +47,7 @@ struct State {
     unknown: Vec<String>,
     github: GitHub,
     ships: Ships,
+    alertmanager: Alertmanager,
     figures: Figures,
     /// What a CI command answers by exit status, by commit and check.
     ci: BTreeMap<(String, String), i32>,
@@ -151,6 +153,7 @@ impl World {
                 let now = state.now();
                 return state.repository.direct(&words)
                     || state.ships.direct(direction)
+                    || state.alertmanager.direct(direction, now)
                     || state.figures.direct(direction, now)
                     || state.github.direct(direction, now);
             }
@@ -169,6 +172,7 @@ impl World {
         let now = state.now();
         let mut all = state.github.webhooks(now);
         all.extend(state.ships.calls());
+        all.extend(state.alertmanager.messages());
         all
     }
 
@@ -185,6 +189,7 @@ impl World {
             .chain(scripts)
             .chain(state.github.amiss())
             .chain(state.ships.amiss())
+            .chain(state.alertmanager.amiss())
             .chain(state.figures.amiss())
             .collect()
     }
@@ -397,6 +402,10 @@ impl Wire for World {
         let mut state = self.state();
         if request.uri().host() == Some(ships::HOST) {
             return Ok(state.ships.answer(&request));
+        }
+        if request.uri().host() == Some(alertmanager::HOST) {
+            let now = state.now();
+            return state.alertmanager.answer(&request, now);
         }
         if Figures::is_asked(request.uri()) {
             let host = request.uri().host().unwrap_or_default();

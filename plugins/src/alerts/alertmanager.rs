@@ -1,0 +1,214 @@
+//! Alertmanager's API, version 2: what it knows of its alerts, and silences.
+
+use super::records::Firing;
+use crate::words;
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use commands::act::Permit;
+use commands::cx::Ports;
+use commands::text;
+use config::Section;
+use http::{Method, Request, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// How much of an answer is read: thousands of alerts.
+const LIMIT: usize = 16 << 20;
+
+/// Where it is, and who asks.
+pub struct Alertmanager {
+    url: String,
+    /// The header that says who asks; a secret.
+    authorization: Option<String>,
+    /// How often it is asked.
+    pub every: Duration,
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    fingerprint: String,
+    status: Status,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    #[serde(default)]
+    silenced_by: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Silenced {
+    id: String,
+    ends_at: DateTime<Utc>,
+    comment: String,
+    status: State,
+}
+
+#[derive(Deserialize)]
+struct State {
+    state: String,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    #[serde(rename = "silenceID")]
+    id: String,
+}
+
+impl Alertmanager {
+    /// Reads `url`, `authorization`, `every` and `timeout`.
+    pub fn read(section: Section<'_>) -> Option<Alertmanager> {
+        if !section.has("url") {
+            section.required_text("url");
+        }
+        let url = section.url("url");
+        let authorization = section.text("authorization");
+        if authorization.as_ref().is_some_and(|it| http::HeaderValue::from_str(it).is_err()) {
+            section.problem("authorization", "this can not be sent", "write for example `\"Bearer ${ALERTS_TOKEN}\"`");
+        } else if authorization.is_some() && url.as_deref().is_some_and(config::address::is_in_the_clear) {
+            let instead = "begin the `url` with `https://`";
+            section.problem("authorization", "it would be sent for everybody to read", instead);
+        }
+        let every = section.duration("every").unwrap_or(Duration::from_secs(30));
+        if every < Duration::from_secs(1) {
+            section.problem("every", "it would be asked all the time", "write `every = \"1s\"` or more");
+        }
+        let timeout = section.duration("timeout").unwrap_or(Duration::from_secs(10));
+        section.finish();
+        let url = url?.trim_end_matches('/').to_owned();
+        Some(Alertmanager { url, authorization, every, timeout })
+    }
+
+    /// The alerts that it has, by fingerprint, and until when each is silenced, where it is.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn alerts(&self, ports: &Ports) -> anyhow::Result<HashMap<String, Option<DateTime<Utc>>>> {
+        let alerts: Vec<Known> = self.get(ports, "/api/v2/alerts").await?;
+        let silences: HashMap<_, _> = self.silences(ports).await?.into_iter().map(|it| (it.id, it.ends_at)).collect();
+        let until = |it: &Known| it.status.silenced_by.iter().filter_map(|id| silences.get(id)).max().copied();
+        Ok(alerts.into_iter().map(|it| (it.fingerprint.clone(), until(&it))).collect())
+    }
+
+    /// The id of the silence that this act has made, where it has, and whether it is silent still.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn made_by(&self, ports: &Ports, act: u64) -> anyhow::Result<Option<(String, bool)>> {
+        let mark = mark(act);
+        let found = self.silences(ports).await?.into_iter().find(|it| it.comment.ends_with(&mark));
+        Ok(found.map(|it| (it.id, it.status.state != "expired")))
+    }
+
+    /// Whether the silence of this id is one still.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn is_silent(&self, ports: &Ports, id: &str) -> anyhow::Result<bool> {
+        Ok(self.silences(ports).await?.iter().any(|it| it.id == id && it.status.state != "expired"))
+    }
+
+    /// Silences this very alert, instead of a silence that there is, and returns the silence's id. The comment finds it again.
+    ///
+    /// # Errors
+    /// When it was not silenced, or nobody knows.
+    pub async fn silence(
+        &self,
+        ports: &Ports,
+        permit: &Permit,
+        alert: &Firing,
+        (until, because): (DateTime<Utc>, &str),
+        instead_of: Option<&str>,
+    ) -> anyhow::Result<String> {
+        let matcher = |(name, value): (&String, &String)| json!({ "name": name, "value": value, "isRegex": false, "isEqual": true });
+        let mut body = json!({
+            "matchers": alert.labels.iter().map(matcher).collect::<Vec<_>>(),
+            "startsAt": permit.entry().draft.at,
+            "endsAt": until,
+            "createdBy": permit.entry().draft.who,
+            "comment": format!("{because} {}", mark(permit.act())),
+        });
+        if let Some(id) = instead_of {
+            body["id"] = json!(id);
+        }
+        let request = self.request(Method::POST, "/api/v2/silences", Some(body))?;
+        let sent = ports.http.send(permit, request, self.timeout, LIMIT).await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            // It may have come through all the same.
+            Err(error) => match self.made_by(ports, permit.act()).await {
+                Ok(Some((id, true))) => return Ok(id),
+                _ => return Err(error).context("it can not be asked"),
+            },
+        };
+        Ok(read::<Made>(&answer)?.id)
+    }
+
+    /// Ends a silence. One that has ended already is none to end.
+    ///
+    /// # Errors
+    /// When it did not take that.
+    pub async fn unsilence(&self, ports: &Ports, permit: &Permit, id: &str) -> anyhow::Result<()> {
+        let path = format!("/api/v2/silence/{}", words::encoded(id));
+        let request = self.request(Method::DELETE, &path, None)?;
+        let answer = ports.http.send(permit, request, self.timeout, LIMIT).await.context("it can not be asked")?;
+        if !answer.status().is_success() && self.is_silent(ports, id).await? {
+            bail!("it answers {}", said(&answer));
+        }
+        Ok(())
+    }
+
+    async fn silences(&self, ports: &Ports) -> anyhow::Result<Vec<Silenced>> {
+        self.get(ports, "/api/v2/silences").await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, ports: &Ports, path: &str) -> anyhow::Result<T> {
+        let request = self.request(Method::GET, path, None)?;
+        read(&ports.http.read(request, self.timeout, LIMIT).await.context("it can not be asked")?)
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Request<Bytes>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        Ok(match body {
+            Some(body) => {
+                request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(body.to_string()))?
+            }
+            None => request.body(Bytes::new())?,
+        })
+    }
+}
+
+/// What marks a silence as made by this act.
+fn mark(act: u64) -> String {
+    format!("(Deckhand #{act})")
+}
+
+fn read<T: DeserializeOwned>(answer: &http::Response<Bytes>) -> anyhow::Result<T> {
+    if !answer.status().is_success() {
+        bail!("it answers {}", said(answer));
+    }
+    serde_json::from_slice(answer.body()).context("it answers something that is not Alertmanager's")
+}
+
+/// The status of an answer, and the beginning of what it says.
+fn said(answer: &http::Response<Bytes>) -> String {
+    let body = String::from_utf8_lossy(&answer.body()[..answer.body().len().min(1_000)]).into_owned();
+    let body = if body.trim().is_empty() { String::new() } else { format!(": {}", text::code(body.trim())) };
+    format!("{}{body}", answer.status().as_u16())
+}
+
+/// The labels as people write them, fit to be shown.
+pub fn labels(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    text::cut(&text::plain(&pairs.join(", ")), 400)
+}

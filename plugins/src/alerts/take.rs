@@ -1,0 +1,249 @@
+//! Taking alerts in: what is new is told, what is over is told, and all else changes nothing.
+
+use super::Alerts;
+use super::incoming::Heard;
+use super::records::{self, FIRING, Firing, Source};
+use super::show;
+use chrono::{DateTime, Utc};
+use commands::act::Act;
+use commands::cx::Cx;
+use commands::ledger::Place;
+use commands::stop::Result;
+use commands::table::Versioned;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The most alerts that fire at once; more are left out, and the sender is told.
+const MOST: usize = 5_000;
+
+/// For how long Alertmanager has to have forgotten an alert until it is over: after its own restart it knows none for a
+/// while.
+const GONE: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is looked for alerts of which nothing is heard any more.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What is known of alerts beside the store.
+#[derive(Default)]
+pub struct Taker {
+    /// Alerts are taken in one after the other.
+    turn: tokio::sync::Mutex<()>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// When each alert was heard of last, in this run.
+    heard: HashMap<String, Instant>,
+    /// Since when Alertmanager knows an alert no more.
+    missing: HashMap<String, Instant>,
+    /// Until when Alertmanager silences an alert.
+    silenced: HashMap<String, DateTime<Utc>>,
+    /// Whether it was told that Alertmanager does not answer.
+    complained: bool,
+}
+
+/// What came of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many alerts fire anew.
+    pub fire: usize,
+    /// How many are over.
+    pub over: usize,
+    /// How many were left out, as there are too many.
+    pub left_out: usize,
+}
+
+/// A service and an environment, where they are known.
+type About = (Option<String>, Option<String>);
+
+impl Taker {
+    /// Until when Alertmanager silences an alert, as far as it was asked.
+    pub fn silenced(&self, fingerprint: &str) -> Option<DateTime<Utc>> {
+        self.seen().silenced.get(fingerprint).copied()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Alerts {
+    /// Takes in what was heard: an act for all that is new of one service and environment, and one for all that is over.
+    pub(super) async fn take(&self, cx: &Cx, heard: Vec<Heard>) -> Result<Taken> {
+        let _turn = self.taker.turn.lock().await;
+        let mut room = MOST.saturating_sub(records::firing(cx.store()).await?.len());
+        let (mut taken, mut fires, mut over) = (Taken::default(), BTreeMap::new(), BTreeMap::new());
+        for it in heard {
+            self.taker.seen().heard.insert(it.fingerprint.clone(), Instant::now());
+            let known = FIRING.get(cx.store(), &it.fingerprint).await?;
+            match (known, it.over) {
+                (None, false) if room == 0 => taken.left_out += 1,
+                (None, false) => {
+                    room -= 1;
+                    let firing = self.firing_of(cx, it);
+                    let about = (firing.service.clone(), firing.environment.clone());
+                    // Should one stand there twice, it is one.
+                    fires.entry(about).or_insert_with(BTreeMap::new).insert(firing.fingerprint.clone(), firing);
+                }
+                (Some(known), true) => {
+                    let about = (known.value.service.clone(), known.value.environment.clone());
+                    over.entry(about).or_insert_with(BTreeMap::new).insert(it.fingerprint, known);
+                }
+                _ => {}
+            }
+        }
+        for (about, fires) in fires {
+            taken.fire += fires.len();
+            self.fire(cx, about, fires.into_values().collect()).await?;
+        }
+        for (about, over) in over {
+            taken.over += over.len();
+            self.resolve(cx, about, over.into_values().collect(), "").await?;
+        }
+        Ok(taken)
+    }
+
+    fn firing_of(&self, cx: &Cx, heard: Heard) -> Firing {
+        let vocabulary = &cx.ports().vocabulary;
+        let (service, environment) = self.settings.about(&heard.labels, &vocabulary.services, &vocabulary.environments);
+        let Heard { fingerprint, name, severity, says, labels, page, since, from, .. } = heard;
+        let told = cx.now();
+        // A clock that is ahead makes nothing begin later than it was told.
+        let since = since.map_or(told, |since| since.min(told));
+        Firing { fingerprint, name, severity, service, environment, says, labels, page, since, told, act: 0, from }
+    }
+
+    async fn fire(&self, cx: &Cx, about: About, mut fires: Vec<Firing>) -> Result<()> {
+        let mut loud = Vec::new();
+        for firing in &fires {
+            if self.silenced(cx.ports(), &firing.fingerprint).await?.is_none() {
+                loud.push(firing.clone());
+            }
+        }
+        let tell = self.settings.tell(about.0.as_deref());
+        cx.act(act("alerts.fire", about.clone(), &fires), async |permit| {
+            for firing in &mut fires {
+                firing.act = permit.act();
+                permit.expect(FIRING.key(&firing.fingerprint), 0);
+                FIRING.put(permit, &firing.fingerprint, firing)?;
+            }
+            if loud.is_empty() {
+                permit.note("silenced");
+                return Ok(());
+            }
+            let reply = show::fires(&loud);
+            tell.iter().try_for_each(|place| permit.say(place, reply.clone()))
+        })
+        .await
+    }
+
+    /// Ends alerts, for a reason where nobody has said that they are over.
+    async fn resolve(&self, cx: &Cx, about: About, over: Vec<Versioned<Firing>>, why: &str) -> Result<()> {
+        let tell = self.settings.tell(about.0.as_deref());
+        let all: Vec<_> = over.iter().map(|it| it.value.clone()).collect();
+        let reply = show::over(&all, why, cx.now());
+        let mut silent = true;
+        for it in &all {
+            silent &= self.silenced(cx.ports(), &it.fingerprint).await?.is_some();
+        }
+        cx.act(act("alerts.resolve", about.clone(), &all), async |permit| {
+            for it in &over {
+                permit.expect(FIRING.key(&it.value.fingerprint), it.version);
+                permit.delete(FIRING.key(&it.value.fingerprint));
+            }
+            permit.note(why);
+            let tell: &[Place] = if silent { &[] } else { tell };
+            tell.iter().try_for_each(|place| permit.say(place, reply.clone()))
+        })
+        .await?;
+        let mut seen = self.taker.seen();
+        for it in all {
+            seen.heard.remove(&it.fingerprint);
+            seen.missing.remove(&it.fingerprint);
+        }
+        Ok(())
+    }
+
+    /// Ends what nobody has ended, as messages get lost: what Alertmanager knows no more, and what nothing is heard of.
+    pub(super) async fn keep_true(&self, cx: &Cx) {
+        let began = Instant::now();
+        let every = self.settings.alertmanager.as_ref().map_or(LOOK, |it| it.every);
+        while cx.stopping().run_until_cancelled(sleep(every)).await.is_some() {
+            if let Err(stop) = self.look(cx, began).await {
+                tracing::warn!("alerts can not be looked after: {stop}");
+            }
+        }
+    }
+
+    async fn look(&self, cx: &Cx, began: Instant) -> Result<()> {
+        let asked = cx.now();
+        let gone = match &self.settings.alertmanager {
+            None => None,
+            Some(alertmanager) => match alertmanager.alerts(cx.ports()).await {
+                Ok(known) => Some(known),
+                Err(error) => {
+                    if !std::mem::replace(&mut self.taker.seen().complained, true) {
+                        tracing::warn!("Alertmanager does not say which alerts fire: {error:#}");
+                    }
+                    None
+                }
+            },
+        };
+        let _turn = self.taker.turn.lock().await;
+        let (forget, mut over) = (self.settings.forget, BTreeMap::<(About, &str), Vec<_>>::new());
+        for it in records::firing(cx.store()).await? {
+            let mut seen = self.taker.seen();
+            let print = &it.value.fingerprint;
+            let heard = seen.heard.get(print).copied().unwrap_or(began);
+            let why = match &gone {
+                Some(known) if it.value.from == Source::Alertmanager => {
+                    seen.complained = false;
+                    match known.get(print) {
+                        Some(until) => {
+                            seen.missing.remove(print);
+                            match until {
+                                Some(until) => seen.silenced.insert(print.clone(), *until),
+                                None => seen.silenced.remove(print),
+                            };
+                            None
+                        }
+                        // What was told since it was asked may not have been there yet.
+                        None if it.value.told >= asked => None,
+                        None => {
+                            let since = *seen.missing.entry(print.clone()).or_insert_with(Instant::now);
+                            (since.elapsed() >= GONE).then_some("Alertmanager knows it no more")
+                        }
+                    }
+                }
+                _ if heard.elapsed() >= forget => Some("nothing was heard of it for too long"),
+                _ => None,
+            };
+            drop(seen);
+            if let Some(why) = why {
+                let about = (it.value.service.clone(), it.value.environment.clone());
+                over.entry((about, why)).or_default().push(it);
+            }
+        }
+        for ((about, why), over) in over {
+            self.resolve(cx, about, over, why).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is done to alerts of one service and environment.
+fn act(verb: &'static str, (service, environment): About, all: &[Firing]) -> Act {
+    let names: Vec<_> = all.iter().map(Firing::title).collect();
+    let prints: Vec<_> = all.iter().map(|it| it.fingerprint.as_str()).collect();
+    Act {
+        verb,
+        object: commands::text::cut(&names.join(", "), 200),
+        service,
+        environment,
+        facts: vec![("fingerprints", prints.join(","))],
+        ..Act::default()
+    }
+}
