@@ -70,8 +70,9 @@ impl Deployer {
                 return Ok(After::Known(format!("{release} is still live and well")));
             }
             let says = format!(
-                "What is live is well, but the health check can not tell {release} from {}: look which it is",
-                plan.release
+                "What is live is well, but the health check can not tell {} from {}: look which it is",
+                release.full(),
+                plan.release.full()
             );
             return in_doubt(permit, plan, says);
         }

@@ -73,7 +73,9 @@ impl Alertmanager {
                 let body = words[3..].join(" ");
                 self.send("/hooks/alerts", TOKEN, body);
             }
-            ["somebody", "sends", ..] => self.send("/hooks/alerts", "guessed", words[2..].join(" ")),
+            ["somebody", "without", "the", "token", "sends", ..] => {
+                self.send("/hooks/alerts", "guessed", words[5..].join(" "));
+            }
             _ => return false,
         }
         true
