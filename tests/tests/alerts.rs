@@ -108,7 +108,8 @@ impl Drop for Alertmanager {
 
 /// The last reply to a line of ana's.
 fn say(home: &Home, line: &str) -> Value {
-    home.say(line).json().pop().expect("a reply")
+    let ran = home.run(&["say", "--json", line]);
+    ran.json().pop().unwrap_or_else(|| panic!("nothing was said to {line}: {ran:?}"))
 }
 
 /// Waits until the list of alerts has, or has not, this in it.
