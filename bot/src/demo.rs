@@ -75,7 +75,12 @@ impl Demo {
     /// When it can not be written.
     pub fn config(&self, listen: SocketAddr) -> Result<PathBuf> {
         let file = self.folder.join("deckhand.toml");
-        fs::write(&file, CONFIG.replace("127.0.0.1:7878", &listen.to_string()))?;
+        let mut config = CONFIG.replace("127.0.0.1:7878", &listen.to_string());
+        if listen.to_string() != "127.0.0.1:7878" {
+            // Of several demos, each finds a port of its own for programs, too.
+            config = config.replace("127.0.0.1:7879", "127.0.0.1:0");
+        }
+        fs::write(&file, config)?;
         Ok(file)
     }
 }

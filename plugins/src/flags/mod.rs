@@ -6,6 +6,7 @@ mod gauge;
 mod life;
 mod look;
 pub mod model;
+mod offers;
 mod rollout;
 mod schedule;
 mod segment;
@@ -16,6 +17,7 @@ mod show;
 pub mod snapshot;
 mod stale;
 mod toggle;
+mod transfer;
 mod why;
 mod words;
 
@@ -24,6 +26,7 @@ use chrono::{DateTime, Utc};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
+use commands::offer::Offers;
 use commands::parse::Invocation;
 use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
@@ -52,6 +55,9 @@ const YES: Kind = Kind::Choice(&["yes", "no"]);
 
 /// The command that makes a flag: all others are about one that there is.
 const CREATE: &str = "flag create";
+
+/// What Deckhand's own exports are called.
+const DECKHAND: &str = config::DECKHAND;
 
 /// What can be said about flags.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -229,10 +235,11 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ENVIRONMENT,
                 ArgSpec::required("steps", Kind::Text, "Whole percents, with commas"),
                 ArgSpec::optional("every", Kind::Duration, "The time between two; a minute at the least"),
+                ArgSpec::optional("hold-on", Kind::Text, "What holds it: checks, measures such as errors < 1"),
                 ArgSpec::optional(
-                    "hold-on",
-                    Kind::Choice(&["checks"]),
-                    "What holds it: checks of the service that are not well",
+                    "on-bad",
+                    Kind::Choice(&["hold", "back"]),
+                    "Whether it goes back then; held if left out",
                 ),
                 BECAUSE,
                 ITS_SERVICE,
@@ -240,6 +247,7 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &[
                 "flag rollout checkout-v2 production 5,25,50,100 every:15m",
                 "flag rollout flag:checkout-v2 env:production steps:10,100 every:1h hold-on:checks",
+                "flag rollout checkout-v2 env:production steps:5,50,100 every:15m hold-on:\"checks,errors < 1\" on-bad:back",
             ],
             ..CommandSpec::CHANGES
         },
@@ -316,6 +324,10 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["flag schedule cancel checkout-v2 production 17"],
             ..CommandSpec::CHANGES
         },
+        transfer::EXPORT,
+        transfer::PLAN,
+        transfer::APPLY,
+        transfer::UNDO,
         CommandSpec {
             name: "segment create",
             about: "Give conditions a name, for any flag to use",
@@ -380,6 +392,10 @@ impl Plugin for Flags {
             "flag schedule list" => self.schedule_list(cx).await,
             "flag schedule run" => self.schedule_run(cx).await,
             "flag schedule cancel" => self.schedule_cancel(cx).await,
+            "flag export" => self.export(cx).await,
+            "flag import plan" => self.import_plan(cx).await,
+            "flag import apply" => self.import_apply(cx).await,
+            "flag import undo" => self.import_undo(cx).await,
             "segment create" => self.segment_create(cx).await,
             "segment show" => self.segment_show(cx).await,
             "segment list" => self.segment_list(cx).await,
@@ -412,6 +428,7 @@ impl Plugin for Flags {
             "which" => self.serving.tokens(ports).await,
             "segment" => snapshot.segments.values().map(|segment| Choice::new(&segment.name, "")).collect(),
             "to" if arg.kind == Kind::Text => ["on", "off", "25%"].map(|to| Choice::new(to, "")).into(),
+            "hold-on" => vec![Choice::new("checks", "")],
             "number" if arg.required => schedule::choices(given, ports).await,
             "project" => self.settings.projects.iter().map(|name| Choice::new(name, "")).collect(),
             _ => Vec::new(),
@@ -424,6 +441,10 @@ impl Plugin for Flags {
             tracing::warn!("the flags can not be read yet: {error:#}");
         }
         self.serving.keep(cx).await;
+    }
+
+    fn offers(&self) -> Option<&dyn Offers> {
+        Some(self)
     }
 
     fn routes(&self) -> Vec<Route> {

@@ -1,31 +1,38 @@
 //! A rollout: a flag goes up in steps, each told, as the person who began it; it is held or ended by anybody who may.
 
 use super::change::{Target, Wish};
+use super::gauge::{self, Look, Watched};
 use super::model::{State, setting_name};
-use super::{Flags, gauge, show, words};
-use chrono::{DateTime, Utc};
+use super::{Flags, show, words};
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::{Act, Permit};
 use commands::cx::{Cx, Saying};
 use commands::ledger::Place;
-use commands::reply::{Button, Form, Input, Look, Outcome, Reply, Tone};
+use commands::reply::{Button, Form, Input, Look as Style, Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::table::{Table, Versioned};
 use commands::text;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// The rollouts that are under way, by [`setting_name`].
-pub const ROLLOUTS: Table<Rollout> = Table::new("flags/rollout/");
+pub const ROLLOUTS: Table<Rollout> = Table::new("flags/rollout/").schema(2, migrate);
+
+/// The first schema knew checks alone.
+fn migrate(schema: u32, mut data: Value) -> anyhow::Result<Value> {
+    anyhow::ensure!(schema == 1, "there was no schema {schema}");
+    if data["watched"] == true {
+        data["watches"] = json!(["checks"]);
+    }
+    Ok(data)
+}
 
 /// The shortest time between two steps: they are looked at once a minute.
 const SHORTEST: Duration = Duration::from_secs(60);
 
 /// How many steps there may be.
 const MOST: usize = 20;
-
-/// What is said of the steps.
-const TOLD: &str = "Each step is told.";
-const CHECKED: &str = "Each step is told, and taken only while the checks of its service are well.";
 
 /// A rollout that is under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,9 +55,12 @@ pub struct Rollout {
     pub next: DateTime<Utc>,
     /// How the flag stood before: where `/flag abort` goes.
     pub before: State,
-    /// Whether the checks of the flag's service have to be well before each step that is taken by itself.
+    /// What of the flag's service is looked at all the time, and has to be well for each step that is taken by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<Watched>,
+    /// Whether it goes back by itself when that is not well, instead of being held.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub watched: bool,
+    pub goes_back: bool,
     /// Who holds it, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<(String, String)>,
@@ -63,6 +73,7 @@ struct Said {
     steps: Option<String>,
     every: Option<Duration>,
     hold_on: Option<String>,
+    on_bad: Option<String>,
     because: Option<String>,
 }
 
@@ -93,11 +104,12 @@ impl Flags {
             ));
         }
         let because = said.because.unwrap_or_default();
-        let watched = said.hold_on.is_some();
-        if watched && target.found.flag.service.is_none() {
-            return Err(Stop::refuse(format!(
-                "`{key}` belongs to no service whose checks could be asked, so nothing was begun. Leave `hold-on` out."
-            )));
+        let goes_back = said.on_bad.as_deref() == Some("back");
+        let watches = self.watches(cx, &target, said.hold_on.as_deref()).await?;
+        if goes_back && watches.is_empty() {
+            return Err(Stop::refuse(
+                "It is not said what would be bad, so nothing was begun. Add `hold-on:checks`, or leave `on-bad` out.",
+            ));
         }
         let Some(after) = state.at(key, steps[0]) else {
             return Err(Stop::refuse(format!(
@@ -114,7 +126,7 @@ impl Flags {
             says: format!(
                 "Roll `{key}` out in `{environment}`, from {}: {words}. {}{}",
                 text::plain(&target.stands()),
-                if watched { CHECKED } else { TOLD },
+                promise(&watches, goes_back),
                 stays.as_deref().unwrap_or_default()
             ),
             facts: vec![("flag", key.clone()), ("before", target.stands()), ("steps", words)],
@@ -132,7 +144,8 @@ impl Flags {
             every,
             next: cx.now() + every,
             before: state.clone(),
-            watched,
+            watches,
+            goes_back,
             held: None,
         };
         let (mut reply, rollout) = cx
@@ -234,7 +247,9 @@ impl Flags {
         let name = setting_name(&target.environment, &target.found.key);
         // The last step ends it.
         let next = next.filter(|next| next.done < next.steps.len() || next.held.is_some());
-        let verb = act.verb;
+        let (verb, why) = (act.verb, act.why.clone());
+        // Whoever began it is called by what nobody has said.
+        let calls = cx.invocation().is_none().then(|| rollout.value.who.clone());
         let reply = cx
             .act(act, async |permit| {
                 permit.expect(ROLLOUTS.key(&name), rollout.version);
@@ -250,14 +265,12 @@ impl Flags {
                 now.setting.state = after.unwrap_or(now.setting.state);
                 let reply = match &next {
                     Some(next) => card(&now, next, cx),
-                    None => ended(&now, &rollout.value, verb, permit, cx),
+                    None if why.is_empty() => ended(&now, &rollout.value, verb, permit, cx),
+                    None => ended(&now, &rollout.value, verb, permit, cx).field("Because", text::plain(&why)),
                 };
-                self.announce(
-                    cx,
-                    permit,
-                    Some(&rollout.value.place),
-                    &reply.clone().field("By", text::plain(cx.who())),
-                )?;
+                let mut told = reply.clone().field("By", text::plain(cx.who()));
+                told.calls.extend(calls);
+                self.announce(cx, permit, Some(&rollout.value.place), &told)?;
                 Ok(reply)
             })
             .await?;
@@ -281,17 +294,21 @@ impl Flags {
     pub(super) async fn steps_due(&self, cx: &Cx) -> Result<()> {
         for (name, rollout) in ROLLOUTS.scan(cx.store(), "", usize::MAX).await? {
             let Versioned { value: it, version } = rollout;
-            let Some((environment, key)) = name.split_once('/').filter(|_| it.held.is_none() && it.next <= cx.now())
-            else {
+            let Some((environment, key)) = name.split_once('/').filter(|_| it.held.is_none()) else { continue };
+            let is_due = it.next <= cx.now();
+            if !is_due && it.watches.is_empty() {
                 continue;
-            };
+            }
             // It goes on after a restore, if there is one.
             let snapshot = self.live.get(cx.ports()).await?;
             if snapshot.find(key).is_none_or(|(_, flag)| flag.archived.is_some()) {
                 continue;
             }
             if let Some(amiss) = self.amiss(cx, &it, key, environment).await {
-                self.hold_for(cx, &name, version, &amiss).await?;
+                self.hold_for(cx, &name, version, &amiss, it.goes_back).await?;
+                continue;
+            }
+            if !is_due {
                 continue;
             }
             let saying = Saying {
@@ -307,40 +324,85 @@ impl Flags {
                 // What was in the way was told there. It is held, so that nothing goes on unseen.
                 Ok(reply) => {
                     let why = text::line(reply.text.split(". ").next().unwrap_or_default());
-                    self.hold_for(cx, &name, version, &why).await?;
+                    self.hold_for(cx, &name, version, &why, false).await?;
                 }
                 Err(Stop::Left(_)) => {}
                 // Begun before a restart, and not kept: it is not begun twice, and nobody is left to wonder.
-                Err(Stop::Refused(_)) => self.hold_for(cx, &name, version, "its step was cut off by a restart").await?,
+                Err(Stop::Refused(_)) => {
+                    self.hold_for(cx, &name, version, "its step was cut off by a restart", false).await?;
+                }
                 Err(broken) => return Err(broken),
             }
         }
         Ok(())
     }
 
-    /// What speaks against a step, where that is looked at.
+    /// What a rollout is to watch; nothing is begun that could never be looked at.
+    async fn watches(&self, cx: &Cx, target: &Target, said: Option<&str>) -> Result<Vec<Watched>> {
+        let Some(said) = said else { return Ok(Vec::new()) };
+        let key = &target.found.key;
+        let watches = gauge::read(said).map_err(|wrong| Stop::refuse(format!("{wrong} Nothing was begun.")))?;
+        let Some(service) = &target.found.flag.service else {
+            return Err(Stop::refuse(format!(
+                "`{key}` belongs to no service whose checks could be asked, so nothing was begun. Leave `hold-on` out."
+            )));
+        };
+        match gauge::unknown(cx.ports(), &watches, service, &target.environment).await {
+            None => Ok(watches),
+            Some(unknown) => Err(Stop::refuse(format!("{unknown} Nothing was begun."))),
+        }
+    }
+
+    /// What speaks against going on, where that is looked at.
     async fn amiss(&self, cx: &Cx, it: &Rollout, key: &str, environment: &str) -> Option<String> {
-        if !it.watched {
+        if it.watches.is_empty() {
             return None;
         }
         let snapshot = self.live.get(cx.ports()).await.ok();
         let service = snapshot.as_ref().and_then(|all| all.find(key)).and_then(|(_, flag)| flag.service.as_deref());
-        gauge::amiss(cx.ports(), service, environment, it.every).await
+        let Some(service) = service else {
+            return Some("the flag belongs to no service whose checks could be asked".to_owned());
+        };
+        // As long as it has stood like this.
+        let step = it.next - TimeDelta::from_std(it.every).unwrap_or(TimeDelta::zero());
+        let span = (cx.now() - step).to_std().unwrap_or_default();
+        let is_due = it.next <= cx.now();
+        if !is_due && span < SHORTEST {
+            return None;
+        }
+        gauge::amiss(cx.ports(), &it.watches, &Look { service, environment, span, is_due }).await
     }
 
-    /// Holds a rollout of this version that could not take its step. Whoever has moved it on meanwhile knows better.
-    async fn hold_for(&self, cx: &Cx, name: &str, version: u64, why: &str) -> Result<()> {
+    /// Holds a rollout of this version, or takes it back. Whoever has moved it on meanwhile knows better.
+    async fn hold_for(&self, cx: &Cx, name: &str, version: u64, why: &str, goes_back: bool) -> Result<()> {
         let found = ROLLOUTS.get(cx.store(), name).await?;
         let Some(rollout) = found.filter(|rollout| rollout.version == version) else { return Ok(()) };
         let Some((environment, key)) = name.split_once('/') else { return Ok(()) };
         let target = self.target(cx, key, environment).await?;
-        let next = Rollout { held: Some((cx.who().to_owned(), why.to_owned())), ..rollout.value.clone() };
-        let act = Act { why: why.to_owned(), ..act("flags.hold", &target, "held") };
-        match self.move_on(cx, &target, &rollout, act, None, Some(next)).await {
+        let (what, after, next) = if goes_back {
+            let back = rollout.value.before.clone();
+            let what = format!("{} → {}", target.stands(), words::state(&back, &target.snapshot));
+            (act("flags.abort", &target, &what), Some(back), None)
+        } else {
+            let held = Some((cx.who().to_owned(), why.to_owned()));
+            (act("flags.hold", &target, "held"), None, Some(Rollout { held, ..rollout.value.clone() }))
+        };
+        let act = Act { why: why.to_owned(), ..what };
+        match self.move_on(cx, &target, &rollout, act, after, next).await {
             Ok(_) | Err(Stop::Refused(_)) => Ok(()),
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// What is said of the steps.
+fn promise(watches: &[Watched], goes_back: bool) -> String {
+    if watches.is_empty() {
+        return "Each step is told.".to_owned();
+    }
+    let watches = watches.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let otherwise = if goes_back { "it goes back by itself" } else { "it is held" };
+    format!("Each step is told. These are looked at all the time: {watches}. Where one is not well, {otherwise}.")
 }
 
 /// `5 %, 25 %, every 15m`.
@@ -419,7 +481,7 @@ fn card(target: &Target, rollout: &Rollout, cx: &Cx) -> Reply {
             reply.button(Button::new("Hold", line("hold", target)).form(form))
         }
     };
-    reply.button(Button::new("Abort", line("abort", target)).look(Look::Danger))
+    reply.button(Button::new("Abort", line("abort", target)).look(Style::Danger))
 }
 
 /// The last word about a rollout.

@@ -273,11 +273,13 @@ impl Flags {
         let mut due = SCHEDULES.scan(cx.store(), "", usize::MAX).await?;
         due.retain(|(_, planned)| planned.value.next <= cx.now());
         due.sort_by_key(|(_, planned)| (planned.value.to != To::Off, planned.value.next));
+        let mut done = Ok(());
         for (name, planned) in due {
             let Some((environment, key)) = whose(&name) else { continue };
-            self.carry_out(cx, environment, key, &planned).await?;
+            // One that breaks does not keep the others waiting.
+            done = done.and(self.carry_out(cx, environment, key, &planned).await);
         }
-        Ok(())
+        done
     }
 
     /// Says a planned change, or tells why it is not done; whatever becomes of it, it does not come due again.

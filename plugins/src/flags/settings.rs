@@ -1,7 +1,7 @@
 //! What the operator wrote about feature flags.
 
 use super::model::DEFAULT_PROJECT;
-use super::serve;
+use super::{serve, transfer};
 use commands::ledger::Place;
 use commands::plugin::Setup;
 use config::{Schedule, Section, quoted};
@@ -25,6 +25,8 @@ pub struct Settings {
     pub digest: Option<Schedule>,
     /// The projects that flags may belong to, the usual one first.
     pub projects: Vec<String>,
+    /// Below which addresses files may be fetched that are imported.
+    pub import_from: Vec<String>,
     /// How applications are served.
     pub serve: serve::Settings,
 }
@@ -40,6 +42,7 @@ impl Settings {
             stale_after: Duration::from_secs(30 * 86_400),
             digest: Schedule::parse(DIGEST, setup.config.zone).ok(),
             projects: vec![DEFAULT_PROJECT.to_owned()],
+            import_from: Vec::new(),
             serve: serve::Settings::read(None),
         };
         let Some(section) = setup.section() else { return settings };
@@ -57,6 +60,7 @@ impl Settings {
         if section.has("projects") {
             settings.projects = projects(&section);
         }
+        settings.import_from = transfer::read_places(&section);
         settings.serve = serve::Settings::read(section.table("serve"));
         section.finish();
         settings
@@ -84,6 +88,9 @@ mod tests {
             ("step = 0", "`step` is 0"),
             ("production = [\"life\"]", "there is no environment `life`; write `live`"),
             ("projects = [\"a:b\"]", "`a:b` is no name of a project"),
+            ("import_from = [\"https://files.example.com/flags/\"]", ""),
+            ("import_from = [\"https://files.example.com/flags\"]", "is no address of a folder"),
+            ("import_from = [\"file:///etc/\"]", "is no address of a folder"),
             ("channel = \"opps\"", "there is no channel `opps`"),
             ("steps = 3", "has no setting `steps`"),
         ] {

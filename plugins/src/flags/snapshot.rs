@@ -419,6 +419,14 @@ impl Environment {
     }
 }
 
+/// Whether the engine takes a flag: what it does not is off for everybody.
+pub fn taken(feature: ClientFeature, segments: &BTreeMap<i32, Segment>) -> bool {
+    let segments = segments.iter().map(|(number, segment)| served_segment(*number, segment)).collect();
+    let all = ClientFeatures { version: 2, features: vec![feature], segments: Some(segments), query: None, meta: None };
+    let warnings = EngineState::initial_state(DateTime::UNIX_EPOCH).apply_client_features(all);
+    warnings.is_none_or(|warnings| warnings.is_empty())
+}
+
 /// An engine that knows these flags.
 pub fn compiled(features: Vec<ClientFeature>, segments: &BTreeMap<i32, Segment>) -> EngineState {
     let engine = EngineState::initial_state(DateTime::UNIX_EPOCH);

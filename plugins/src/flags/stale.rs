@@ -1,10 +1,11 @@
 //! Flags that somebody should look at: expired, nobody's, or standing the same way for so long that the code could say it.
 
+use super::Flags;
 use super::model::{FLAGS, Flag, Kind, Life, SETTINGS, Setting};
-use super::{Flags, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
-use commands::cx::Cx;
+use commands::cx::{Cx, Ports};
+use commands::moment;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::Result;
 use commands::text;
@@ -23,16 +24,19 @@ struct Said {
 }
 
 /// A flag that somebody should look at.
-struct Stale {
-    key: String,
-    flag: Flag,
-    why: String,
+pub struct Stale {
+    /// Its key.
+    pub key: String,
+    /// What it is.
+    pub flag: Flag,
+    /// Why.
+    pub why: String,
 }
 
 impl Flags {
     pub(super) async fn stale(&self, cx: &Cx) -> Result<Reply> {
         let Said { owner } = cx.args()?;
-        let mut found = self.look_for_stale(cx).await?;
+        let mut found = self.look_for_stale(cx.ports()).await?;
         found.retain(|it| owner.is_none() || it.flag.owner == owner);
         if found.is_empty() {
             let whose = owner.map(|owner| format!(" of {}", text::plain(&owner))).unwrap_or_default();
@@ -47,7 +51,7 @@ impl Flags {
     pub(super) async fn digest(&self, cx: &Cx, due: DateTime<Utc>) -> Result<()> {
         let last = cx.store().get(DIGEST).await?;
         let is_told = last.as_ref().is_some_and(|last| last.value == due.to_rfc3339());
-        let found = self.look_for_stale(cx).await?;
+        let found = self.look_for_stale(cx.ports()).await?;
         if is_told || found.is_empty() || self.settings.tell.is_empty() {
             return Ok(());
         }
@@ -64,18 +68,22 @@ impl Flags {
         .await
     }
 
-    async fn look_for_stale(&self, cx: &Cx) -> anyhow::Result<Vec<Stale>> {
+    /// Every flag that somebody should look at.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub(super) async fn look_for_stale(&self, ports: &Ports) -> anyhow::Result<Vec<Stale>> {
         let mut settings: BTreeMap<String, Vec<(String, Setting)>> = BTreeMap::new();
-        for (name, setting) in SETTINGS.scan(cx.store(), "", usize::MAX).await? {
+        for (name, setting) in SETTINGS.scan(&*ports.store, "", usize::MAX).await? {
             let Some((environment, key)) = name.split_once('/') else { continue };
             settings.entry(key.to_owned()).or_default().push((environment.to_owned(), setting.value));
         }
         let mut found = Vec::new();
-        for (key, flag) in FLAGS.scan(cx.store(), "", usize::MAX).await? {
+        for (key, flag) in FLAGS.scan(&*ports.store, "", usize::MAX).await? {
             let settings = settings.remove(&key).unwrap_or_default();
             let flag = flag.value;
-            let why = match self.why_stale(cx, &flag, &settings) {
-                None if self.is_unused(cx, &key, &flag).await? => {
+            let why = match self.why_stale(ports, &flag, &settings) {
+                None if self.is_unused(ports, &key, &flag).await? => {
                     Some("no application has ever asked for it".to_owned())
                 }
                 why => why,
@@ -85,18 +93,18 @@ impl Flags {
         Ok(found)
     }
 
-    fn is_long_ago(&self, cx: &Cx, since: DateTime<Utc>) -> bool {
+    fn is_long_ago(&self, ports: &Ports, since: DateTime<Utc>) -> bool {
         let long = TimeDelta::from_std(self.settings.stale_after).unwrap_or(TimeDelta::MAX);
-        since.checked_add_signed(long).is_some_and(|then| then <= cx.now())
+        since.checked_add_signed(long).is_some_and(|then| then <= ports.clock.now())
     }
 
     /// Whether a flag has been there for long, and nobody has evaluated it anywhere.
-    async fn is_unused(&self, cx: &Cx, key: &str, flag: &Flag) -> anyhow::Result<bool> {
-        if flag.archived.is_some() || flag.life == Life::Permanent || !self.is_long_ago(cx, flag.created) {
+    async fn is_unused(&self, ports: &Ports, key: &str, flag: &Flag) -> anyhow::Result<bool> {
+        if flag.archived.is_some() || flag.life == Life::Permanent || !self.is_long_ago(ports, flag.created) {
             return Ok(false);
         }
-        for environment in &cx.ports().vocabulary.environments {
-            if self.serving.usage(cx.store(), environment, key).await?.is_some() {
+        for environment in &ports.vocabulary.environments {
+            if self.serving.usage(&*ports.store, environment, key).await?.is_some() {
                 return Ok(false);
             }
         }
@@ -104,14 +112,14 @@ impl Flags {
     }
 
     /// Why a flag is stale, if it is.
-    fn why_stale(&self, cx: &Cx, flag: &Flag, settings: &[(String, Setting)]) -> Option<String> {
+    fn why_stale(&self, ports: &Ports, flag: &Flag, settings: &[(String, Setting)]) -> Option<String> {
         if flag.archived.is_some() {
             return None;
         }
         if let Life::Until(at) = flag.life
-            && at <= cx.now()
+            && at <= ports.clock.now()
         {
-            return Some(format!("should be gone since {}", show::moment(at, cx)));
+            return Some(format!("should be gone since {}", shown(at, ports)));
         }
         if flag.owner.is_none() {
             return Some("nobody answers for it".to_owned());
@@ -127,13 +135,17 @@ impl Flags {
         let on_for_all =
             |name: &String| settings.iter().any(|(other, setting)| other == name && setting.state.for_everybody());
         let in_production = since(&mut settings.iter().filter(|(name, _)| production.contains(name)));
-        if !production.is_empty() && production.iter().all(on_for_all) && self.is_long_ago(cx, in_production) {
-            return Some(format!("on for everybody since {}", show::moment(in_production, cx)));
+        if !production.is_empty() && production.iter().all(on_for_all) && self.is_long_ago(ports, in_production) {
+            return Some(format!("on for everybody since {}", shown(in_production, ports)));
         }
         let last = since(&mut settings.iter());
         let off = settings.iter().all(|(_, setting)| !setting.state.on);
-        (off && self.is_long_ago(cx, last)).then(|| format!("off everywhere since {}", show::moment(last, cx)))
+        (off && self.is_long_ago(ports, last)).then(|| format!("off everywhere since {}", shown(last, ports)))
     }
+}
+
+fn shown(at: DateTime<Utc>, ports: &Ports) -> String {
+    moment::show(at, ports.clock.now(), ports.vocabulary.zone)
 }
 
 fn told(found: &[Stale]) -> Reply {

@@ -5,6 +5,7 @@ pub mod commits;
 pub mod deploys;
 pub mod discord;
 pub mod dora;
+pub mod flags;
 pub mod process;
 
 use std::fmt;

@@ -1,9 +1,10 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
-//! deploys` what Deckhand adds to a deploy, `bench dora` DORA's measures over many deployments, `bench ask` the time from a line to its last reply alone.
+//! deploys` what Deckhand adds to a deploy, `bench flags` what flags cost beside Unleash Edge (`bench flags small`: less of it),
+//! `bench dora` DORA's measures over many deployments, `bench ask` the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
-use tests::bench::{HEAD, ask, commits, deploys, discord, dora, process};
+use tests::bench::{HEAD, ask, commits, deploys, discord, dora, flags, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -25,6 +26,14 @@ async fn main() -> anyhow::Result<()> {
     }
     if part.as_deref() == Some("dora") {
         for figure in dora::run(scratch.path()).await? {
+            writeln!(out, "{figure}")?;
+        }
+        return Ok(());
+    }
+    if part.as_deref() == Some("flags") {
+        let small = std::env::args().nth(2).as_deref() == Some("small");
+        let size = if small { flags::Size::SMALL } else { flags::Size::FULL };
+        for figure in flags::run(programs, scratch.path(), &size).await? {
             writeln!(out, "{figure}")?;
         }
         return Ok(());

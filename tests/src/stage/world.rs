@@ -87,6 +87,11 @@ impl World {
         self.state().pictures.insert(name.to_owned(), Bytes::from_static(bytes));
     }
 
+    /// The picture, or the text, that is kept under this name.
+    pub fn kept(&self, name: &str) -> Option<Bytes> {
+        self.state().pictures.get(name).cloned()
+    }
+
     /// A world whose repository has the releases v1, v2 and v3 and the branch `main`; v3 is sick.
     pub fn new() -> World {
         let world = World::default();

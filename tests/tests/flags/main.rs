@@ -9,3 +9,4 @@ mod libraries;
 mod moments;
 mod specification;
 mod streams;
+mod transfer;

@@ -212,7 +212,10 @@ pub fn failure(key: &str, code: &str, details: &str) -> String {
 }
 
 /// A payload as a value of its type.
-fn value(payload: &Payload, floats: bool) -> Result<Value, String> {
+///
+/// # Errors
+/// A sentence that says what it is not.
+pub fn value(payload: &Payload, floats: bool) -> Result<Value, String> {
     let text = payload.value.trim();
     let wrong = |what: &str| format!("The variant's payload is no {what}: change it in chat.");
     match payload.payload_type.as_str() {
