@@ -137,22 +137,24 @@ impl Flags {
 
     /// Makes a flag stand as wished, and returns what everybody is told.
     pub(super) async fn change(&self, cx: &Cx, target: &Target, wish: Wish) -> Result<Reply> {
-        if wish.after.same(&target.setting.state) {
-            return Ok(show::stands_already(target, cx));
+        let ups = match !wish.after.on && by_hand(cx) {
+            true => schedule::ups(cx, &target.environment, &target.found.key).await?,
+            false => Vec::new(),
+        };
+        // What is planned to be on is meant for good.
+        let ends_timer = wish.planned.is_some() && wish.after.on && target.setting.until.is_some();
+        if wish.after.same(&target.setting.state) && !ends_timer {
+            return Ok(schedule::name_ups(show::stands_already(target, cx), target, &ups, cx));
         }
         let until = wish.lasts.map(|lasts| cx.now() + lasts);
         let act = self.act_of(target, &wish, until, cx);
         let rests_on = self.segments_of(cx, target, &wish.after).await?;
         let dependants: Vec<_> = target.snapshot.dependants(&target.found.key).map(str::to_owned).collect();
         let rollout = ROLLOUTS.get(cx.store(), setting_name(&target.environment, &target.found.key)).await?;
-        let by_hand = !wish.after.on && cx.invocation().is_some() && cx.saying().is_none();
-        let waits = match by_hand {
-            true => schedule::ups(cx, &target.environment, &target.found.key).await?,
-            false => Vec::new(),
-        };
         let told = cx
             .act(act, async |permit| {
-                let (dependants, waits) = (&dependants, &waits);
+                // What is off already is not turned off by being set.
+                let (dependants, waits) = (&dependants[..], if target.setting.state.on { &ups[..] } else { &[] });
                 let told = show::Told { target, wish: &wish, until, act: permit.act(), dependants, rollout, waits };
                 self.stage(cx, permit, &told)?;
                 rests_on.into_iter().for_each(|(segment, version)| permit.expect(segment, version));
@@ -201,7 +203,8 @@ impl Flags {
             facts,
             state: Some(SETTINGS.key(setting_name(environment, key))),
             why: wish.because.clone(),
-            danger: raises && wish.planned.is_none(),
+            // A yes was given when it was planned, and to just this state; whoever types it now gives their own.
+            danger: raises && (wish.planned.is_none() || by_hand(cx)),
             ..Act::default()
         }
     }
@@ -237,8 +240,7 @@ impl Flags {
         permit.expect(FLAGS.key(&found.key), found.version);
         permit.expect(SETTINGS.key(&name), *version);
         let changed = Changed { act: permit.act(), who: cx.who().to_owned(), at: cx.now() };
-        let next =
-            Setting { state: wish.after.clone(), before: Some(setting.state.clone()), changed: Some(changed), until };
+        let next = Setting { until, ..setting.then(wish.after.clone(), changed, by_hand(cx)) };
         put_setting(permit, environment, &found.key, &next)?;
         match until {
             Some(at) => {
@@ -264,6 +266,11 @@ impl Flags {
         }
         Ok(())
     }
+}
+
+/// Whether a person has just typed it.
+pub fn by_hand(cx: &Cx) -> bool {
+    cx.invocation().is_some() && cx.saying().is_none()
 }
 
 /// Makes sure that whoever names a flag's service names the right one: policy and guards have gone by it.

@@ -1,9 +1,9 @@
 //! The life of a flag: it is made, belongs to somebody, and goes to the archive when nobody needs it any more.
 
-use super::change::Found;
+use super::change::{Found, TIMERS};
 use super::model::{FLAGS, Flag, Kind, Life, put_flag, setting_name, wrong_with_key};
 use super::rollout::ROLLOUTS;
-use super::{Flags, show};
+use super::{Flags, schedule, show};
 use chrono::{DateTime, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
@@ -261,6 +261,14 @@ impl Flags {
 async fn goes_on(cx: &Cx, key: &str) -> Result<String> {
     let mut says = String::new();
     for environment in &cx.ports().vocabulary.environments {
+        if let Some(timer) = TIMERS.get(cx.store(), setting_name(environment, key)).await? {
+            let at = show::moment(timer.value.at, cx);
+            says +=
+                &format!(" In `{environment}` it goes back to how it stood before by itself, which was to be at {at}.");
+        }
+        if let Some(planned) = schedule::told(cx, environment, key).await? {
+            says += &format!(" Planned in `{environment}`: {planned}.");
+        }
         let rollout = ROLLOUTS.get(cx.store(), setting_name(environment, key)).await?;
         if rollout.is_some_and(|rollout| rollout.value.held.is_none()) {
             says += &format!(

@@ -134,6 +134,21 @@ pub struct Setting {
     /// When it goes back to how it stood before, by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
+    /// The person who has turned it off, as long as it is: nothing that was planned before turns it on again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<Changed>,
+}
+
+impl Setting {
+    /// How it stands after a change, which is by hand where a person has just typed it.
+    pub fn then(&self, state: State, changed: Changed, by_hand: bool) -> Setting {
+        let off = match (self.state.on, state.on) {
+            (_, true) => None,
+            (true, false) => by_hand.then(|| changed.clone()),
+            (false, false) => self.off.clone(),
+        };
+        Setting { state, before: Some(self.state.clone()), changed: Some(changed), until: None, off }
+    }
 }
 
 /// Who changed something, when, and in which act.

@@ -308,7 +308,10 @@ impl Flags {
                 self.hold_for(cx, &name, version, &amiss, it.goes_back).await?;
                 continue;
             }
-            if !is_due {
+            let service = snapshot.find(key).and_then(|(_, flag)| flag.service.clone());
+            let in_line = |service: &String| !cx.in_line(service, environment).is_empty();
+            // Where another change is under way, nothing else is to wait for that: it is looked at again in a minute.
+            if !is_due || service.as_ref().is_some_and(in_line) {
                 continue;
             }
             let saying = Saying {

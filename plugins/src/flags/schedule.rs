@@ -3,19 +3,21 @@
 
 use super::change::{Target, Wish};
 use super::model::{State, setting_name};
-use super::{Flags, look, show, toggle};
+use super::{Flags, look, show, toggle, words};
 use chrono::{DateTime, TimeDelta, Utc};
-use commands::act::{Act, Permit, SAID_ONCE};
+use commands::act::{self, Act, Permit};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports, Saying};
 use commands::ledger::Place;
+use commands::policy::Asks;
 use commands::reply::{Button, Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::table::{Table, Versioned};
 use commands::text;
 use config::Schedule as Rhythm;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// What is to come, by [`name`].
 pub const SCHEDULES: Table<Planned> = Table::new("flags/schedule/");
@@ -26,8 +28,8 @@ const LATE: TimeDelta = TimeDelta::hours(1);
 /// How many changes may be planned for a flag in an environment.
 const MOST: usize = 20;
 
-/// How often one is tried that a restart has cut off.
-const TRIES: usize = 3;
+/// How often one is tried that a restart has cut off, or that others were faster than.
+const TRIES: usize = 5;
 
 /// What changes a flag when its time has come.
 pub const VERB: &str = "flags.scheduled";
@@ -47,6 +49,12 @@ pub struct Planned {
     pub to: To,
     /// When, next.
     pub next: DateTime<Utc>,
+    /// How it was to stand, where somebody has said yes to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreed: Option<String>,
+    /// The act for which it was not done, and was told so.
+    #[serde(default)]
+    pub told: u64,
     /// The line of crontab by which it comes again, on the team's clocks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<String>,
@@ -105,7 +113,7 @@ fn whose(name: &str) -> Option<(&str, &str)> {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct AddArgs {
     flag: String,
     env: String,
     to: Option<String>,
@@ -122,15 +130,17 @@ struct ListArgs {
 
 impl Flags {
     pub(super) async fn schedule_add(&self, cx: &Cx) -> Result<Reply> {
-        let said: Said = cx.args()?;
+        let said: AddArgs = cx.args()?;
         let target = self.target(cx, &said.flag, &said.env).await?;
         let (key, environment) = (&target.found.key, &target.environment);
         let to = read_to(said.to.as_deref().unwrap_or_default(), key, environment)?;
-        if to.state(&target).is_none() {
-            toggle::at(&target, 100.0)?;
-        }
+        let Some(after) = to.state(&target) else {
+            return toggle::at(&target, 100.0).map(|_| Reply::default());
+        };
         let (next, every) = when(cx, said.at, said.every)?;
-        self.may(cx, &to.line(key, environment)).await?;
+        let confirm = self.may(cx, to, key, environment).await?;
+        let danger = to != To::Off && (confirm || self.settings.production.contains(environment));
+        let goes = text::plain(&words::state(&after, &target.snapshot));
         let planned = SCHEDULES.scan(cx.store(), &format!("{}/", setting_name(environment, key)), MOST).await?.len();
         if planned >= MOST {
             return Err(Stop::refuse(format!(
@@ -145,17 +155,23 @@ impl Flags {
             service: target.found.flag.service.clone(),
             environment: Some(environment.clone()),
             says: format!(
-                "Turn `{key}` in `{environment}` {} {come}. It is {} now, and goes as you say it: policy is asked again then.",
-                to.words(),
+                "Turn `{key}` in `{environment}` {goes} {come}. It is {} now. Policy is asked again then.",
                 text::plain(&target.stands())
             ),
-            facts: vec![("flag", key.clone()), ("to", to.words()), ("when", come.clone())],
+            facts: vec![
+                ("flag", key.clone()),
+                ("to", goes.clone()),
+                ("when", come.clone()),
+                ("settings", digest(&after)),
+            ],
             why: because.clone(),
-            danger: to != To::Off && self.settings.production.contains(environment),
+            danger,
             ..Act::default()
         };
         let place = Place { message: String::new(), ..cx.call().place.clone() };
-        let plan = Planned { act: 0, who: cx.who().to_owned(), place, why: because, to, next, every };
+        let agreed = danger.then(|| digest(&after));
+        let who = cx.who().to_owned();
+        let plan = Planned { act: 0, who, place, why: because, to, next, agreed, told: 0, every };
         cx.act(act, async |permit| {
             let plan = Planned { act: permit.act(), ..plan };
             SCHEDULES.put(permit, name(environment, key, plan.act), &plan)?;
@@ -164,7 +180,7 @@ impl Flags {
             let reply = Reply::card(
                 Tone::Good,
                 format!("{key}: planned in {environment}"),
-                format!("`{key}` goes {} {come}, and is {} until then.", to.words(), text::plain(&target.stands())),
+                format!("`{key}` goes {goes} {come}, and is {} until then.", text::plain(&target.stands())),
             )
             .field("Number", format!("#{}", plan.act))
             .button(Button::new("Cancel", cancel));
@@ -174,29 +190,46 @@ impl Flags {
         .await
     }
 
-    /// Refuses what policy does not let the caller say, or asks others for: nobody is there to be asked later.
-    async fn may(&self, cx: &Cx, line: &str) -> Result<()> {
-        let foreseen = cx.would(line).await?;
-        let asks = !foreseen.asks.approvals.is_empty() || foreseen.asks.code.is_some();
-        let why = match (foreseen.allowed, asks) {
-            (true, false) => return Ok(()),
-            (false, _) => "policy does not let you say it",
-            (true, true) => "policy asks for the approval of others or a code, and nobody is there to be asked then",
+    /// Refuses what policy does not let the caller say by itself later, or asks others for: nobody is there then. Returns whether
+    /// it asks for a yes.
+    async fn may(&self, cx: &Cx, to: To, key: &str, environment: &str) -> Result<bool> {
+        let now = to.line(key, environment);
+        let own = cx.would(&now).await?;
+        // It is said as a command of its own; off is said as it is, and asks nobody.
+        let run = line("run", key, environment, 1);
+        let later = if to == To::Off { own.clone() } else { cx.would(&run).await? };
+        let others = |asks: &Asks| to != To::Off && !asks.approvals.is_empty() || asks.code.is_some();
+        let (said, why) = match (own.allowed, later.allowed) {
+            (false, _) => (&now, "policy does not let you say it"),
+            (_, false) => (&run, "policy does not let you say it, and that is how it is carried out"),
+            _ if others(&own.asks) => {
+                (&now, "policy asks for the approval of others or a code, and nobody is there to be asked then")
+            }
+            _ if to != To::Off && (others(&later.asks) || later.asks.confirm) => {
+                (&run, "policy asks for a yes or more each time, and nobody is there to be asked then")
+            }
+            _ => return Ok(own.asks.confirm),
         };
         Err(Stop::refuse(format!(
             "{} can not be said by itself: {why}. Nothing was done. `/why` shows each rule.",
-            text::to_say(line)
+            text::to_say(said)
         )))
     }
 
     /// Carries out what is planned: said by Deckhand as the person who planned it, or by somebody who does not want to wait.
     pub(super) async fn schedule_run(&self, cx: &Cx) -> Result<Reply> {
-        let said: Said = cx.args()?;
+        let said: AddArgs = cx.args()?;
         let target = self.target(cx, &said.flag, &said.env).await?;
         let (key, environment) = (&target.found.key, &target.environment);
         let number = said.number.unwrap_or_default();
         let planned = planned(cx, &target, number).await?;
-        self.may(cx, &planned.value.to.line(key, environment)).await?;
+        self.may(cx, planned.value.to, key, environment).await?;
+        if cx.saying().is_some()
+            && let Some(amiss) = self.amiss_with(cx, &target, &planned.value).await?
+        {
+            // It waited for something, and the world went on.
+            return Err(Stop::refuse(format!("#{number} is not done: {}.", amiss.says)));
+        }
         let Some(after) = planned.value.to.state(&target) else {
             return toggle::at(&target, 100.0).map(|_| Reply::default());
         };
@@ -205,12 +238,17 @@ impl Flags {
             true => format!("planned with #{number}"),
             false => format!("planned with #{number}: {}", planned.value.why),
         };
-        self.change(cx, &target, Wish { verb: VERB, after, because, also, planned: Some(planned), ..Wish::default() })
-            .await
+        let mut reply = self
+            .change(cx, &target, Wish { verb: VERB, after, because, also, planned: Some(planned), ..Wish::default() })
+            .await?;
+        if let Some(again) = SCHEDULES.get(cx.store(), name(environment, key, number)).await? {
+            reply = reply.field("Comes again", show::moment(again.value.next, cx));
+        }
+        Ok(reply)
     }
 
     pub(super) async fn schedule_cancel(&self, cx: &Cx) -> Result<Reply> {
-        let said: Said = cx.args()?;
+        let said: AddArgs = cx.args()?;
         // Of one in the archive, too.
         let found = self.any(cx, &said.flag).await?;
         let target = self.target_of(cx, found, &said.env).await?;
@@ -276,6 +314,10 @@ impl Flags {
         let mut done = Ok(());
         for (name, planned) in due {
             let Some((environment, key)) = whose(&name) else { continue };
+            // The next start carries it out.
+            if cx.stopping().is_cancelled() {
+                break;
+            }
             // One that breaks does not keep the others waiting.
             done = done.and(self.carry_out(cx, environment, key, &planned).await);
         }
@@ -285,105 +327,146 @@ impl Flags {
     /// Says a planned change, or tells why it is not done; whatever becomes of it, it does not come due again.
     async fn carry_out(&self, cx: &Cx, environment: &str, key: &str, planned: &Versioned<Planned>) -> Result<()> {
         let it = &planned.value;
-        let target = self.target(cx, key, environment).await;
-        let amiss = match &target {
-            Err(Stop::Refused(_)) => Some(format!("`{key}` is in the archive")),
-            Err(_) => None,
-            Ok(target) => self.amiss_with(cx, target, it).await?,
-        };
-        let target = match (target, &amiss) {
-            (Err(Stop::Refused(_)), Some(_)) => None,
-            (target, _) => Some(target?),
-        };
-        let as_wanted = |target: &Target| it.to.state(target).is_some_and(|to| to.same(&target.setting.state));
-        let mut was_done = amiss.is_none();
-        if was_done && !target.as_ref().is_some_and(as_wanted) {
-            let line = match it.to {
-                // It waits for nothing, as no other way of turning a flag off does.
-                To::Off => format!("{} because:\"planned with #{}\"", it.to.line(key, environment), it.act),
-                _ => line("run", key, environment, it.act),
-            };
-            for time in 0..TRIES {
-                let saying = Saying {
-                    who: it.who.clone(),
-                    places: vec![it.place.clone()],
-                    line: line.clone(),
-                    reason: format!("planned with #{}", it.act),
-                    once: format!("flags/schedule/{}/{}/{time}", it.act, it.next.timestamp()),
-                    from: None,
-                };
-                match cx.say(saying).await {
-                    // What was in the way was told there.
-                    Ok(reply) => {
-                        was_done = reply.outcome == Outcome::Done;
-                        break;
-                    }
-                    Err(Stop::Left(_)) => return Ok(()),
-                    // Begun before a restart that cut it off, or it would stand as wanted: nothing of that was kept.
-                    Err(Stop::Refused(_)) => {}
-                    Err(broken) => return Err(broken),
-                }
+        let found = self.any(cx, key).await?;
+        let target = self.target_of(cx, found, environment).await?;
+        if target.found.flag.archived.is_some() && it.to == To::Off {
+            // Off is never too late: it waits for a restore.
+            return Ok(());
+        }
+        let in_line = |service: &String| !cx.in_line(service, environment).is_empty();
+        if it.to != To::Off && target.found.flag.service.as_ref().is_some_and(in_line) {
+            // Another change is under way there. Nothing else is to wait for that: it is looked at again in a minute.
+            return Ok(());
+        }
+        let mut amiss = self.amiss_with(cx, &target, it).await?;
+        if amiss.is_none() && !self.stands_as(&target, it) {
+            match self.say_planned(cx, (environment, key), planned).await? {
+                Said::Done => {}
+                Said::Left => return Ok(()),
+                Said::Refused(why) => amiss = Some(Amiss { says: why, cause: 0 }),
             }
         }
-        self.move_on_planned(cx, (environment, key), planned, amiss.as_deref(), was_done).await
+        self.move_on_planned(cx, &target, planned, amiss).await
     }
 
-    /// What keeps a planned change from being carried out: words for whoever planned it.
-    async fn amiss_with(&self, cx: &Cx, target: &Target, it: &Planned) -> Result<Option<String>> {
-        if it.to == To::Off {
-            return Ok(None);
-        }
-        if cx.now() - it.next > LATE {
-            return Ok(Some(format!(
-                "it was due at {}, when Deckhand did not run, and nobody expects it any more",
-                show::moment(it.next, cx)
-            )));
-        }
-        let Some(last) = target.setting.changed.as_ref().filter(|last| !target.setting.state.on && last.act > it.act)
-        else {
-            return Ok(None);
-        };
-        // What a person has turned off stays off until a person turns it on.
-        let draft = look::entry(cx, last.act).await?.draft;
-        let by_itself = [VERB, "flags.return"].contains(&draft.verb.as_str()) || draft.facts.contains_key(SAID_ONCE);
-        Ok((!by_itself).then(|| {
-            format!(
-                "{} has turned it off since (#{}), and what a person turns off stays off",
-                text::plain(&last.who),
-                last.act
-            )
-        }))
-    }
-
-    /// Ends a planned change, or lets it come again; told where it was planned if it was not done.
-    async fn move_on_planned(
+    /// Says it as whoever planned it, anew where somebody else has changed the flag at the same moment, or a restart cut it off.
+    async fn say_planned(
         &self,
         cx: &Cx,
         (environment, key): (&str, &str),
         planned: &Versioned<Planned>,
-        amiss: Option<&str>,
-        was_done: bool,
-    ) -> Result<()> {
+    ) -> Result<Said> {
         let it = &planned.value;
-        let name = name(environment, key, it.act);
+        let line = match it.to {
+            // It waits for nothing, as no other way of turning a flag off does.
+            To::Off => format!("{} because:\"planned with #{}\"", it.to.line(key, environment), it.act),
+            _ => line("run", key, environment, it.act),
+        };
+        let mut refused = "it was tried several times, and others changed the flag each time".to_owned();
+        for time in 0..TRIES {
+            let once = format!("flags/schedule/{}/{}/{time}", it.act, it.next.timestamp());
+            let saying = Saying {
+                who: it.who.clone(),
+                places: vec![it.place.clone()],
+                line: line.clone(),
+                reason: format!("planned with #{}", it.act),
+                once: once.clone(),
+                from: None,
+            };
+            match cx.say(saying).await {
+                Ok(reply) if reply.outcome == Outcome::Done => return Ok(Said::Done),
+                Ok(reply) => {
+                    let begun = act::has_begun(cx.store(), &once).await?;
+                    if !begun && cx.stopping().is_cancelled() {
+                        return Ok(Said::Left);
+                    }
+                    refused = text::line(reply.text.split(". ").next().unwrap_or_default());
+                    if !begun {
+                        return Ok(Said::Refused(refused));
+                    }
+                }
+                Err(Stop::Left(_)) => return Ok(Said::Left),
+                Err(Stop::Refused(_)) => {}
+                Err(broken) => return Err(broken),
+            }
+            let found = self.any(cx, key).await?;
+            if self.stands_as(&self.target_of(cx, found, environment).await?, it) {
+                return Ok(Said::Done);
+            }
+        }
+        Ok(Said::Refused(refused))
+    }
+
+    /// Whether the flag stands as planned, and for good.
+    fn stands_as(&self, target: &Target, it: &Planned) -> bool {
+        let stays = it.to == To::Off || target.setting.until.is_none();
+        stays && it.to.state(target).is_some_and(|to| to.same(&target.setting.state))
+    }
+
+    /// What keeps a planned change from being carried out.
+    async fn amiss_with(&self, cx: &Cx, target: &Target, it: &Planned) -> Result<Option<Amiss>> {
+        if it.to == To::Off {
+            return Ok(None);
+        }
+        if target.found.flag.archived.is_some() {
+            let says = format!("`{}` is in the archive", target.found.key);
+            return Ok(Some(Amiss { says, cause: target.found.flag.act }));
+        }
+        if cx.now() - it.next > LATE {
+            let due = show::moment(it.next, cx);
+            let says = format!("it was due at {due}, more than an hour ago, and nobody expects it any more");
+            return Ok(Some(Amiss { says, cause: 0 }));
+        }
+        // What a person has turned off stays off until a person turns it on.
+        if let Some(off) = target.setting.off.as_ref().filter(|off| off.act > it.act) {
+            let says = format!(
+                "{} has turned it off since (#{}), and what a person turns off stays off",
+                text::plain(&off.who),
+                off.act
+            );
+            return Ok(Some(Amiss { says, cause: off.act }));
+        }
+        let otherwise =
+            it.agreed.as_ref().is_some_and(|agreed| it.to.state(target).map(|to| digest(&to)) != Some(agreed.clone()));
+        let says = "it was set otherwise since somebody said yes to it: plan it anew".to_owned();
+        Ok(otherwise.then(|| Amiss { says, cause: target.setting.changed.as_ref().map_or(0, |last| last.act) }))
+    }
+
+    /// Ends a planned change, or lets it come again; told where it was planned if it was not done, once for each cause.
+    async fn move_on_planned(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        planned: &Versioned<Planned>,
+        amiss: Option<Amiss>,
+    ) -> Result<()> {
+        let (it, name) = (&planned.value, name_of(target, &planned.value));
+        let (key, environment) = (&target.found.key, &target.environment);
         // Carried out, it has moved on already.
         if SCHEDULES.get(cx.store(), &name).await?.is_none_or(|now| now.version != planned.version) {
             return Ok(());
         }
-        let found = self.any(cx, key).await?;
-        let target = self.target_of(cx, found, environment).await?;
         let act = Act {
-            why: amiss.unwrap_or_default().to_owned(),
-            ..act("flags.schedule-next", &target, it.act, if was_done { "done" } else { "not done" })
+            why: amiss.as_ref().map(|amiss| amiss.says.clone()).unwrap_or_default(),
+            ..act("flags.schedule-next", target, it.act, if amiss.is_some() { "not done" } else { "done" })
         };
         let done = cx.act(act, async |permit| {
-            let again = stage_next(cx, permit, &name, planned)?;
-            let Some(amiss) = amiss else { return Ok(()) };
+            let cause = amiss.as_ref().map_or(0, |amiss| amiss.cause);
+            let moved = Versioned { value: Planned { told: cause, ..it.clone() }, version: planned.version };
+            let again = stage_next(cx, permit, &name, &moved)?;
+            let Some(Amiss { says, .. }) = amiss.filter(|amiss| amiss.cause == 0 || amiss.cause != it.told) else {
+                return Ok(());
+            };
             let again = again.map(|next| format!(" It comes again at {}.", show::moment(next, cx))).unwrap_or_default();
             let mut reply = Reply::card(
                 Tone::Warn,
                 format!("{key}: not {} in {environment}", it.to.words()),
-                format!("What {} planned with #{} was not done: {amiss}.{again}", text::plain(&it.who), it.act),
+                format!(
+                    "What {} planned with #{} was not done: {}.{again}",
+                    text::plain(&it.who),
+                    it.act,
+                    says.trim_end_matches('.')
+                ),
             )
             .button(match target.found.flag.archived {
                 Some(_) => Button::new("Restore", format!("flag restore flag:{key}")),
@@ -398,6 +481,40 @@ impl Flags {
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// What became of a line that was said.
+enum Said {
+    Done,
+    /// Deckhand stops: the next start looks again.
+    Left,
+    /// Why.
+    Refused(String),
+}
+
+/// What keeps a planned change from being carried out.
+struct Amiss {
+    /// Words for whoever planned it.
+    says: String,
+    /// The act that is the cause, for which they are called once; 0 where there is none.
+    cause: u64,
+}
+
+/// Names exactly how a flag would stand.
+fn digest(state: &State) -> String {
+    format!("{:.16}", format!("{:x}", Sha256::digest(serde_json::json!(state).to_string())))
+}
+
+/// The same, with what is planned to turn the flag on, and the lines that take that back.
+pub fn name_ups(mut reply: Reply, target: &Target, ups: &[Planned], cx: &Cx) -> Reply {
+    let (key, environment) = (&target.found.key, &target.environment);
+    for it in ups {
+        let come = in_words(it.next, it.every.as_deref(), cx);
+        reply.text += &format!(" #{} turns it {} {come}.", it.act, it.to.words());
+        let cancel = line("cancel", key, environment, it.act);
+        reply = reply.button(Button::new(format!("Cancel #{}", it.act), cancel));
+    }
+    reply
 }
 
 /// What is planned for a flag in an environment, that may turn it up, in the order of numbers.
@@ -421,8 +538,12 @@ pub fn stage_next(cx: &Cx, permit: &Permit, name: &str, planned: &Versioned<Plan
     let it = &planned.value;
     permit.expect(SCHEDULES.key(name), planned.version);
     let rhythm = it.every.as_deref().and_then(|line| Rhythm::parse(line, cx.ports().vocabulary.zone).ok());
-    // Counted from the moment that was due, too: clocks that are set back do not bring it twice.
-    let next = rhythm.and_then(|rhythm| rhythm.next(it.next.max(cx.now())));
+    // Counted from the moment that was due, too: clocks that are set back do not bring it twice. Somebody who did not want to
+    // wait takes no turn away.
+    let next = match it.next > cx.now() {
+        true => rhythm.map(|_| it.next),
+        false => rhythm.and_then(|rhythm| rhythm.next(it.next.max(cx.now()))),
+    };
     match next {
         Some(next) => SCHEDULES.put(permit, name, &Planned { next, ..it.clone() })?,
         None => permit.delete(SCHEDULES.key(name)),

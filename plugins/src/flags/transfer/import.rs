@@ -181,12 +181,7 @@ impl Flags {
                 permit.expect(FLAGS.key(&it.key), it.flag);
             }
             permit.expect(SETTINGS.key(&name), it.was.1);
-            let next = Setting {
-                state: it.after.clone(),
-                before: Some(it.was.0.state.clone()),
-                changed: Some(changed.clone()),
-                until: None,
-            };
+            let next = it.was.0.then(it.after.clone(), changed.clone(), true);
             put_setting(permit, &it.environment, &it.key, &next)?;
             // Whoever changes a flag by hand ends its rollout, and that it goes back by itself.
             permit.delete(ROLLOUTS.key(&name));
@@ -238,8 +233,7 @@ impl Flags {
                 for (name, it) in &settings {
                     let Some((environment, key)) = name.split_once('/') else { continue };
                     permit.expect(SETTINGS.key(name), it.version);
-                    let (state, before) = (it.value.before.clone().unwrap_or_default(), Some(it.value.state.clone()));
-                    let next = Setting { state, before, changed: Some(changed.clone()), until: None };
+                    let next = it.value.then(it.value.before.clone().unwrap_or_default(), changed.clone(), true);
                     put_setting(permit, environment, key, &next)?;
                 }
                 for (key, it) in &flags {
