@@ -7,6 +7,8 @@
 use crate::platforms::{Platform, PostError};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use commands::act::{POSTED, Posted};
+use commands::cx::Thread;
 use commands::ledger::Place;
 use commands::reply::{Reply, State};
 use commands::store::{Batch, CommitError, Read, Record, Store};
@@ -51,6 +53,9 @@ pub enum What {
         channel: String,
         /// The message. Its buttons have been given their ids: what they were drawn from is not kept here.
         reply: Reply,
+        /// The thread that is to be opened under it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread: Option<Thread>,
     },
     /// Another text for a message that stands.
     Edit {
@@ -71,8 +76,16 @@ struct Envelope<T> {
 impl Outgoing {
     /// A new message for `channel`, written `now`.
     pub fn post(now: DateTime<Utc>, platform: impl Into<String>, channel: impl Into<String>, reply: Reply) -> Outgoing {
-        let what = What::Post { channel: channel.into(), reply };
+        let what = What::Post { channel: channel.into(), reply, thread: None };
         Outgoing { id: next_id(now), platform: platform.into(), what, at: now }
+    }
+
+    /// The same, with a thread under it.
+    pub fn with(mut self, opened: Thread) -> Outgoing {
+        if let What::Post { thread, .. } = &mut self.what {
+            *thread = Some(opened);
+        }
+        self
     }
 
     /// Another text for the message at `place`, written `now`.
@@ -169,19 +182,21 @@ async fn deliver_page(
     let page = store.scan(prefix, None, PAGE).await.context("the outbox can not be read")?;
     let count = page.len();
     for (key, record) in page {
-        match send(platform, &record).await {
+        let mut done = Batch::default();
+        match send(platform, &record, &mut done).await {
             Ok(()) => *pause = FIRST_PAUSE,
             Err(PostError::Away(error)) => return Err(error),
             Err(PostError::Refused(error)) => {
                 tracing::error!(platform = platform.name(), key, "a message is dropped: {error:#}");
             }
         }
-        remove(store, key, record.version).await?;
+        remove(store, key, record.version, done).await?;
     }
     Ok(count)
 }
 
-async fn send(platform: &dyn Platform, record: &Record) -> Result<(), PostError> {
+/// Delivers a message; what is to be remembered of it goes into `done`.
+async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Result<(), PostError> {
     let envelope = serde_json::from_slice::<Envelope<Outgoing>>(&record.value);
     let Outgoing { id, what, .. } = match envelope.context("it can not be read") {
         Ok(Envelope { schema: SCHEMA, message }) => message,
@@ -192,13 +207,40 @@ async fn send(platform: &dyn Platform, record: &Record) -> Result<(), PostError>
         Err(error) => return Err(PostError::Refused(error)),
     };
     match what {
-        What::Post { channel, reply } => platform.post(&channel, &reply, &id).await.map(drop),
+        What::Post { channel, reply, thread: None } => post(platform, &channel, &reply, &id).await.map(drop),
+        What::Post { channel, reply, thread: Some(thread) } => {
+            let message = Place {
+                platform: platform.name().to_owned(),
+                message: post(platform, &channel, &reply, &id).await?,
+                channel,
+            };
+            let opened = match platform.open_thread(&message, &thread.title).await {
+                Ok(channel) => Some(Place { channel, message: String::new(), ..message.clone() }),
+                Err(PostError::Refused(error)) => {
+                    tracing::info!(thread.name, "no thread was opened: {error:#}");
+                    None
+                }
+                Err(away) => return Err(away),
+            };
+            let posted = Posted { message, thread: opened };
+            POSTED.put_in(done, &thread.name, &posted).map_err(PostError::Refused)
+        }
         What::Edit { place, reply } => platform.edit(&place, &reply).await,
     }
 }
 
-async fn remove(store: &dyn Store, key: String, version: u64) -> anyhow::Result<()> {
-    let mut batch = Batch::default();
+/// Posts a message; where the thread that it was for is gone, in the channel that the thread hung under.
+async fn post(platform: &dyn Platform, channel: &str, reply: &Reply, once: &str) -> Result<String, PostError> {
+    match (platform.post(channel, reply, once).await, channel.split_once('/')) {
+        (Err(PostError::Refused(error)), Some((parent, _))) => {
+            tracing::warn!(channel, "a thread can not be written to, so its channel is: {error:#}");
+            platform.post(parent, reply, once).await
+        }
+        (posted, _) => posted,
+    }
+}
+
+async fn remove(store: &dyn Store, key: String, version: u64, mut batch: Batch) -> anyhow::Result<()> {
     batch.expect(&key, version).delete(key);
     match store.commit(batch).await {
         Ok(_) => Ok(()),

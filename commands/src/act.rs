@@ -1,13 +1,15 @@
 //! The only way to change anything: an act stands on the ledger before it is done, and again when it has ended.
 
-use crate::cx::{Consented, Cx, World};
+use crate::cx::{Consented, Cx, Thread, World};
 use crate::ledger::{APPROVED_BY, Draft, Entry, Phase, Place, Query};
 use crate::reply::{Button, Reply};
 use crate::stop::{Result, Stop};
 use crate::store::{Batch, CommitError, Read};
+use crate::table::Table;
 use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -67,6 +69,18 @@ pub async fn way_back(store: &dyn Read, entry: &Entry) -> anyhow::Result<Option<
     let version = store.get(state).await?.map_or(0, |record| record.version);
     Ok(Some(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version)))
 }
+
+/// Where a message stands that was posted for something, and the thread under it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The message.
+    pub message: Place,
+    /// The thread; nothing on a platform that has none.
+    pub thread: Option<Place>,
+}
+
+/// What was posted with [`Permit::open_thread`], by the name that it was given there.
+pub const POSTED: Table<Posted> = Table::new("posted/");
 
 /// What is about to be changed. Everything in it is part of its digest: a yes to one act is no yes to another.
 #[derive(Debug, Clone, Default)]
@@ -196,6 +210,28 @@ impl Permit {
             let world = &self.0.world;
             world.outbox.stage(&mut self.staged().batch, world.ports.clock.now(), place, reply)?;
         }
+        Ok(())
+    }
+
+    /// Says `reply` in the channel of `place`, as [`Permit::say`] does, and opens a thread under it, where the platform has
+    /// any. Once that is done, it stands under `name` in [`POSTED`].
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub fn open_thread(&self, place: &Place, name: &str, title: &str, reply: Reply) -> Result<()> {
+        let world = &self.0.world;
+        let thread = Thread { name: name.to_owned(), title: title.to_owned() };
+        world.outbox.stage_thread(&mut self.staged().batch, world.ports.clock.now(), place, reply, thread)?;
+        Ok(())
+    }
+
+    /// Puts `reply` in the place of a message that was posted, when the act ends.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub fn redraw(&self, message: &Place, reply: Reply) -> Result<()> {
+        let world = &self.0.world;
+        world.outbox.stage_edit(&mut self.staged().batch, world.ports.clock.now(), message, reply)?;
         Ok(())
     }
 

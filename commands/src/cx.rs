@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use config::DECKHAND;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -239,6 +240,15 @@ pub trait Voice: Send + Sync {
     async fn say(&self, saying: Saying) -> Result<Reply>;
 }
 
+/// A thread that is to be opened under a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// What it is found by, once it is open: see [`crate::act::POSTED`].
+    pub name: String,
+    /// What it is called for people.
+    pub title: String,
+}
+
 /// Takes messages that nobody waits for, and delivers each once.
 pub trait Outbox: Send + Sync {
     /// Puts `reply` on its way to the channel of `place` when `batch` is committed.
@@ -246,6 +256,25 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// When it can not be kept.
     fn stage(&self, batch: &mut Batch, at: DateTime<Utc>, place: &Place, reply: Reply) -> anyhow::Result<()>;
+
+    /// The same, with a thread under it.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    fn stage_thread(
+        &self,
+        batch: &mut Batch,
+        at: DateTime<Utc>,
+        place: &Place,
+        reply: Reply,
+        thread: Thread,
+    ) -> anyhow::Result<()>;
+
+    /// Puts `reply` on its way into the place of a message that stands.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    fn stage_edit(&self, batch: &mut Batch, at: DateTime<Utc>, message: &Place, reply: Reply) -> anyhow::Result<()>;
 }
 
 impl Cx {

@@ -204,7 +204,16 @@ impl Home {
     /// # Panics
     /// When the bot does not answer.
     pub async fn messages(&self) -> Vec<Value> {
-        let request = client().get(self.url("/api/channels/ops/messages?limit=200&as=ana")).bearer_auth(self.token());
+        self.messages_in("ops").await
+    }
+
+    /// The messages of a channel, or of a thread, as ana sees them.
+    ///
+    /// # Panics
+    /// As [`Home::messages`].
+    pub async fn messages_in(&self, channel: &str) -> Vec<Value> {
+        let path = format!("/api/channels/{}/messages?limit=200&as=ana", channel.replace('/', "%2F"));
+        let request = client().get(self.url(&path)).bearer_auth(self.token());
         let answer = request.send().await.expect("the bot answers");
         let page: Value = answer.json().await.expect("it is JSON");
         page["messages"].as_array().expect("a page has messages").clone()

@@ -5,9 +5,13 @@
 use anyhow::anyhow;
 use async_trait::async_trait;
 use bot::outbox::{self, Outgoing};
+use bot::platforms::console::Board;
+use bot::platforms::console::messages::Messages;
 use bot::platforms::{Platform, PostError};
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::act::POSTED;
 use commands::clock::Clock;
+use commands::cx::Thread;
 use commands::ledger::Place;
 use commands::reply::{Card, Reply, Tone};
 use commands::store::{Batch, CommitError, Read, Store};
@@ -96,8 +100,9 @@ impl Platform for Chat {
         Ok(Vec::new())
     }
 
-    async fn open_thread(&self, _: &Place, _: &str) -> Result<String, PostError> {
-        unreachable!("the outbox opens no threads")
+    async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError> {
+        self.take(|| format!("{} {} has the thread: {title}", place.channel, place.message)).await?;
+        Ok(format!("{}/{}", place.channel, place.message))
     }
 }
 
@@ -174,6 +179,40 @@ async fn keeps_order_through_trouble() {
         let running = world.start();
         sleep(Duration::from_secs(60)).await;
         assert_eq!(world.chat.shown(), expected, "{moods:?}");
+        assert_eq!((world.left().await, world.chat.moods.lock().unwrap().len()), (0, 0), "{moods:?}");
+        kill(running).await;
+    }
+}
+
+/// A message with a thread is posted once, and so is what goes into the thread, wherever that is.
+#[tokio::test(start_paused = true)]
+async fn a_thread_is_opened_under_its_message_and_what_is_for_one_that_is_gone_goes_above() {
+    use Mood::{Away, Refuses, Well};
+    let (card, opened) = ("ops: card", "ops m1 has the thread: story");
+    let table: [(&[Mood], &[&str], Option<&str>); 6] = [
+        (&[Well, Well, Well], &[card, opened, "ops/m1: more"], Some("ops/m1")),
+        (&[Away, Well, Well, Well], &[card, opened, "ops/m1: more"], Some("ops/m1")),
+        (&[Well, Away, Away, Well, Well], &[card, opened, "ops/m1: more"], Some("ops/m1")),
+        (&[Well, Well, Refuses, Well], &[card, opened, "ops: more"], Some("ops/m1")),
+        (&[Well, Refuses, Refuses, Well], &[card, "ops: more"], None),
+        (&[Well, Well, Refuses, Refuses], &[card, opened], Some("ops/m1")),
+    ];
+    for (moods, expected, thread) in table {
+        let world = World::new();
+        world.chat.expect(moods);
+        let post = |channel: &str, text: &str| Outgoing::post(world.clock.now(), "chat", channel, Reply::say(text));
+        let with = Thread { name: "story/1".to_owned(), title: "story".to_owned() };
+        for message in [post("ops", "card").with(with), post("ops/m1", "more")] {
+            let mut batch = Batch::default();
+            outbox::stage(&mut batch, &message).unwrap();
+            world.store.commit(batch).await.unwrap();
+        }
+        let running = world.start();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(world.chat.shown(), expected, "{moods:?}");
+        let posted = POSTED.get(&*world.store, "story/1").await.unwrap().unwrap().value;
+        assert_eq!(posted.message.message, "m1", "{moods:?}");
+        assert_eq!(posted.thread.map(|thread| thread.channel).as_deref(), thread, "{moods:?}");
         assert_eq!((world.left().await, world.chat.moods.lock().unwrap().len()), (0, 0), "{moods:?}");
         kill(running).await;
     }
@@ -319,4 +358,22 @@ async fn staged_record() {
     assert_eq!(key, format!("outbox/chat/{}", message.id));
     assert_eq!(serde_json::from_slice::<Outgoing>(&record.value).unwrap(), message);
     assert!(matches!(world.store.commit(batch()).await, Err(CommitError::Conflict { key: at, .. }) if at == key));
+}
+
+/// A thread of the console goes with the message that it hangs under: what is for it then goes above, and holds nothing up.
+#[tokio::test(start_paused = true)]
+async fn the_console_writes_above_a_thread_that_is_gone() {
+    let World { clock, store, .. } = World::new();
+    let messages = Arc::new(Messages::new(store.clone(), clock.clone()));
+    let running = tokio::spawn(outbox::deliver(Arc::new(Board(messages.clone())), store.clone(), Default::default()));
+    let mut batch = Batch::default();
+    for (channel, text) in [("ops/gone", "more"), ("ops", "other")] {
+        outbox::stage(&mut batch, &Outgoing::post(clock.now(), "console", channel, Reply::say(text))).unwrap();
+    }
+    store.commit(batch).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let page = messages.page("ops", None, 10, "ana").await.unwrap();
+    let texts: Vec<_> = page.into_iter().filter_map(|message| Some(message.reply?.text)).collect();
+    assert_eq!(texts, ["more", "other"]);
+    kill(running).await;
 }

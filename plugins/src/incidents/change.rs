@@ -1,6 +1,7 @@
 //! What changes an incident: how bad it is, what it affects, how far it has come, and its clocks.
 
-use super::records::{Kind, Update};
+use super::open::first_questions;
+use super::records::{Incident, Kind, Standing, Update};
 use super::{Change, Incidents, check_moment, meant, show};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use commands::cx::Cx;
@@ -11,6 +12,9 @@ use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
 use std::time::Duration;
+
+/// The most characters of words that everybody is shown.
+pub(super) const LONGEST: usize = 450;
 
 /// For how long people are left alone who do not say.
 const SNOOZE: Duration = Duration::from_secs(30 * 60);
@@ -95,47 +99,40 @@ impl Incidents {
     pub(super) async fn affect(&self, cx: &Cx) -> Result<Reply> {
         let AffectArgs { service, env, remove, number } = cx.args()?;
         let mut it = meant(cx, number).await?;
-        let named: Vec<_> = service.iter().chain(&env).cloned().collect();
-        if named.is_empty() {
+        if service.is_none() && env.is_none() {
             return Err(Stop::refuse(
                 "It was not said what it affects, so nothing was changed. Say `service:` or `env:`, or both.",
             ));
         }
-        let (services, environments) = (&mut it.incident.services, &mut it.incident.environments);
-        let before = (services.clone(), environments.clone());
-        for (list, name) in [(&mut *services, &service), (&mut *environments, &env)] {
-            let Some(name) = name else { continue };
-            list.retain(|other| other != name);
-            if remove.is_none() {
-                list.push(name.clone());
-            }
-        }
-        if before == (services.clone(), environments.clone()) {
+        let before = it.incident.clone();
+        let changed = [
+            alter(&mut it.incident.services, service.as_ref(), remove.is_some()),
+            alter(&mut it.incident.environments, env.as_ref(), remove.is_some()),
+        ];
+        if changed == [false, false] {
             return Err(Stop::refuse(format!(
-                "That is how #{} stands already, so nothing was changed. `/incident show {0}` shows what it affects.",
-                it.number
+                "That is how #{} stands already, so nothing was changed: it affects {}.",
+                it.number,
+                show::affected(&before)
             )));
         }
-        let args =
-            |name: &str, value: &Option<String>| value.as_ref().map_or_else(String::new, |it| format!(" {name}:{it}"));
-        let args = args("service", &service) + &args("env", &env);
-        let (says, undo) = match remove {
-            None => ("affects", " remove:yes"),
-            Some(_) => ("does not affect", ""),
-        };
-        let what = format!("{says} {}", text::plain(&named.join(" in ")));
-        let called = match remove {
-            None => self.settings.on_call(&service.into_iter().collect::<Vec<_>>(), cx.now()),
-            Some(_) => Vec::new(),
-        };
-        let change = Change::now(cx, "incidents.affect", text::capital(&what));
-        let change = change.undo(format!("incident affect{args}{undo} number:{}", it.number));
-        self.change(cx, it, Change { calls: called, ..change }).await
+        check_reach(&it, &before)?;
+        let line = [("service", &service), ("env", &env)].into_iter().zip(changed);
+        let line = line.filter(|(_, changed)| *changed).filter_map(|((name, value), _)| Some((name, value.as_ref()?)));
+        let line = line.fold("incident affect".to_owned(), |line, (name, value)| format!("{line} {name}:{value}"));
+        let undo = if remove.is_some() { "" } else { " remove:yes" };
+        let added: Vec<_> = service.into_iter().filter(|_| changed[0] && remove.is_none()).collect();
+        let mut calls = if added.is_empty() { Vec::new() } else { self.settings.on_call(&added, cx.now()) };
+        calls.retain(|person| person != cx.who() && it.incident.stage != Stage::Resolved);
+        let what = format!("Affects {} now", show::affected(&it.incident));
+        let change = Change::now(cx, "incidents.affect", what).undo(format!("{line}{undo} number:{}", it.number));
+        self.change(cx, it, Change { calls, ..change }).await
     }
 
     pub(super) async fn update(&self, cx: &Cx) -> Result<Reply> {
         let UpdateArgs { text, number } = cx.args()?;
         let mut it = meant(cx, number).await?;
+        check_length(&text)?;
         it.incident.update = Some(Update { text: text.clone(), who: cx.who().to_owned(), at: cx.now() });
         it.incident.reminders.update = it.incident.update_after(cx.now());
         let change = Change::now(cx, "incidents.update", text::plain(text.trim_end_matches('.'))).loud();
@@ -155,6 +152,7 @@ impl Incidents {
     pub(super) async fn mitigate(&self, cx: &Cx) -> Result<Reply> {
         let EndArgs { how, at, number } = cx.args()?;
         let mut it = meant(cx, number).await?;
+        how.iter().try_for_each(|how| check_length(how))?;
         if it.incident.stage != Stage::Open {
             let since = it.incident.clocks.mitigated.unwrap_or(it.incident.clocks.declared);
             return Err(Stop::refuse(format!(
@@ -178,6 +176,7 @@ impl Incidents {
     pub(super) async fn resolve(&self, cx: &Cx) -> Result<Reply> {
         let EndArgs { how, at, number } = cx.args()?;
         let mut it = meant(cx, number).await?;
+        how.iter().try_for_each(|how| check_length(how))?;
         if let Some(since) = it.incident.clocks.resolved {
             return Err(Stop::refuse(format!(
                 "Incident #{} is over since {} already, so nothing was changed. `/incident clock resolved …` corrects that, `/incident reopen {0}` opens it again.",
@@ -191,7 +190,6 @@ impl Incidents {
         check(cx, &it.incident.clocks)?;
         it.incident.stage = Stage::Resolved;
         it.incident.reminders.update = None;
-        it.incident.allowed.clear();
         let offered = it.incident.offered(it.number);
         let note = how.clone().unwrap_or_default();
         let what = with(format!("Over after {}", show::span(at - offered.since())), how);
@@ -199,29 +197,48 @@ impl Incidents {
         let change = change.undo(format!("incident reopen number:{}", it.number));
         let mut reply = self.change(cx, it, Change { at, ..change }).await?;
         let ports = cx.ports();
-        reply.buttons.extend(ports.offered.after_incident(ports, &offered).await?);
+        // It is over, whatever another plugin can not find out.
+        reply.buttons.extend(ports.offered.after_incident(ports, &offered).await.unwrap_or_default());
         Ok(reply)
     }
 
+    /// Takes the last of `mitigate` and `resolve` back: what stood before stands again.
     pub(super) async fn reopen(&self, cx: &Cx) -> Result<Reply> {
         let ReopenArgs { number, because } = cx.args()?;
         let mut it = meant(cx, number).await?;
-        let verb = match it.incident.stage {
+        let clocks = &mut it.incident.clocks;
+        // Where nobody has said when it was mitigated, it was when it was resolved.
+        let was_mitigated = clocks.mitigated != clocks.resolved;
+        let (verb, ended, stage) = match it.incident.stage {
             Stage::Open => {
                 return Err(Stop::refuse(format!("Incident #{} is open, so nothing was changed.", it.number)));
             }
-            Stage::Mitigated => "incident mitigate",
-            Stage::Resolved => "incident resolve",
+            Stage::Resolved if was_mitigated => ("resolve", clocks.resolved.take(), Stage::Mitigated),
+            Stage::Resolved => {
+                clocks.mitigated = None;
+                ("resolve", clocks.resolved.take(), Stage::Open)
+            }
+            Stage::Mitigated => ("mitigate", clocks.mitigated.take(), Stage::Open),
         };
         let now = cx.now();
-        it.incident.stage = Stage::Open;
-        (it.incident.clocks.mitigated, it.incident.clocks.resolved) = (None, None);
+        it.incident.stage = stage;
         it.incident.reminders.update = it.incident.update_after(now);
         it.incident.reminders.open = self.settings.daily.as_ref().and_then(|daily| daily.next(now));
-        let called = it.incident.commander().filter(|who| *who != cx.who()).map(str::to_owned);
-        let change = Change::now(cx, "incidents.reopen", "Open again".to_owned()).because(because).loud();
-        let change = change.undo(format!("{verb} number:{}", it.number));
-        self.change(cx, it, Change { calls: called.into_iter().collect(), ..change }).await
+        (it.incident.reminders.lead, it.incident.reminders.severity) = first_questions(now);
+        let mut calls = match it.incident.commander() {
+            Some(commander) => vec![commander.to_owned()],
+            None => self.settings.on_call(&it.incident.services, now),
+        };
+        calls.retain(|person| person != cx.who());
+        let what = match stage {
+            Stage::Open => "Open again".to_owned(),
+            _ => "Not over after all, but mitigated; `/incident reopen` once more opens it again".to_owned(),
+        };
+        let at =
+            ended.map_or_else(String::new, |at| format!(" at:{}", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
+        let change = Change::now(cx, "incidents.reopen", what).because(because).loud();
+        let change = change.undo(format!("incident {verb}{at} number:{}", it.number));
+        self.change(cx, it, Change { calls, ..change }).await
     }
 
     pub(super) async fn clock(&self, cx: &Cx) -> Result<Reply> {
@@ -277,6 +294,9 @@ impl Incidents {
         }
         let lasts = r#for.unwrap_or(SNOOZE);
         let until = cx.now() + TimeDelta::from_std(lasts).unwrap_or(TimeDelta::hours(1));
+        // When the next one was due can not be said again.
+        let stopped = it.incident.reminders.stopped;
+        let undo = stopped.then(|| format!("incident snooze stop:yes number:{}", it.number));
         it.incident.reminders.stopped = stop.is_some();
         it.incident.reminders.update = stop.is_none().then_some(until);
         let what = match stop {
@@ -284,10 +304,48 @@ impl Incidents {
             None => format!("The next reminder of an update comes at {}", show::moment(cx, until)),
         };
         let note = if stop.is_some() { "no more reminders" } else { "" };
-        let undo = format!("incident snooze number:{}", it.number);
-        self.change(cx, it, Change { kind: None, ..Change::now(cx, "incidents.snooze", what).noted(note).undo(undo) })
-            .await
+        let change = Change { kind: None, undo, ..Change::now(cx, "incidents.snooze", what).noted(note) };
+        self.change(cx, it, change).await
     }
+}
+
+/// Adds a name to a list, or takes it out of it; whether that changes the list.
+fn alter(list: &mut Vec<String>, name: Option<&String>, remove: bool) -> bool {
+    let Some(name) = name else { return false };
+    let length = list.len();
+    match (list.contains(name), remove) {
+        (true, true) => list.retain(|other| other != name),
+        (false, false) => list.push(name.clone()),
+        _ => {}
+    }
+    list.len() != length
+}
+
+/// Refuses what would say more, or less, than was said: an incident that names no service is about all of them, and so it is
+/// with environments.
+fn check_reach(it: &Standing, before: &Incident) -> Result<()> {
+    let after = &it.incident;
+    let lists = [(&before.services, &after.services), (&before.environments, &after.environments)];
+    let known = |incident: &Incident| !incident.services.is_empty() || !incident.environments.is_empty();
+    if !known(before) || !known(after) || lists.iter().all(|(before, after)| before.is_empty() == after.is_empty()) {
+        return Ok(());
+    }
+    Err(Stop::refuse(format!(
+        "It affects {}; then it would be {}, which is something else, so nothing was changed. Name what it affects instead first, and take the rest out then.",
+        show::affected(before),
+        show::affected(after)
+    )))
+}
+
+/// Refuses words that could not be shown whole.
+fn check_length(words: &str) -> Result<()> {
+    let length = words.chars().count();
+    if length <= LONGEST {
+        return Ok(());
+    }
+    Err(Stop::refuse(format!(
+        "That has {length} characters, and everybody is shown {LONGEST} at the most, so it was not told. Say it shorter; what is longer can stand in notes."
+    )))
 }
 
 /// The words, and those that somebody added.

@@ -72,29 +72,43 @@ impl Incidents {
         if lasts > LONGEST_ALLOWED {
             return Err(Stop::refuse("Somebody is let for 24h at the most, so nobody was. Say `for:24h` or less."));
         }
-        let until = cx.now() + TimeDelta::from_std(lasts).unwrap_or_default();
-        let same = |other: &Allowed| other.who == person && other.service == service;
-        let had = it.incident.allowed.iter().any(|other| same(other) && other.until > cx.now());
-        it.incident.allowed.retain(|other| !same(other) && other.until > cx.now());
-        let what = service.as_ref().map_or_else(|| show::affected(&it.incident), Clone::clone);
-        let of = service.as_ref().map_or_else(String::new, |service| format!(" service:{service}"));
-        let line = format!("incident allow person:{person}{of} number:{}", it.number);
+        let now = cx.now();
         let who = text::plain(&person);
-        let (says, undo) = match end {
-            Some(_) if !had => {
+        let what = service.as_ref().map_or_else(|| show::affected(&it.incident), Clone::clone);
+        let allowed = &mut it.incident.allowed;
+        allowed.retain(|allowed| allowed.until > now);
+        let before = allowed.clone();
+        let own = |allowed: &Allowed| allowed.who == person;
+        let all = before.iter().find(|allowed| own(allowed) && allowed.service.is_none());
+        // Who ends it for nothing in particular ends all of it.
+        let ends =
+            |allowed: &Allowed| own(allowed) && (end.is_some() && service.is_none() || allowed.service == service);
+        allowed.retain(|allowed| !ends(allowed));
+        let (says, undo) = match (end, all) {
+            (Some(_), Some(all)) if service.is_some() => {
+                return Err(Stop::refuse(format!(
+                    "{who} may change all that #{} affects until {}, so nothing was changed. `/incident allow {who} end:yes number:{0}` ends that.",
+                    it.number,
+                    show::moment(cx, all.until)
+                )));
+            }
+            (Some(_), _) if *allowed == before => {
                 return Err(Stop::refuse(format!("{who} is not let change {what}, so nothing was changed.")));
             }
-            Some(_) => (format!("{who} may not change {what} any more"), line),
-            None => {
-                it.incident.allowed.push(Allowed { who: person.clone(), service, until });
-                (format!("{who} may change {what} until {}", show::moment(cx, until)), format!("{line} end:yes"))
+            (Some(_), _) => (format!("{who} may not change {what} any more"), None),
+            (None, all) => {
+                let until = now + TimeDelta::from_std(lasts).unwrap_or_default();
+                let is_new = *allowed == before && all.is_none();
+                allowed.push(Allowed { who: person.clone(), service: service.clone(), until });
+                let of = service.as_ref().map_or_else(String::new, |service| format!(" service:{service}"));
+                let undo = format!("incident allow person:{person}{of} end:yes number:{}", it.number);
+                (format!("{who} may change {what} until {}", show::moment(cx, until)), is_new.then_some(undo))
             }
         };
-        let calls = Some(person).filter(|person| person != cx.who()).into_iter().collect();
-        let change = Change::now(cx, "incidents.allow", says)
-            .noted(if end.is_some() { format!("{who} no more") } else { who })
-            .undo(undo);
-        self.change(cx, it, Change { calls, ..change }).await
+        let calls = Some(&person).filter(|person| *person != cx.who()).into_iter().cloned().collect();
+        let noted = if undo.is_none() { format!("{who}, otherwise than before") } else { who };
+        let change = Change { calls, undo, ..Change::now(cx, "incidents.allow", says).noted(noted) };
+        self.change(cx, it, change).await
     }
 }
 

@@ -8,13 +8,15 @@ use commands::ledger::{Entry, Phase, Query};
 use commands::offer::incident::Incident;
 use commands::reply::{Button, Reply};
 use commands::text;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::collections::btree_map::{self, BTreeMap};
 
 /// How many changes are shown under an incident.
 const MOST: usize = 5;
 
-/// How many acts of each service and environment are looked at.
-const LOOKED_AT: usize = 60;
+/// How many acts of each service and environment are taken at the most, and how many are read at once.
+const MOST_OF_EACH: usize = 60;
+const PAGE: usize = 60;
 
 /// The acts since so long before the incident that touch what it affects, newest first.
 pub(super) async fn acts(cx: &Cx, incident: &Incident, before: TimeDelta) -> anyhow::Result<Vec<Entry>> {
@@ -34,9 +36,22 @@ pub(super) async fn acts(cx: &Cx, incident: &Incident, before: TimeDelta) -> any
         queries.push(query.clone());
     }
     let mut found = BTreeMap::new();
-    for query in queries {
-        let (acts, _) = query.acts(cx.store(), LOOKED_AT).await?;
-        found.extend(acts.into_iter().filter(|entry| matters(incident, entry)).map(|entry| (entry.act(), entry)));
+    for mut query in queries {
+        let mut left = MOST_OF_EACH;
+        // An incident's own acts are of the same service: what matters is looked for beyond them.
+        loop {
+            let (acts, more) = query.clone().acts(cx.store(), PAGE).await?;
+            query.before = acts.last().map(|entry| entry.seq);
+            for entry in acts.into_iter().filter(|entry| matters(incident, entry)) {
+                if let btree_map::Entry::Vacant(place) = found.entry(entry.act()) {
+                    place.insert(entry);
+                    left = left.saturating_sub(1);
+                }
+            }
+            if !more || left == 0 {
+                break;
+            }
+        }
     }
     Ok(found.into_values().rev().collect())
 }

@@ -39,7 +39,15 @@ pub(super) async fn list(cx: &Cx) -> Result<Reply> {
             open
         }
     };
-    found.retain(|it| service.as_ref().is_none_or(|service| it.incident.services.contains(service)));
+    let there = found.len();
+    // One that names no service may be about any.
+    let about =
+        |it: &Standing, service: &String| it.incident.services.is_empty() || it.incident.services.contains(service);
+    found.retain(|it| service.as_ref().is_none_or(|service| about(it, service)));
+    if let Some(service) = service.filter(|_| found.is_empty() && there > 0) {
+        let others = text::plural(there, "other incident");
+        return Ok(Reply::say(format!("None affects `{service}`: there is {others}, which `/incident list` shows.")));
+    }
     if found.is_empty() {
         let text = match all {
             Some(_) => "There was no incident yet. `/incident open` opens one.",

@@ -23,12 +23,15 @@ use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Place;
 use commands::offer::Offers;
+use commands::offer::incident::Stage;
+use commands::parse::Invocation;
 use commands::plugin::{Guarded, Job, Plugin};
 use commands::reply::Reply;
 use commands::spec::{ArgSpec, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
 use config::Schedule;
+use lately::Lately;
 use records::{Entry, INCIDENTS, Kind, Standing, TIMELINE, entry_name, name};
 use settings::Settings;
 use std::sync::Arc;
@@ -165,22 +168,38 @@ impl Incidents {
     /// Writes a changed incident in one act, notes the change in its timeline, and tells it once wherever people look.
     async fn change(&self, cx: &Cx, it: Standing, change: Change) -> Result<Reply> {
         let told = Reply { calls: change.calls.clone(), ..show::changed(cx, &it, &change) };
-        let act = Act { facts: vec![("change", change.what.clone())], ..act(&it, &change) };
+        let here = same_channel(it.home(), &cx.call().place);
+        let act = act(&it, &change, cx);
         let entry = change.entry(cx);
+        let card = self.card_anew(cx, &it, &change).await?;
         cx.act(act, async |permit| {
             it.put(permit)?;
             entry.iter().try_for_each(|entry| enter(permit, it.number, entry))?;
             permit.note(change.note.clone());
-            self.tell(cx, permit, &it, &told, change.loud)
+            self.tell(cx, permit, &it, &told, change.loud)?;
+            card.iter().try_for_each(|(place, card)| permit.redraw(place, card.clone()))
         })
         .await?;
-        Ok(told)
+        Ok(if here { told } else { Reply { calls: Vec::new(), ..told } })
+    }
+
+    /// The card of an incident as it is to be drawn after a change, and where it stands. Where there is no thread under it,
+    /// the change itself is told beside it, and it stays as it is.
+    async fn card_anew(&self, cx: &Cx, it: &Standing, change: &Change) -> Result<Option<(Place, Reply)>> {
+        let Some(posted) = it.posted.as_ref().filter(|posted| change.loud && posted.thread.is_some()) else {
+            return Ok(None);
+        };
+        let mut card = show::card(cx, it, "");
+        if it.incident.stage == Stage::Open {
+            card = Lately::read(cx, &it.incident.offered(it.number), self.settings.lately).await?.onto(card);
+        }
+        Ok(Some((posted.message.clone(), card)))
     }
 
     /// Tells where the incident is talked about, and, where it is `loud`, in the channel of all incidents; but not where it
     /// was said, for the answer stands there. People are called in one of these alone.
     fn tell(&self, cx: &Cx, permit: &Permit, it: &Standing, told: &Reply, loud: bool) -> Result<()> {
-        let home = &it.incident.place;
+        let home = it.home();
         let mut said = vec![&cx.call().place];
         if !same_channel(home, &cx.call().place) {
             permit.say(home, told.clone())?;
@@ -197,8 +216,11 @@ impl Incidents {
 }
 
 /// An act on an incident.
-fn act(it: &Standing, change: &Change) -> Act {
+fn act(it: &Standing, change: &Change, cx: &Cx) -> Act {
+    // What was said is agreed to, and not what is made of it: that tells times, which a minute later are others.
+    let said = cx.invocation().map_or_else(|| change.note.clone(), Invocation::line);
     Act {
+        facts: vec![("said", said)],
         verb: change.verb,
         object: format!("#{}", it.number),
         service: it.incident.services.first().cloned(),
@@ -230,8 +252,13 @@ async fn meant(cx: &Cx, number: Option<u64>) -> Result<Standing> {
         });
     }
     let mut open = Standing::open(cx.store()).await?;
-    if open.iter().any(|it| same_channel(&it.incident.place, &cx.call().place)) {
-        open.retain(|it| same_channel(&it.incident.place, &cx.call().place));
+    let own = |it: &Standing| same_channel(it.home(), &cx.call().place);
+    let here = |it: &Standing| own(it) || same_channel(&it.incident.place, &cx.call().place);
+    let narrower: [&dyn Fn(&Standing) -> bool; 2] = [&here, &own];
+    for narrower in narrower {
+        if open.iter().any(narrower) {
+            open.retain(narrower);
+        }
     }
     if open.len() > 1 {
         let each = |it: &Standing| format!("#{} is {}", it.number, text::cut(&text::plain(&it.incident.title), 60));

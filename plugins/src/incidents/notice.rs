@@ -66,7 +66,7 @@ impl Incidents {
             for it in &touched {
                 enter(permit, it.number, &entry)?;
                 let says = format!("{}: {words}. It stands in the timeline.", show::who(&draft.who));
-                permit.say(&it.incident.place, Reply::card(Tone::Warn, show::headline(it), says))?;
+                permit.say(it.home(), Reply::card(Tone::Warn, show::headline(it), says))?;
             }
             for place in self.settings.tell.iter().filter(|_| touched.is_empty()) {
                 permit.say(place, asked(done, &words))?;

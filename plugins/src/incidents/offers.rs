@@ -6,8 +6,9 @@ use super::show;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
-use commands::offer::Offers;
 use commands::offer::incident::{Account, Event, Incident};
+use commands::offer::{Offers, Section};
+use std::ops::Range;
 
 #[async_trait]
 impl Offers for Incidents {
@@ -15,6 +16,16 @@ impl Offers for Incidents {
         let open = Standing::open(&*ports.store).await?;
         let touches = |it: &&Standing| it.incident.offered(it.number).concerns(Some(service), Some(environment));
         Ok(open.iter().filter(touches).map(|it| format!("{} is not over.", show::named(it))).collect())
+    }
+
+    async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
+        let all = Standing::newest(&*ports.store, usize::MAX).await?;
+        let during = |it: &&Standing| {
+            let clocks = &it.incident.clocks;
+            clocks.declared < span.end && clocks.resolved.is_none_or(|resolved| resolved >= span.start)
+        };
+        let lines: Vec<_> = all.iter().filter(during).map(|it| in_short(it, span.end)).collect();
+        Ok(if lines.is_empty() { Vec::new() } else { vec![Section { title: "Incidents".to_owned(), lines }] })
     }
 
     async fn incidents(&self, ports: &Ports, since: DateTime<Utc>) -> anyhow::Result<Vec<Incident>> {
@@ -41,4 +52,14 @@ impl Offers for Incidents {
             todos: it.incident.todos,
         }))
     }
+}
+
+/// How an incident stood at a moment, in a sentence.
+fn in_short(it: &Standing, at: DateTime<Utc>) -> String {
+    let since = it.incident.offered(it.number).since();
+    let how = match it.incident.clocks.resolved.filter(|resolved| *resolved <= at) {
+        Some(resolved) => format!("over after {}", show::span(resolved - since)),
+        None => format!("not over, for {} so far", show::span(at - since)),
+    };
+    format!("{}: {how}.", show::named(it))
 }

@@ -1,8 +1,8 @@
 //! Opening an incident: it is written down, its owners are called, and what changed lately is shown.
 
 use super::lately::Lately;
-use super::records::{Asked, Incident, Reminders, Standing};
-use super::{Change, Incidents, act, check_moment, enter, show};
+use super::records::{Asked, Incident, LAST, Reminders, Standing, card_of};
+use super::{Change, Incidents, act, check_moment, enter, same_channel, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
@@ -36,17 +36,19 @@ impl Incidents {
         if let Some(since) = said.since {
             check_moment(cx, since)?;
         }
+        // Whoever opens one at the same moment changes this: of two who report the same, one is told of the other's.
+        let last = LAST.get(cx.store(), "").await?.map_or(0, |last| last.version);
         if said.another.is_none() {
             none_like_it(cx, &said).await?;
         }
         let incident = self.begun(cx, said);
-        self.begin(cx, incident, String::new()).await
+        self.begin(cx, incident, String::new(), last).await
     }
 
     /// An incident that begins now.
     fn begun(&self, cx: &Cx, said: OpenArgs) -> Incident {
         let now = cx.now();
-        let ask = |minutes| Asked { times: 0, next: now + TimeDelta::minutes(minutes) };
+        let (lead, severity) = first_questions(now);
         let daily = self.settings.daily.as_ref();
         let mut incident = Incident {
             title: said.title,
@@ -65,8 +67,8 @@ impl Incidents {
             allowed: Vec::new(),
             alerts: Vec::new(),
             reminders: Reminders {
-                lead: ask(LEAD_MINUTES),
-                severity: ask(SEVERITY_MINUTES),
+                lead,
+                severity,
                 update: None,
                 stopped: false,
                 open: daily.and_then(|daily| daily.next(now + TimeDelta::hours(DAILY_HOURS))),
@@ -76,34 +78,44 @@ impl Incidents {
         incident
     }
 
-    /// Writes down a new incident in one act, tells it, and calls those who are on call for what it affects.
-    pub(super) async fn begin(&self, cx: &Cx, incident: Incident, why: String) -> Result<Reply> {
+    /// Writes down a new incident in one act, tells it, and calls those who are on call for what it affects. `last` is the
+    /// version of the record of the last one, as it was when it was looked whether there is one like it.
+    pub(super) async fn begin(&self, cx: &Cx, incident: Incident, why: String, last: u64) -> Result<Reply> {
         let title = text::plain(&incident.title);
         let change = Change::now(cx, "incidents.open", format!("Opened: {title}")).because(Some(why));
         let on_call = self.settings.on_call(&incident.services, cx.now());
         let called: Vec<_> = on_call.into_iter().filter(|person| person != cx.who()).collect();
         let lately = Lately::read(cx, &incident.offered(0), self.settings.lately).await?;
-        let mut it = Standing { number: 0, incident, version: 0 };
+        let mut it = Standing { number: 0, incident, version: 0, posted: None };
         let begun = Act {
             object: title.clone(),
             says: format!("Open an incident: {title}."),
             state: None,
             facts: vec![("title", it.incident.title.clone())],
-            ..act(&it, &change)
+            ..act(&it, &change, cx)
         };
         cx.act(begun, async |permit| {
             it.number = permit.act();
+            permit.expect(LAST.key(""), last);
+            LAST.put(permit, "", &it.number)?;
             it.put(permit)?;
             change.entry(cx).iter().try_for_each(|entry| enter(permit, it.number, entry))?;
-            let told = lately.onto(show::card(cx, &it, ""));
-            self.tell(cx, permit, &it, &told, true)?;
-            if !called.is_empty() {
-                permit.say(&it.incident.place, show::called(&it, &called))?;
+            let card = lately.onto(show::card(cx, &it, &show::called(&called)));
+            for place in self.settings.tell.iter().filter(|place| !same_channel(place, &it.incident.place)) {
+                permit.say(place, card.clone())?;
             }
-            Ok(told)
+            let card = Reply { calls: called.clone(), ..card };
+            permit.open_thread(&it.incident.place, &card_of(it.number), &show::headline(&it), card)
         })
-        .await
+        .await?;
+        Ok(Reply::say(format!("{} is open, and its card follows here.", show::label(&it.incident, it.number))))
     }
+}
+
+/// When it is asked first who leads, and how bad it is, were it opened now.
+pub(super) fn first_questions(now: DateTime<Utc>) -> (Asked, Asked) {
+    let ask = |minutes| Asked { times: 0, next: now + TimeDelta::minutes(minutes) };
+    (ask(LEAD_MINUTES), ask(SEVERITY_MINUTES))
 }
 
 /// Refuses a second incident of the same thing.

@@ -1,7 +1,7 @@
 //! What the incidents plugin keeps: a record for each incident, which of them are open, and what happened in each.
 
 use chrono::{DateTime, Utc};
-use commands::act::Permit;
+use commands::act::{POSTED, Permit, Posted};
 use commands::cx::Cx;
 use commands::ledger::Place;
 use commands::offer::incident::{Clocks, Incident as Offered, Stage, Todo};
@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// The incidents, by number.
 pub const INCIDENTS: Table<Incident> = Table::new("incidents/all/");
+
+/// The number of the last one that was opened.
+pub const LAST: Table<u64> = Table::new("incidents/last");
 
 /// Those that are not over, by number: what is looked at before every change.
 const OPEN: Table<()> = Table::new("incidents/open/");
@@ -209,6 +212,8 @@ pub struct Standing {
     pub incident: Incident,
     /// The record's version.
     pub version: u64,
+    /// Where its card stands, and the thread under it, once they are posted.
+    pub posted: Option<Posted>,
 }
 
 impl Incident {
@@ -282,8 +287,9 @@ impl Standing {
     /// # Errors
     /// When it can not be read.
     pub async fn read(store: &dyn Read, number: u64) -> anyhow::Result<Option<Standing>> {
-        let found = INCIDENTS.get(store, name(number)).await?;
-        Ok(found.map(|found| Standing { number, incident: found.value, version: found.version }))
+        let Some(found) = INCIDENTS.get(store, name(number)).await? else { return Ok(None) };
+        let posted = POSTED.get(store, card_of(number)).await?.map(|posted| posted.value);
+        Ok(Some(Standing { number, incident: found.value, version: found.version, posted }))
     }
 
     /// Those that are not over, oldest first.
@@ -299,7 +305,12 @@ impl Standing {
         Ok(found)
     }
 
-    /// The newest, at most so many.
+    /// Where it is talked about: in its thread, where it has one.
+    pub fn home(&self) -> &Place {
+        self.posted.as_ref().and_then(|posted| posted.thread.as_ref()).unwrap_or(&self.incident.place)
+    }
+
+    /// The newest, at most so many; where their cards stand is not looked up.
     ///
     /// # Errors
     /// When they can not be read.
@@ -307,7 +318,7 @@ impl Standing {
         let found = INCIDENTS.scan_back(store, "", None, limit).await?;
         let standing = found.into_iter().map(|(name, found)| {
             let number = u64::from_str_radix(&name, 16).unwrap_or_default();
-            Standing { number, incident: found.value, version: found.version }
+            Standing { number, incident: found.value, version: found.version, posted: None }
         });
         Ok(standing.collect())
     }
@@ -338,6 +349,11 @@ fn mark(permit: &Permit, table: &Table<()>, name: &str, stands: bool) -> anyhow:
 /// The name of an incident's record: in the order of their numbers.
 pub fn name(number: u64) -> String {
     format!("{number:016x}")
+}
+
+/// What an incident's card is found by.
+pub fn card_of(number: u64) -> String {
+    format!("incidents/{}", name(number))
 }
 
 /// Where the timeline of an incident lies.

@@ -44,6 +44,7 @@ impl Incidents {
             return Ok(());
         }
         let Reminder { about, says, mut calls, buttons } = reminder;
+        calls.sort();
         calls.dedup();
         let mut told = Reply::card(Tone::Warn, show::headline(&it), says.join(" "));
         told.buttons = buttons;
@@ -58,7 +59,7 @@ impl Incidents {
         cx.act(act, async |permit| {
             it.put(permit)?;
             permit.note(about.join(", "));
-            permit.say(&it.incident.place, told)
+            permit.say(it.home(), told)
         })
         .await
     }
@@ -73,7 +74,7 @@ impl Incidents {
         if let Some(last) = ask(&mut it.incident.reminders.lead, open && leads.is_none(), LEAD_PAUSE, cx) {
             reminder.about.push("lead");
             reminder.says.push(format!("Nobody leads. Whoever does, says `/incident lead number:{number}`.{last}"));
-            reminder.calls.extend(on_call);
+            reminder.calls.extend(on_call.clone());
         }
         let unknown = it.incident.severity.is_none();
         if let Some(last) = ask(&mut it.incident.reminders.severity, unknown, SEVERITY_PAUSE, cx) {
@@ -92,7 +93,7 @@ impl Incidents {
             reminder.about.push("update");
             reminder.says.push(format!("An update is due; the last word was {}.", text::ago(last, now)));
             let speaks = it.incident.roles.iter().find(|(role, _)| *role == Role::Liaison).map(|(_, who)| who.clone());
-            reminder.calls.extend(speaks.or(leads));
+            reminder.calls.extend(speaks.or(leads.clone()).map_or_else(|| on_call.clone(), |who| vec![who]));
             reminder.buttons.push(show::update(number));
             reminder.buttons.push(Button::new("In 30 minutes", format!("incident snooze for:30m number:{number}")));
             reminder.buttons.push(Button::new("No more of these", format!("incident snooze stop:yes number:{number}")));
@@ -101,11 +102,10 @@ impl Incidents {
             it.incident.reminders.open = self.settings.daily.as_ref().and_then(|daily| daily.next(now));
             reminder.about.push("still open");
             reminder.says.push(format!("This is still not over. {}", show::stands(cx, it)));
-            reminder.calls.extend(it.incident.commander().map(str::to_owned));
+            reminder.calls.extend(leads.map_or(on_call, |who| vec![who]));
         }
         let mut labels = std::collections::BTreeSet::new();
         reminder.buttons.retain(|button| labels.insert(button.label.clone()));
-        reminder.calls.sort();
         reminder
     }
 }

@@ -1,6 +1,7 @@
 //! How incidents look in chat.
 
 use super::Change;
+use super::change::LONGEST;
 use super::records::{Incident, Kind, LED, Role, SEVERITY_SAID, Standing, name};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -12,9 +13,6 @@ use commands::text;
 
 /// The longest title that is shown, in columns.
 const LONGEST_TITLE: usize = 120;
-
-/// The most characters of what is filled into a form: a line has to hold them.
-const LONGEST_INPUT: usize = 1_500;
 
 /// A moment as people say it.
 pub(super) fn moment(cx: &Cx, at: DateTime<Utc>) -> String {
@@ -83,8 +81,7 @@ pub(super) fn stands(cx: &Cx, it: &Standing) -> String {
     let how = match (stage, clocks.mitigated, clocks.resolved) {
         (Stage::Resolved, _, Some(resolved)) => format!("Over after {}.", span(resolved - since)),
         (Stage::Mitigated, Some(mitigated), _) => format!("Mitigated after {}, not over yet.", span(mitigated - since)),
-        _ if cx.now() - since < TimeDelta::minutes(1) => "Just opened.".to_owned(),
-        _ => format!("Open for {}.", span(cx.now() - since)),
+        _ => format!("Open since {}.", moment(cx, since)),
     };
     let phase = phase.as_ref().filter(|_| *stage == Stage::Open);
     let phase = phase.map_or_else(String::new, |phase| format!(" {}.", text::capital(phase)));
@@ -147,7 +144,7 @@ pub(super) fn update(number: u64) -> Button {
 }
 
 fn input(name: &str, label: &str) -> Input {
-    Input { name: name.to_owned(), label: label.to_owned(), long: true, most: LONGEST_INPUT, ..Input::default() }
+    Input { name: name.to_owned(), label: label.to_owned(), long: true, most: LONGEST, ..Input::default() }
 }
 
 /// A change of an incident, as everybody is told of it.
@@ -156,7 +153,7 @@ pub(super) fn changed(cx: &Cx, it: &Standing, change: &Change) -> Reply {
     if !change.why.is_empty() {
         reply = reply.field("Because", text::plain(&change.why));
     }
-    if change.at != cx.now() {
+    if cx.now() - change.at >= TimeDelta::minutes(1) {
         reply = reply.field("At", both(cx, change.at));
     }
     if change.kind == Some(Kind::Update) {
@@ -172,17 +169,14 @@ pub(super) fn who(name: &str) -> String {
     if name == config::DECKHAND { "Deckhand".to_owned() } else { text::plain(name) }
 }
 
-/// What those are told who are called to a new incident.
-pub(super) fn called(it: &Standing, people: &[String]) -> Reply {
+/// Who is called to a new incident, in a sentence.
+pub(super) fn called(people: &[String]) -> String {
     let names: Vec<_> = people.iter().map(|person| text::plain(person)).collect();
-    let text = format!(
-        "{}: you are called to {}, which affects {}. `/incident show {}` shows how it stands.",
-        names.join(", "),
-        named(it),
-        affected(&it.incident),
-        it.number
-    );
-    Reply { calls: people.to_vec(), ..Reply::say(text) }
+    match names.len() {
+        0 => String::new(),
+        1 => format!("{} is called.", names[0]),
+        _ => format!("{} are called.", names.join(", ")),
+    }
 }
 
 /// Who does what, a line each role.

@@ -1,13 +1,13 @@
 //! The timeline: what people note, what is told, what changes, and acts of the ledger that somebody keeps.
 
 use super::records::{Entry, Kind, Revision, Standing, TIMELINE, noted_by, timeline_of};
-use super::{Change, Incidents, act, check_moment, enter, lately, look, meant, show};
-use chrono::{DateTime, Utc};
+use super::{Change, Incidents, act, check_moment, enter, lately, look, meant, same_channel, show};
+use chrono::{DateTime, SecondsFormat, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::ledger::{self, Phase, Query};
 use commands::offer::incident::Todo;
-use commands::parse::quote;
+use commands::parse::{LONGEST_LINE, quote};
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::table::Versioned;
@@ -22,7 +22,7 @@ const PAGE: usize = 10;
 const CANDIDATES: usize = 5;
 
 /// The widest that an entry is shown in a page, in columns.
-const WIDEST: usize = 200;
+const WIDEST: usize = 500;
 
 /// How many things to do an incident may leave.
 const MOST_TODOS: usize = 50;
@@ -66,14 +66,17 @@ struct TodoArgs {
 
 impl Incidents {
     pub(super) async fn note(&self, cx: &Cx) -> Result<Reply> {
-        let NoteArgs { text, at, number } = cx.args()?;
+        let NoteArgs { text, at: said_at, number } = cx.args()?;
         let it = meant(cx, number).await?;
-        let at = at.unwrap_or_else(|| cx.now());
+        let at = said_at.unwrap_or_else(|| cx.now());
         check_moment(cx, at)?;
         let entry = Entry { at, text: text.clone(), ..Entry::by(cx) };
         let change = Change::now(cx, "incidents.note", "Note it".to_owned());
-        let noted =
-            Act { state: None, facts: vec![("text", text.clone()), ("at", at.to_rfc3339())], ..act(&it, &change) };
+        let noted = Act {
+            state: None,
+            facts: vec![("text", text.clone()), ("at", said_at.map_or_else(String::new, |at| at.to_rfc3339()))],
+            ..act(&it, &change, cx)
+        };
         let told = |entry: u64| {
             let who = show::who(cx.who());
             let when = show::moment(cx, at);
@@ -172,7 +175,7 @@ impl Incidents {
             place: found.draft.place.clone(),
             revisions: Vec::new(),
         };
-        let kept = Act { facts: vec![("act", number.to_string())], ..act(&it, &change) };
+        let kept = act(&it, &change, cx);
         cx.act(kept, async |permit| {
             it.put(permit)?;
             if !is_kept {
@@ -196,7 +199,10 @@ impl Incidents {
             };
             let todo = it.incident.todos.remove(at);
             let what = format!("Done: {}", text::plain(&todo.text));
-            let again = format!("incident todo text:{} number:{}", quote(&todo.text), it.number);
+            let owner = todo.owner.iter().map(|owner| format!(" owner:{owner}"));
+            let due = todo.due.iter().map(|due| format!(" due:{}", due.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
+            let more: String = owner.chain(due).collect();
+            let again = format!("incident todo text:{}{more} number:{}", quote(&todo.text), it.number);
             return self.change(cx, it, Change::now(cx, "incidents.done", what).undo(again)).await;
         }
         let Some(text) = text else { return Ok(todos(cx, &it)) };
@@ -210,8 +216,9 @@ impl Incidents {
         let todo = Todo { number: 0, text, owner, due };
         let what = format!("To do: {}", look::todo_words(cx, &todo));
         let change = Change::now(cx, "incidents.todo", what);
-        let act = Act { facts: vec![("text", todo.text.clone())], ..act(&it, &change) };
+        let act = act(&it, &change, cx);
         let told = Reply { calls: called, ..show::changed(cx, &it, &change) };
+        let here = same_channel(it.home(), &cx.call().place);
         let number = cx
             .act(act, async |permit| {
                 it.incident.todos.push(Todo { number: permit.act(), ..todo });
@@ -221,6 +228,7 @@ impl Incidents {
                 Ok(permit.act())
             })
             .await?;
+        let told = if here { told } else { Reply { calls: Vec::new(), ..told } };
         Ok(told.field("Number", format!("#{number}")))
     }
 }
@@ -228,7 +236,7 @@ impl Incidents {
 /// Corrects the words of a note or an update; those that stood there are kept.
 pub(super) async fn amend(cx: &Cx) -> Result<Reply> {
     let AmendArgs { entry: number, text, number: incident } = cx.args()?;
-    let it = meant(cx, incident).await?;
+    let mut it = meant(cx, incident).await?;
     let all = TIMELINE.scan(cx.store(), &timeline_of(it.number), usize::MAX).await?;
     let found = all.into_iter().find(|(name, _)| noted_by(name) == number);
     let Some((name, Versioned { value: mut entry, version })) = found else {
@@ -245,13 +253,19 @@ pub(super) async fn amend(cx: &Cx) -> Result<Reply> {
     let before = std::mem::replace(&mut entry.text, text.clone());
     entry.revisions.push(Revision { text: before.clone(), by: cx.who().to_owned(), at: cx.now() });
     let undo = format!("incident amend entry:{number} text:{} number:{}", quote(&before), it.number);
-    let change = Change::now(cx, "incidents.amend", format!("Amend entry #{number}")).undo(undo);
+    let change = Change::now(cx, "incidents.amend", format!("Amend entry #{number}"));
+    let change = Change { undo: (undo.chars().count() <= LONGEST_LINE).then_some(undo), ..change };
     let amended = Act {
         facts: vec![("entry", number.to_string()), ("text", text.clone()), ("before", before)],
         state: Some(TIMELINE.key(&name)),
-        ..act(&it, &change)
+        ..act(&it, &change, cx)
     };
+    let update = it.incident.update.as_mut().filter(|update| entry.kind == Kind::Update && update.at == entry.at);
+    let is_last = update.map(|update| update.text.clone_from(&text)).is_some();
     cx.act(amended, async |permit| {
+        if is_last {
+            it.put(permit)?;
+        }
         permit.expect(TIMELINE.key(&name), version);
         Ok(TIMELINE.put(permit, &name, &entry)?)
     })

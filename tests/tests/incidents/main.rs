@@ -5,3 +5,4 @@
 mod killed;
 mod reminders;
 mod timeline;
+mod together;

@@ -202,6 +202,11 @@ impl Platform for Board {
         if self.0.get(channel, once).await.map_err(PostError::Away)?.is_some() {
             return Ok(once.to_owned());
         }
+        if let Some((above, root)) = channel.split_once('/')
+            && self.0.get(above, root).await.map_err(PostError::Away)?.is_none()
+        {
+            return Err(PostError::Refused(anyhow::anyhow!("the message of this thread is gone")));
+        }
         let mut message = self.0.draft(channel, "deckhand");
         once.clone_into(&mut message.id);
         message.reply = Some(Reply { state: State::Final, ..reply.clone() });

@@ -63,6 +63,9 @@ const EPHEMERAL: u64 = 64;
 /// Discord's code for a message that is not there (any more).
 const UNKNOWN_MESSAGE: u64 = 10_008;
 
+/// Discord's code for a message that has a thread already.
+const THREAD_EXISTS: u64 = 160_004;
+
 /// The commands that answer a question.
 const ANSWERS: [&str; 2] = [consent::CONFIRM, consent::DECLINE];
 
@@ -396,8 +399,12 @@ impl Platform for Discord {
         let channel = leaf(&place.channel);
         let body = json!({ "name": text::cut(&text::line(title), LONGEST_TITLE), "auto_archive_duration": 1440 });
         let path = format!("/channels/{channel}/messages/{message}/threads");
-        let thread = self.rest.call(Request::new(Method::POST, path).body(body)).await?;
-        Ok(format!("{channel}/{}", thread["id"].as_str().unwrap_or_default()))
+        match self.rest.call(Request::new(Method::POST, path).body(body)).await {
+            Ok(thread) => Ok(format!("{channel}/{}", thread["id"].as_str().unwrap_or_default())),
+            // It was opened a moment before a crash: the id of a thread is that of its message.
+            Err(RestError::Refused { code: THREAD_EXISTS, .. }) => Ok(format!("{channel}/{message}")),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A network as a platform: what Deckhand says there without being asked, and what is told after a restart.
 
 use super::link::{Haste, Unsaid};
-use super::{Irc, render, short, tag};
+use super::{Irc, render, tag};
 use crate::outbox::{self, Outgoing, What};
 use crate::platforms::{Platform, PostError};
 use anyhow::anyhow;
@@ -187,7 +187,7 @@ impl Platform for Irc {
             Err(unsaid) => Err(unsaid),
         };
         if let Err(unsaid) = said {
-            let what = What::Post { channel: channel.to_owned(), reply: reply.clone() };
+            let what = What::Post { channel: channel.to_owned(), reply: reply.clone(), thread: None };
             self.hold(once, target, what, unsaid).await?;
         }
         Ok(once.to_owned())
@@ -230,9 +230,8 @@ impl Platform for Irc {
         Ok(untold.into_iter().map(|(id, taken)| (self.place(&taken.channel, &id), taken.at)).collect())
     }
 
-    async fn open_thread(&self, place: &Place, _title: &str) -> Result<String, PostError> {
-        let channel = place.channel.split('/').next().unwrap_or_default();
-        Ok(format!("{channel}/{}", short(&place.message)))
+    async fn open_thread(&self, _place: &Place, _title: &str) -> Result<String, PostError> {
+        Err(PostError::Refused(anyhow::anyhow!("IRC has no threads")))
     }
 }
 
