@@ -232,7 +232,7 @@ impl Incidents {
         calls.retain(|person| person != cx.who());
         let what = match stage {
             Stage::Open => "Open again".to_owned(),
-            _ => "Not over after all, but mitigated; `/incident reopen` once more opens it again".to_owned(),
+            _ => "Not over after all, but mitigated".to_owned(),
         };
         let at =
             ended.map_or_else(String::new, |at| format!(" at:{}", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)));

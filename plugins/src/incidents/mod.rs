@@ -1,5 +1,6 @@
 //! Incidents: who leads, how bad it is, what happened when, and what changed before; told where people are, and kept.
 
+mod alarms;
 mod change;
 mod guard;
 mod lately;
@@ -96,6 +97,10 @@ impl Plugin for Incidents {
     fn jobs(&self) -> Vec<Job> {
         let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC);
         every_minute.into_iter().map(|schedule| Job { name: "remind", schedule }).collect()
+    }
+
+    async fn watch(&self, cx: &Cx) {
+        self.look_out(cx).await;
     }
 
     async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Opening an incident: it is written down, its owners are called, and what changed lately is shown.
 
 use super::lately::Lately;
-use super::records::{Asked, Incident, LAST, Reminders, Standing, card_of};
+use super::records::{Asked, Incident, Joined, LAST, Reminders, Standing, card_of};
 use super::{Change, Incidents, act, check_moment, enter, same_channel, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
@@ -30,6 +30,26 @@ struct OpenArgs {
     another: Option<String>,
 }
 
+/// What an incident begins with.
+pub(super) struct Begins {
+    /// What is wrong.
+    pub title: String,
+    /// What it affects.
+    pub service: Option<String>,
+    /// Where.
+    pub environment: Option<String>,
+    /// How bad it is.
+    pub severity: Option<u8>,
+    /// Since when people suffer from it.
+    pub started: Option<DateTime<Utc>>,
+    /// When it was noticed.
+    pub detected: DateTime<Utc>,
+    /// Where it is talked about.
+    pub place: Place,
+    /// The alerts that belong to it.
+    pub alerts: Vec<Joined>,
+}
+
 impl Incidents {
     pub(super) async fn open(&self, cx: &Cx) -> Result<Reply> {
         let said: OpenArgs = cx.args()?;
@@ -37,35 +57,50 @@ impl Incidents {
             check_moment(cx, since)?;
         }
         // Whoever opens one at the same moment changes this: of two who report the same, one is told of the other's.
-        let last = LAST.get(cx.store(), "").await?.map_or(0, |last| last.version);
+        let last = last_opened(cx).await?;
         if said.another.is_none() {
             none_like_it(cx, &said).await?;
         }
-        let incident = self.begun(cx, said);
-        self.begin(cx, incident, String::new(), last).await
+        let begins = Begins {
+            title: said.title,
+            service: said.service,
+            environment: said.env,
+            severity: said.sev,
+            started: said.since,
+            detected: cx.now(),
+            place: Place { message: String::new(), ..cx.call().place.clone() },
+            alerts: Vec::new(),
+        };
+        self.begin(cx, self.begun(cx, begins), String::new(), last).await
     }
 
     /// An incident that begins now.
-    fn begun(&self, cx: &Cx, said: OpenArgs) -> Incident {
+    pub(super) fn begun(&self, cx: &Cx, begins: Begins) -> Incident {
         let now = cx.now();
         let (lead, severity) = first_questions(now);
         let daily = self.settings.daily.as_ref();
         let mut incident = Incident {
-            title: said.title,
-            severity: said.sev,
+            title: begins.title,
+            severity: begins.severity,
             stage: Stage::Open,
             phase: None,
-            services: said.service.into_iter().collect(),
-            environments: said.env.into_iter().collect(),
-            clocks: Clocks { started: said.since, detected: now, declared: now, mitigated: None, resolved: None },
+            services: begins.service.into_iter().collect(),
+            environments: begins.environment.into_iter().collect(),
+            clocks: Clocks {
+                started: begins.started,
+                detected: begins.detected,
+                declared: now,
+                mitigated: None,
+                resolved: None,
+            },
             cause: None,
-            place: Place { message: String::new(), ..cx.call().place.clone() },
+            place: begins.place,
             update: None,
             roles: Vec::new(),
             former: Vec::new(),
             todos: Vec::new(),
             allowed: Vec::new(),
-            alerts: Vec::new(),
+            alerts: begins.alerts,
             reminders: Reminders {
                 lead,
                 severity,
@@ -110,6 +145,11 @@ impl Incidents {
         .await?;
         Ok(Reply::say(format!("{} is open, and its card follows here.", show::label(&it.incident, it.number))))
     }
+}
+
+/// The version of the record of the incident that was opened last.
+pub(super) async fn last_opened(cx: &Cx) -> Result<u64> {
+    Ok(LAST.get(cx.store(), "").await?.map_or(0, |last| last.version))
 }
 
 /// When it is asked first who leads, and how bad it is, were it opened now.

@@ -66,9 +66,9 @@ pub struct Incident {
     /// Who may change what it affects for a while.
     #[serde(default)]
     pub allowed: Vec<Allowed>,
-    /// The alerts that belong to it, by fingerprint.
+    /// The alerts that belong to it.
     #[serde(default)]
-    pub alerts: Vec<String>,
+    pub alerts: Vec<Joined>,
     /// What people are reminded of.
     pub reminders: Reminders,
 }
@@ -156,6 +156,19 @@ pub struct Asked {
     pub times: u8,
     /// When it is asked next.
     pub next: DateTime<Utc>,
+}
+
+/// An alert that belongs to an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// What names it.
+    pub fingerprint: String,
+    /// What it is called.
+    pub name: String,
+    /// The act that took it in, when it fired last.
+    pub act: u64,
+    /// Whether it still fires.
+    pub firing: bool,
 }
 
 /// Something that happened.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub daily: Option<Schedule>,
     /// The acts, by their verbs, that leave a note by themselves.
     pub notes: Vec<String>,
+    /// How bad an incident is that an alert of this severity opens; other alerts open none.
+    pub alerts: BTreeMap<String, u8>,
     /// Who is on call where a service does not say.
     on_call: OnCall,
     /// Who is on call for each service.
@@ -66,6 +68,7 @@ impl Settings {
             lately: TimeDelta::hours(6),
             daily: Schedule::parse(DAILY, config.zone).ok(),
             notes: vec![NOTED.to_owned()],
+            alerts: BTreeMap::new(),
             on_call: OnCall::default(),
             services: BTreeMap::new(),
         };
@@ -99,6 +102,11 @@ impl Settings {
         }
         if section.has("notes") {
             settings.notes = section.texts("notes");
+        }
+        settings.alerts = section.table("alerts").map(alerts).unwrap_or_default();
+        if !settings.alerts.is_empty() && !section.has("channel") {
+            let what = "no channel is named in which alerts open incidents";
+            section.problem("alerts", what, "write `channel = \"…\"` in `[incidents]`");
         }
         settings.on_call = OnCall::read(config, &section);
         section.finish();
@@ -146,6 +154,18 @@ impl OnCall {
     }
 }
 
+/// How bad an incident is, by the severity of the alert that opens it.
+fn alerts(section: Section<'_>) -> BTreeMap<String, u8> {
+    let keys: Vec<_> = section.keys().map(str::to_owned).collect();
+    let severity = |key: String| {
+        let severity = u8::try_from(section.integer(&key, 1..=4)?).ok()?;
+        Some((key, severity))
+    };
+    let found = keys.into_iter().filter_map(severity).collect();
+    section.finish();
+    found
+}
+
 /// Whose name stands in the title of an event, as a word.
 fn named_in<'a>(known: &'a [String], event: &str) -> Option<&'a str> {
     let words: Vec<_> = event.split(|c: char| !c.is_alphanumeric() && !"-_.".contains(c)).collect();
@@ -187,6 +207,9 @@ mod tests {
             ("on_call_calendar = \"oncall.ics\"", "`/nowhere/oncall.ics`: there is no such file"),
             ("channel = \"opps\"", "there is no channel `opps`"),
             ("severity = 1", "has no setting `severity`"),
+            ("alerts = { critical = 1 }", "no channel is named in which alerts open incidents"),
+            ("channel = \"ops\"\nalerts = { critical = 1, warning = 3 }", ""),
+            ("channel = \"ops\"\nalerts = { critical = 5 }", "`critical` is 5"),
             ("[services.hello.incidents]\non_call = [\"zoe\"]", "there is no person `zoe`"),
         ] {
             let (_, found) = read(lines);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod alarms;
 mod killed;
 mod reminders;
 mod timeline;
