@@ -47,7 +47,7 @@ fn told(account: &Account, zone: Tz) -> Told {
     }
 }
 
-/// What an incident left to be done, as action items; nobody has said yet how one can see that it is done.
+/// What an incident left to be done, as action items; nobody has said yet by what one can see that they are done.
 pub fn items(account: &Account, by: &str, now: DateTime<Utc>, zone: Tz) -> Vec<Item> {
     let item = |todo: &Todo| {
         let due = todo.due.unwrap_or(now).with_timezone(&zone).date_naive();
@@ -58,7 +58,7 @@ pub fn items(account: &Account, by: &str, now: DateTime<Utc>, zone: Tz) -> Vec<I
             kind: "repair".to_owned(),
             owner: todo.owner.clone().unwrap_or_else(|| by.to_owned()),
             due,
-            until: "it is done as it says".to_owned(),
+            until: String::new(),
             state: ItemState::Open,
             reminded: Reminded::default(),
         }

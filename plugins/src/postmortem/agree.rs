@@ -61,7 +61,7 @@ impl Postmortems {
         let says = "It is handed over to be reviewed.";
         let told = Reply::card(Tone::Plain, show::title(&document), says)
             .button(Button::new("Approve", format!("postmortem approve number:{}", document.number)).look(Look::Main));
-        let undo = back(&document);
+        let undo = back(&document, "draft");
         keep(
             cx,
             Act { undo, ..act("postmortems.review", &document) },
@@ -136,7 +136,7 @@ impl Postmortems {
             told = told.button(publish.look(Look::Main));
         }
         let told = told.button(close);
-        let undo = back(&document);
+        let undo = back(&document, "in-review");
         keep(
             cx,
             Act { undo, ..act("postmortems.approve", &document) },
@@ -161,18 +161,37 @@ impl Postmortems {
             )));
         }
         document.stage = Stage::Closed;
-        let undo = back(&document);
+        let undo = back(&document, "reviewed");
         keep(cx, Act { undo, ..act("postmortems.close", &document) }, version, &document, None).await?;
         Ok(Reply::card(Tone::Good, show::title(&document), "It is closed, with everything that was to be done."))
     }
 
     pub(super) async fn reopen(&self, cx: &Cx) -> Result<Reply> {
+        let said: Said = cx.args()?;
         let stages = [Stage::InReview, Stage::Reviewed, Stage::Closed];
         let Versioned { value: mut document, version } = named(cx, &stages).await?;
-        (document.stage, document.approved, document.reviewed) = (Stage::Draft, None, None);
+        let to = match said.to.as_deref() {
+            Some("in-review") => Stage::InReview,
+            Some("reviewed") => Stage::Reviewed,
+            _ => Stage::Draft,
+        };
+        if to >= document.stage {
+            return Err(Stop::refuse(format!(
+                "Post-mortem #{} is {}, so there is nothing to take back to {}. `/postmortem reopen {0}` makes it a draft.",
+                document.number,
+                document.stage.predicate(),
+                to.words()
+            )));
+        }
+        document.stage = to;
+        if to < Stage::Reviewed {
+            (document.approved, document.reviewed) = (None, None);
+        }
         keep(cx, act("postmortems.reopen", &document), version, &document, None).await?;
+        let says = format!("It is {} again.", to.predicate());
+        let reply = Reply::card(Tone::Plain, show::title(&document), says);
         let write = Button::new("Write", format!("postmortem edit number:{}", document.number));
-        Ok(Reply::card(Tone::Plain, show::title(&document), "It is a draft again.").button(write))
+        Ok(if to == Stage::Draft { reply.button(write) } else { reply })
     }
 }
 
@@ -193,9 +212,9 @@ async fn named(cx: &Cx, stages: &[Stage]) -> Result<Versioned<Document>> {
     Err(Stop::refuse(format!("Post-mortem #{number} is {}, so nothing was changed; {next}.", stage.predicate())))
 }
 
-/// The line that takes a change of its stage back.
-fn back(document: &Document) -> Option<String> {
-    Some(format!("postmortem reopen number:{}", document.number))
+/// The line that takes it back to this stage.
+fn back(document: &Document, to: &str) -> Option<String> {
+    Some(format!("postmortem reopen number:{} to:{to}", document.number))
 }
 
 /// What is told where it was started, unless that is here.

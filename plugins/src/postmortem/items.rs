@@ -17,6 +17,9 @@ use serde::Deserialize;
 /// The longest text of an item, in columns.
 const LONGEST: usize = 300;
 
+/// What stands where nobody has said by what one can see that an item is done.
+const MISSING: &str = "nobody has said yet";
+
 /// The most items of one post-mortem: more are never done.
 const MOST: usize = 25;
 
@@ -35,6 +38,7 @@ struct Changes {
     item: u64,
     owner: Option<String>,
     due: Option<DateTime<Utc>>,
+    until: Option<String>,
     because: Option<String>,
 }
 
@@ -87,22 +91,27 @@ impl Postmortems {
 }
 
 pub(super) async fn change(cx: &Cx) -> Result<Reply> {
-    let Changes { item, owner, due, .. } = cx.args()?;
+    let Changes { item, owner, due, until, .. } = cx.args()?;
     let Found { document, item: Versioned { value: before, version } } = open(cx, item).await?;
     let mut item = before.clone();
     item.owner = owner.unwrap_or(item.owner);
     item.due = due.map_or(item.due, |due| day_of(cx, due));
+    item.until = until.map_or(item.until, |until| text::cut(until.trim(), LONGEST));
     if item == before {
-        return Err(Stop::refuse("Nothing would change. Say `owner:…` or `due:…`."));
+        return Err(Stop::refuse("Nothing would change. Say `owner:…`, `due:…` or `until:…`."));
     }
     item.reminded = Reminded::default();
     let gone = !cx.ports().vocabulary.people.contains(&before.owner);
     // Who has left can not be named again.
     let owner = if gone { String::new() } else { format!(" owner:{}", before.owner) };
     let due = if before.due > cx.now().date_naive() { format!(" due:{}", before.due) } else { String::new() };
-    let undo = format!("postmortem action change item:{}{owner}{due}", before.number);
-    let facts = vec![("owner", item.owner.clone()), ("due", item.due.to_string())];
-    let undo = (!owner.is_empty() || !due.is_empty()).then_some(undo);
+    let until = match before.until.is_empty() {
+        true => String::new(),
+        false => format!(" until:{}", commands::parse::quote(&before.until)),
+    };
+    let facts = vec![("owner", item.owner.clone()), ("due", item.due.to_string()), ("until", item.until.clone())];
+    let undo = format!("{owner}{due}{until}");
+    let undo = (!undo.is_empty()).then(|| format!("postmortem action change item:{}{undo}", before.number));
     let changes = Act { facts, undo, ..act("postmortems.action-change", &document, &item) };
     cx.act(changes, async |permit| {
         put(permit, &document, version, &item)?;
@@ -232,7 +241,7 @@ pub fn told(cx: &Cx, item: &Item, says: &str) -> Reply {
     let tone = if item.state == ItemState::Open { Tone::Plain } else { Tone::Good };
     let reply = Reply::card(tone, format!("Action item #{}", item.number), says)
         .field("What", text::plain(&item.what))
-        .field("Done when", text::plain(&item.until))
+        .field("Done when", if item.until.is_empty() { MISSING.to_owned() } else { text::plain(&item.until) })
         .field("Owner", show::owner(cx, &item.owner))
         .field("Due", show::day(item.due))
         .field("Kind", item.kind.clone());

@@ -172,7 +172,11 @@ const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "postmortem reopen",
-        about: "Make a post-mortem a draft again",
+        about: "Take a post-mortem back to an earlier stage",
+        args: &[
+            NUMBER,
+            ArgSpec::optional("to", Kind::Choice(&["draft", "in-review", "reviewed"]), "Which; a draft if left out"),
+        ],
         effect: Effect::GoesBack,
         examples: &["postmortem reopen 7"],
         ..WRITES
@@ -205,11 +209,12 @@ const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "postmortem action change",
-        about: "Give an action item another owner or date",
+        about: "Give an action item another owner, date or end",
         args: &[
             ITEM,
             ArgSpec::optional("owner", Kind::Person, "Who sees to it from now on"),
             ArgSpec::optional("due", Kind::Later, "Until when"),
+            ArgSpec::optional("until", Kind::Text, "By what one can see that it is done"),
         ],
         examples: &["postmortem action change item:12 owner:ben"],
         ..WRITES
@@ -256,6 +261,7 @@ struct Said {
     service: Option<String>,
     env: Option<String>,
     severity: Option<String>,
+    to: Option<String>,
 }
 
 #[async_trait]

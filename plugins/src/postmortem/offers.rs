@@ -1,9 +1,9 @@
 //! What post-mortems have for other plugins: what follows an incident, and what a digest tells of reviews and action items.
 
 use super::Postmortems;
-use super::records::{self, ItemState, Stage};
+use super::records::{self, Document, ItemState, Stage};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Months, Utc};
 use commands::cx::Ports;
 use commands::offer::incident::Incident;
 use commands::offer::{Offers, Section};
@@ -29,9 +29,21 @@ impl Offers for Postmortems {
     async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
         let mut lines = self.reviews(ports, &span).await?;
         lines.extend(self.actions(ports, &span).await?);
+        lines.extend(anniversaries(ports, &span).await?);
         let section = Section { title: "Post-mortems".to_owned(), lines };
         Ok(if section.lines.is_empty() { Vec::new() } else { vec![section] })
     }
+}
+
+/// What was started a year before, to the day, and can be read again.
+async fn anniversaries(ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
+    let a_year_before = |at: DateTime<Utc>| at.checked_sub_months(Months::new(12)).unwrap_or(at);
+    let then = a_year_before(span.start)..a_year_before(span.end);
+    let all = records::all(&*ports.store).await?;
+    let again = all.iter().map(|it| &it.value).filter(|it| then.contains(&it.started) && !it.waits_for_review());
+    let line =
+        |it: &Document| format!("A year ago: #{}, {}. `/postmortem show {0}`.", it.number, text::code(&it.title));
+    Ok(again.map(line).collect())
 }
 
 impl Postmortems {

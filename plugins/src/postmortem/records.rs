@@ -123,7 +123,7 @@ pub struct Item {
     pub kind: String,
     pub owner: String,
     pub due: NaiveDate,
-    /// By what one can see that it is done.
+    /// By what one can see that it is done; empty while nobody has said.
     pub until: String,
     pub state: ItemState,
     #[serde(default)]

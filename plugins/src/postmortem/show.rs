@@ -13,8 +13,8 @@ use commands::text;
 /// How many columns of a section a card shows.
 const GLIMPSE: usize = 90;
 
-/// How wide a section's text is shown.
-const WIDE: usize = 100;
+/// How wide a section's text is shown, in characters: in Korean, that is twice as many columns.
+const WIDE: usize = 90;
 
 /// A moment as people say it.
 pub fn at(at: DateTime<Utc>, cx: &Cx) -> String {
@@ -57,6 +57,12 @@ pub fn card(cx: &Cx, document: &Document, items: &[Item], sections: &[Asked]) ->
     }
     if let Some(published) = &document.published {
         says.push(format!("It was published {}.", text::ago(published.at, cx.now())));
+    }
+    if let Some(endless) = items.iter().find(|item| item.until.is_empty() && item.state == ItemState::Open) {
+        says.push(format!(
+            "Of item #{}, nobody has said by what one can see that it is done: `/postmortem action change item:{0} until:…`.",
+            endless.number
+        ));
     }
     let late = document.due.is_some_and(|due| due < cx.now()) && document.waits_for_review();
     let mut reply = Reply::card(if late { Tone::Warn } else { Tone::Plain }, title(document), says.join(" "));
@@ -169,20 +175,36 @@ pub fn owner(cx: &Cx, owner: &str) -> String {
 }
 
 /// A text in lines that a screen shows, each fit to be shown.
-fn wrapped(whole: &str) -> String {
+pub fn wrapped(whole: &str) -> String {
     let mut lines = Vec::new();
     for line in whole.lines() {
         let mut shown = String::new();
-        for word in text::line(line).split(' ') {
+        for word in line.split(' ') {
             if !shown.is_empty() && shown.chars().count() + word.chars().count() >= WIDE {
-                lines.push(std::mem::take(&mut shown));
+                lines.push(text::line(&std::mem::take(&mut shown)));
             }
             if !shown.is_empty() {
                 shown.push(' ');
             }
             shown.push_str(word);
         }
-        lines.push(shown);
+        lines.push(text::line(&shown));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_paragraphs_are_shown_whole() {
+        for word in ["word", "낱말이"] {
+            let text = format!("{}\n\n- {word}", vec![word; 400].join(" "));
+            let shown = wrapped(&text);
+            assert_eq!(shown.split_whitespace().filter(|it| *it == word).count(), 401, "{word}");
+            assert!(shown.ends_with(&format!("\n\n- {word}")));
+        }
+        assert_eq!(wrapped("\u{202e}a\u{1b}[31mb"), text::line("\u{202e}a\u{1b}[31mb"));
+    }
 }

@@ -13,6 +13,9 @@ use commands::stop::{Result, Stop};
 use commands::text;
 use std::collections::BTreeMap;
 
+/// The longest text of a section, in bytes: as many as the longest one has in Korean. All of them fit into one record.
+const BYTES: usize = 3 * LONGEST;
+
 /// The longest title, in columns.
 const TITLE: usize = 120;
 
@@ -110,11 +113,12 @@ impl Postmortems {
         let found = document(cx, said.number).await?;
         let asked = self.section(said.section.as_deref().unwrap_or_default())?;
         let text = text::lines_of(said.text.as_deref().unwrap_or_default());
-        is_open(&found.value)?;
+        is_open(&found.value).map_err(|stop| handed_back(stop, &text))?;
         let length = text.chars().count();
-        if length > LONGEST {
+        if length > LONGEST || text.len() > BYTES {
             return Err(Stop::refuse(format!(
-                "This text has {length} characters, and a section may have {LONGEST}, so nothing was changed. Put what is long where it can be linked to, and say it shorter here."
+                "This text has {length} characters in {} bytes, and a section may have {LONGEST} in {BYTES}, so nothing was changed. Put what is long where it can be linked to, and say it shorter here.",
+                text.len()
             )));
         }
         let stands = found.value.wording(&asked.name);
@@ -126,7 +130,9 @@ impl Postmortems {
             return Err(overtaken(cx, &found.value, asked, &stands, &text).into());
         }
         let wording = Wording { text, version: stands.version + 1, who: cx.who().to_owned(), at: cx.now() };
-        self.put(cx, found.value, found.version, asked, wording, "postmortems.write").await
+        let text = wording.text.clone();
+        let put = self.put(cx, found.value, found.version, asked, wording, "postmortems.write").await;
+        put.map_err(|stop| handed_back(stop, &text))
     }
 
     pub(super) async fn restore(&self, cx: &Cx) -> Result<Reply> {
@@ -233,23 +239,35 @@ fn edit_from(document: &Document, asked: &Asked, version: u32, value: String) ->
 fn overtaken(cx: &Cx, document: &Document, asked: &Asked, stands: &Wording, own: &str) -> Reply {
     let who = if stands.who == cx.who() { "You have".to_owned() } else { format!("{} has", text::plain(&stands.who)) };
     let says = format!(
-        "{who} changed {} meanwhile ({}), so yours was not put over it. Both are here: take one, or make one of both.",
+        "{who} changed {} meanwhile ({}), so yours was not put over it. Both are here, yours below: take one, or make one of both.",
         asked.title,
         text::ago(stands.at, cx.now())
     );
     let both = format!("{}\n\n{own}", stands.text);
     let reply = Reply::card(Tone::Warn, format!("{} has moved on", asked.title), says)
         .field(format!("Theirs, version {}", stands.version), text::plain(&stands.text))
-        .field("Yours", text::plain(own))
+        .output(show::wrapped(own))
         .button(
             Button::new("Put mine in its place", write_line(document, asked, stands.version, own)).only_for(cx.who()),
         )
+        .button(Button::new(
+            "Show theirs in full",
+            format!("postmortem show number:{} section:{}", document.number, asked.name),
+        ))
         .only_you();
     if both.chars().count() > LONGEST {
         return reply;
     }
     let join = edit_from(document, asked, stands.version, both).only_for(cx.who()).look(Look::Main);
     reply.button(Button { label: "Make one of both".to_owned(), ..join })
+}
+
+/// A refusal that gives the writer their text back: what was written in a form is nowhere else.
+fn handed_back(stop: Stop, text: &str) -> Stop {
+    match stop {
+        Stop::Refused(reply) => Stop::Refused(Box::new(reply.output(show::wrapped(text)))),
+        other => other,
+    }
 }
 
 /// What nobody writes in any more.
