@@ -55,6 +55,7 @@ impl Postmortems {
     pub(super) async fn edit(&self, cx: &Cx) -> Result<Reply> {
         let said: Said = cx.args()?;
         let found = document(cx, said.number).await?.value;
+        write::is_open(&found)?;
         let says = "Each button opens a section as it stands. What others write meanwhile is not written over.";
         let reply = Reply::card(Tone::Plain, show::title(&found), says).only_you();
         let sections = self.settings.sections.iter();

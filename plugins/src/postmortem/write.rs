@@ -270,12 +270,15 @@ fn handed_back(stop: Stop, text: &str) -> Stop {
     }
 }
 
-/// What nobody writes in any more.
-fn is_open(document: &Document) -> Result<()> {
+/// Whether it can be written in: what somebody has found good stays as it is.
+///
+/// # Errors
+/// A refusal that says how it can.
+pub(super) fn is_open(document: &Document) -> Result<()> {
     match document.stage {
         Stage::Draft | Stage::InReview => Ok(()),
         stage => Err(Stop::refuse(format!(
-            "Post-mortem #{} is {}, so nothing was changed. `/postmortem reopen {0}` makes it a draft again.",
+            "Post-mortem #{} is {}, so nobody writes in it any more. `/postmortem reopen {0}` makes it a draft again.",
             document.number,
             stage.words()
         ))),

@@ -29,6 +29,8 @@ pub struct Repository {
     gone: bool,
     /// Why it takes nothing.
     locked: bool,
+    /// Whether the next push arrives, and nobody ever hears of it.
+    silent: bool,
     /// What was put on its branches, and in how many commits.
     published: BTreeMap<String, Vec<(String, Bytes)>>,
     commits: usize,
@@ -39,7 +41,7 @@ impl Default for Repository {
     fn default() -> Repository {
         let refs = [("refs/tags/v1", '1'), ("refs/tags/v2", '2'), ("refs/tags/v3", '3'), ("refs/heads/main", '3')];
         let refs = refs.map(|(name, digit)| (name.to_owned(), commit(digit))).into();
-        Repository { refs, gone: false, locked: false, published: BTreeMap::new(), commits: 0 }
+        Repository { refs, gone: false, locked: false, silent: false, published: BTreeMap::new(), commits: 0 }
     }
 }
 
@@ -51,6 +53,7 @@ impl Repository {
             ["the", "repository", "is", "back"] => self.gone = false,
             ["the", "repository", "is", "locked"] => self.locked = true,
             ["the", "repository", "is", "open"] => self.locked = false,
+            ["the", "next", "push", "hangs"] => self.silent = true,
             ["the", kind @ ("branch" | "tag"), name, "moves", "to", tag] => {
                 let Some(commit) = self.tagged(tag) else { return false };
                 let folder = if kind == "tag" { "tags" } else { "heads" };
@@ -61,18 +64,19 @@ impl Repository {
         true
     }
 
-    /// Takes files on a branch: the same ones are the same commit.
+    /// Takes files on a branch: the same ones are the same commit. Nothing comes of it where its answer never arrives.
     ///
     /// # Errors
     /// What git says while the repository is gone.
-    pub fn publish(&mut self, wanted: &Publication) -> anyhow::Result<Pushed> {
+    pub fn publish(&mut self, wanted: &Publication) -> anyhow::Result<Option<Pushed>> {
         anyhow::ensure!(!self.gone, "git says: fatal: '{}' does not appear to be a git repository", wanted.repository);
         if self.locked {
-            return Ok(Pushed::Refused("branches are locked until Monday".to_owned()));
+            return Ok(Some(Pushed::Refused("branches are locked until Monday".to_owned())));
         }
         let stands = self.published.insert(wanted.branch.clone(), wanted.files.clone());
         self.commits += usize::from(stands.as_ref() != Some(&wanted.files));
-        Ok(Pushed::Commit(format!("dec4{:03}{}", self.commits, "0".repeat(33))))
+        let pushed = Pushed::Commit(format!("dec4{:03}{}", self.commits, "0".repeat(33)));
+        Ok((!std::mem::take(&mut self.silent)).then_some(pushed))
     }
 
     /// The commit of a tag.

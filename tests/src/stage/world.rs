@@ -451,7 +451,11 @@ impl Mirrors for World {
     }
 
     async fn publish(&self, _permit: &Permit, wanted: &Publication) -> Result<Pushed> {
-        self.state().repository.publish(wanted)
+        let pushed = self.state().repository.publish(wanted)?;
+        match pushed {
+            Some(pushed) => Ok(pushed),
+            None => std::future::pending().await,
+        }
     }
 }
 
