@@ -79,6 +79,8 @@ fn clocks(clocks: &Clocks, zone: Tz) -> Vec<Clock> {
     all.into_iter().filter_map(clock).collect()
 }
 
+type FromUntil = (DateTime<Utc>, DateTime<Utc>);
+
 fn spans(clocks: &Clocks) -> Vec<Span> {
     let began = clocks.started.unwrap_or(clocks.detected);
     let all = [
@@ -86,7 +88,7 @@ fn spans(clocks: &Clocks) -> Vec<Span> {
         ("From start to mitigation", clocks.mitigated.map(|end| (began, end))),
         ("From start to end", clocks.resolved.map(|end| (began, end))),
     ];
-    let span = |(name, span): (&str, Option<(DateTime<Utc>, DateTime<Utc>)>)| {
+    let span = |(name, span): (&str, Option<FromUntil>)| {
         let (from, until) = span?;
         Some(Span { name: name.to_owned(), lasted: lasted(from, until) })
     };

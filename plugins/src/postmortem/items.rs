@@ -101,17 +101,17 @@ pub(super) async fn change(cx: &Cx) -> Result<Reply> {
         return Err(Stop::refuse("Nothing would change. Say `owner:…`, `due:…` or `until:…`."));
     }
     item.reminded = Reminded::default();
+    // Who has left can not be named again, nor a day that is over: a line that restores half of it is none.
     let gone = !cx.ports().vocabulary.people.contains(&before.owner);
-    // Who has left can not be named again.
-    let owner = if gone { String::new() } else { format!(" owner:{}", before.owner) };
-    let due = if before.due > cx.now().date_naive() { format!(" due:{}", before.due) } else { String::new() };
-    let until = match before.until.is_empty() {
-        true => String::new(),
-        false => format!(" until:{}", commands::parse::quote(&before.until)),
-    };
+    let over = before.due <= day_of(cx, cx.now());
+    let parts = [
+        (item.owner != before.owner).then(|| (!gone).then(|| format!(" owner:{}", before.owner))),
+        (item.due != before.due).then(|| (!over).then(|| format!(" due:{}", before.due))),
+        (item.until != before.until).then(|| (!before.until.is_empty()).then(|| until_arg(&before.until))),
+    ];
+    let undo: Option<String> = parts.into_iter().flatten().collect();
+    let undo = undo.map(|parts| format!("postmortem action change item:{}{parts}", before.number));
     let facts = vec![("owner", item.owner.clone()), ("due", item.due.to_string()), ("until", item.until.clone())];
-    let undo = format!("{owner}{due}{until}");
-    let undo = (!undo.is_empty()).then(|| format!("postmortem action change item:{}{undo}", before.number));
     let changes = Act { facts, undo, ..act("postmortems.action-change", &document, &item) };
     cx.act(changes, async |permit| {
         put(permit, &document, version, &item)?;
@@ -199,6 +199,10 @@ async fn open(cx: &Cx, number: u64) -> Result<Found> {
     Err(Stop::refuse(format!(
         "Action item #{number} is {how} already, so nothing was changed. `/postmortem action reopen {number}` makes it one that is to be done."
     )))
+}
+
+fn until_arg(until: &str) -> String {
+    format!(" until:{}", commands::parse::quote(until))
 }
 
 /// The day on the team's calendar.
