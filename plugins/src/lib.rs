@@ -6,6 +6,7 @@ mod calendar;
 pub mod checks;
 mod declared;
 pub mod deploy;
+pub mod digest;
 pub mod flags;
 pub mod freeze;
 pub mod incidents;
@@ -30,6 +31,7 @@ pub static ALL: &[&PluginSpec] = &[
     &train::SPEC,
     &flags::SPEC,
     &metrics::SPEC,
+    &digest::SPEC,
     &alerts::SPEC,
     &incidents::SPEC,
     &postmortem::SPEC,

@@ -1,0 +1,99 @@
+//! Telling digests: each once for the time at which it is due, whatever is restarted meanwhile.
+
+use super::records::{self, DIGESTS, Digest};
+use super::{act, show};
+use chrono::{DateTime, TimeDelta, Utc};
+use commands::cx::Cx;
+use commands::offer::Section;
+use commands::reply::Reply;
+use commands::stop::{Result, Stop};
+use commands::table::Versioned;
+use futures::{StreamExt, stream};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// How late a digest may be without a word about it.
+const LATE: TimeDelta = TimeDelta::minutes(2);
+
+/// How many are told at once: their acts reach the disk together.
+const AT_ONCE: usize = 64;
+
+/// The longest time that a digest tells of.
+const LONGEST: TimeDelta = TimeDelta::days(35);
+
+/// Tells every digest that is due.
+///
+/// # Errors
+/// The first thing that was in the way: what was told is not told again.
+pub async fn due(cx: &Cx) -> Result<()> {
+    let now = cx.now();
+    let mut all = records::all(cx.store()).await?;
+    all.retain(|(_, digest)| !digest.value.paused && digest.value.due <= now);
+    // Those that are due together tell of the same time, and it is found out once.
+    let mut found: HashMap<Range<DateTime<Utc>>, Vec<Section>> = HashMap::new();
+    for (_, digest) in &all {
+        let span = span(&digest.value, digest.value.due);
+        if !found.contains_key(&span) {
+            let sections = cx.ports().offered.digest(cx.ports(), span.clone()).await;
+            found.insert(span, sections);
+        }
+    }
+    let found = &found;
+    let tell = async |(name, digest): (String, Versioned<Digest>)| {
+        let (due, late) = (digest.value.due, now - digest.value.due > LATE);
+        let span = span(&digest.value, due);
+        let sections = found.get(&span).map(Vec::as_slice).unwrap_or_default();
+        let told = show::digest(&name, &digest.value, &span, sections, cx);
+        let told = if late { show::late(told, &digest.value, cx) } else { told };
+        let next = digest.value.schedule()?.next(now).unwrap_or(due);
+        say(cx, &name, &digest, Digest { due: next, until: due, ..digest.value.clone() }, told, "digest.tell").await
+    };
+    let told: Vec<Result<()>> = stream::iter(all).map(tell).buffer_unordered(AT_ONCE).collect().await;
+    told.into_iter()
+        .find_map(|told| match told {
+            // Somebody changed or removed it at this moment: whatever it is now is looked at in a minute.
+            Err(Stop::Refused(_)) | Ok(()) => None,
+            Err(broken) => Some(broken),
+        })
+        .map_or(Ok(()), Err)
+}
+
+/// What it would tell now.
+pub async fn preview(cx: &Cx, name: &str, digest: &Digest) -> Reply {
+    let span = span(digest, cx.now());
+    let sections = cx.ports().offered.digest(cx.ports(), span.clone()).await;
+    show::digest(name, digest, &span, &sections, cx)
+}
+
+/// Tells it now.
+///
+/// # Errors
+/// When it can not be kept, or was changed at this moment.
+pub async fn now(cx: &Cx, name: String, found: Versioned<Digest>) -> Result<Reply> {
+    let told = preview(cx, &name, &found.value).await;
+    let next = Digest { until: cx.now(), ..found.value.clone() };
+    say(cx, &name, &found, next, told, "digest.run").await?;
+    Ok(Reply::say(format!("The digest `{name}` is told in its channel, and again when it is due.")))
+}
+
+/// Tells it in its channel, and moves it on: both or neither.
+async fn say(
+    cx: &Cx,
+    name: &str,
+    found: &Versioned<Digest>,
+    next: Digest,
+    told: Reply,
+    verb: &'static str,
+) -> Result<()> {
+    cx.act(act(verb, name), async |permit| {
+        permit.expect(DIGESTS.key(name), found.version);
+        DIGESTS.put(permit, name, &next)?;
+        permit.say(&next.place, told)
+    })
+    .await
+}
+
+/// The time that it tells of, up to `until`: since it last did, and not for longer than anybody reads of.
+fn span(digest: &Digest, until: DateTime<Utc>) -> Range<DateTime<Utc>> {
+    digest.until.max(until - LONGEST).min(until)..until
+}
