@@ -9,6 +9,8 @@ mod draw;
 mod events;
 mod look;
 mod offers;
+mod push;
+mod samples;
 mod series;
 mod settings;
 mod source;
@@ -16,18 +18,21 @@ mod story;
 mod unit;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::{Entry, Phase, Query};
 use commands::offer::Offers;
-use commands::plugin::Plugin;
+use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
+use commands::route::{Answer, Incoming, Route};
 use commands::spec::{ArgSpec, CommandSpec, Kind, PluginSpec};
 use commands::stop::Result;
 use commands::text;
 use commands::value::Value;
+use config::Schedule;
+use push::Push;
 use settings::Settings;
 use std::sync::Arc;
 
@@ -122,6 +127,24 @@ impl Plugin for Metrics {
             "metrics dora" => self.dora(cx).await,
             other => Err(anyhow::anyhow!("the metrics plugin does not know `{other}`").into()),
         }
+    }
+
+    fn jobs(&self) -> Vec<Job> {
+        let keeps = self.settings.measures.iter().any(|measure| measure.keeps);
+        let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC).ok().filter(|_| keeps);
+        every_minute.into_iter().map(|schedule| Job { name: samples::JOB, schedule }).collect()
+    }
+
+    async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
+        Ok(self.sample(cx).await?)
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        self.settings.push.iter().map(|_| Push::route()).collect()
+    }
+
+    async fn serve(&self, cx: &Cx, _route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
+        self.pushed(cx, &incoming).await
     }
 
     fn offers(&self) -> Option<&dyn Offers> {

@@ -2,6 +2,7 @@
 
 use super::chart::{Limits, Theme};
 use super::dora::Rules;
+use super::push::Push;
 use super::source::{self, Source};
 use super::unit::{self, Unit};
 use crate::words;
@@ -21,6 +22,8 @@ pub const ENVIRONMENT: &str = "environment";
 pub struct Settings {
     /// The colours of pictures.
     pub theme: Theme,
+    /// Who may push figures.
+    pub push: Option<Push>,
     /// By which definitions DORA's measures are taken.
     pub rules: Rules,
     /// Every measure, in the order of the file.
@@ -51,6 +54,8 @@ pub struct Measure {
     pub variables: Vec<Variable>,
     /// Whether deploys of its service are judged by it.
     pub in_verdicts: bool,
+    /// Whether its figures are kept, because its source forgets them.
+    pub keeps: bool,
 }
 
 /// A name in a query that stands for one of a few words.
@@ -71,6 +76,7 @@ impl Settings {
             settings.theme = Theme::Dark;
         }
         settings.rules = Rules::read(&section);
+        settings.push = Push::read(&section);
         let mut sources = BTreeMap::new();
         for (name, section) in tables(&section, "sources", "a source") {
             let source = source::read(&section, &setup.config.folder);
@@ -122,6 +128,7 @@ fn measure(setup: &Setup<'_>, name: String, section: &Section<'_>, sources: &Sou
         limits: limits(section),
         owner: section.text("owner").unwrap_or_default(),
         in_verdicts: section.boolean("verdict").unwrap_or(false),
+        keeps: section.boolean("keep").unwrap_or(false),
         source: source.and_then(Clone::clone)?,
         source_name,
         query,
@@ -129,8 +136,23 @@ fn measure(setup: &Setup<'_>, name: String, section: &Section<'_>, sources: &Sou
         variables,
         name,
     };
+    let measure = keeping(section, measure);
     check_verdict(section, &measure);
     Some(measure)
+}
+
+/// The same, with a source that knows how things stood where its figures are kept.
+fn keeping(section: &Section<'_>, measure: Measure) -> Measure {
+    let wrong = match &measure {
+        it if !it.keeps => return measure,
+        it if it.source.remembers() => Some(("its source knows how things stood", "take it out")),
+        it if !it.variables.is_empty() || it.mentions(SERVICE) || it.mentions(ENVIRONMENT) => {
+            Some(("its query leaves something open", "write a measure for each that is to be kept"))
+        }
+        _ => None,
+    };
+    wrong.into_iter().for_each(|(what, instead)| section.problem("keep", what, instead));
+    Measure { source: source::kept(measure.source.clone(), &measure.name), ..measure }
 }
 
 /// A deploy can be judged only by what is about a service, and was measured before.
@@ -314,6 +336,7 @@ mod tests {
                 11,
                 "it is not said which way is good",
             ),
+            ("source = \"p\"\nquery = \"up\"\nkeep = true", 10, "its source knows how things stood"),
             ("source = \"p\"\nquery = \"up\"\nunits = \"ms\"", 10, "has no setting `units`"),
         ];
         let source = of_source.map(|(text, line, what)| (format!("[metrics.sources.x]\n{text}\n"), line, what));

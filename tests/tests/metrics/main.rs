@@ -3,6 +3,7 @@
 
 mod before;
 mod own;
+mod pushed;
 mod servers;
 
 use chrono::{DateTime, TimeDelta, Utc};

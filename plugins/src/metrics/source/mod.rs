@@ -3,8 +3,12 @@
 mod endpoint;
 mod graphite;
 mod json;
+mod kept;
 mod program;
 mod prometheus;
+mod pushed;
+
+pub use kept::kept;
 
 use super::series::Series;
 use super::unit::Unit;
@@ -36,6 +40,11 @@ pub trait Source: Send + Sync {
     /// Whether it knows how things stood before.
     fn remembers(&self) -> bool {
         true
+    }
+
+    /// Whether what programs push under this name is for this query of it.
+    fn takes(&self, _name: &str, _query: &str) -> bool {
+        false
     }
 
     /// How it stands at a moment: series of one figure each. One that does not remember says how it stands now.
@@ -79,7 +88,7 @@ pub struct Answer {
 
 impl Answer {
     /// Of more series than can be shown those that stand worst.
-    fn of(mut series: Vec<Series>, step: TimeDelta, query: &Query) -> Answer {
+    pub fn of(mut series: Vec<Series>, step: TimeDelta, query: &Query) -> Answer {
         let found = series.len();
         let badness = |series: &Series| match (series.summary(), query.better) {
             (None, _) => f64::NEG_INFINITY,
@@ -98,8 +107,13 @@ impl Answer {
 type Read = fn(&Section<'_>, &Path) -> Option<Arc<dyn Source>>;
 
 /// Every kind of source there is, and how it reads its section.
-const KINDS: [(&str, Read); 4] =
-    [("prometheus", prometheus::read), ("graphite", graphite::read), ("json", json::read), ("program", program::read)];
+const KINDS: [(&str, Read); 5] = [
+    ("prometheus", prometheus::read),
+    ("graphite", graphite::read),
+    ("json", json::read),
+    ("program", program::read),
+    ("pushed", pushed::read),
+];
 
 /// Reads `[metrics.sources.NAME]`, noting every mistake; `folder` is where programs run.
 pub fn read(section: &Section<'_>, folder: &Path) -> Option<Arc<dyn Source>> {
