@@ -10,6 +10,7 @@ use commands::stop::{Result, Stop};
 use commands::table::Versioned;
 use futures::{StreamExt, stream};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// How late a digest may be without a word about it.
@@ -32,10 +33,9 @@ pub async fn due(cx: &Cx) -> Result<()> {
     // Those that are due together tell of the same time, and it is found out once.
     let mut found: HashMap<Range<DateTime<Utc>>, Vec<Section>> = HashMap::new();
     for (_, digest) in &all {
-        let span = span(&digest.value, digest.value.due);
-        if !found.contains_key(&span) {
-            let sections = cx.ports().offered.digest(cx.ports(), span.clone()).await;
-            found.insert(span, sections);
+        if let Entry::Vacant(new) = found.entry(span(&digest.value, digest.value.due)) {
+            let sections = cx.ports().offered.digest(cx.ports(), new.key().clone()).await;
+            new.insert(sections);
         }
     }
     let found = &found;

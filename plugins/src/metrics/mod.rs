@@ -35,6 +35,7 @@ use config::Schedule;
 use push::Push;
 use settings::Settings;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 const MEASURE: ArgSpec = ArgSpec::required("measure", Kind::Text, "What is measured");
 const ENVIRONMENT: ArgSpec =
@@ -104,13 +105,17 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::READS
         },
     ],
-    start: |setup| Arc::new(Metrics { settings: Settings::read(setup), books: dora::Books::default() }),
+    start: |setup| {
+        Arc::new(Metrics { settings: Settings::read(setup), books: dora::Books::default(), keeping: Mutex::default() })
+    },
 };
 
 /// The plugin at work.
 struct Metrics {
     settings: Settings,
     books: dora::Books,
+    /// Who keeps figures does so one after the other: none is lost to another.
+    keeping: Mutex<()>,
 }
 
 /// How many changes are offered.

@@ -66,6 +66,7 @@ impl Metrics {
             return Ok(Answer::refused(StatusCode::UNPROCESSABLE_ENTITY, &what));
         }
         let figures: Vec<_> = figures.into_iter().collect();
+        let _turn = self.keeping.lock().await;
         samples::keep(cx, cx.now(), &figures).await?;
         Ok(Answer::json(StatusCode::OK, &serde_json::json!({ "kept": figures.len() })))
     }

@@ -30,7 +30,7 @@ const KEPT: i64 = 400;
 /// The most figures of a name in a day: one in ten seconds.
 const MOST: usize = 8_640;
 
-/// How often another writer is given way before it is given up.
+/// How often another replica is given way before it is given up.
 const TRIES: usize = 5;
 
 /// The name of a day's record. A name has no slash in it.
@@ -123,6 +123,10 @@ impl Metrics {
             Some((measure.name.clone(), figure))
         });
         let figures: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
-        if figures.is_empty() { Ok(()) } else { keep(cx, now, &figures).await }
+        if figures.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.keeping.lock().await;
+        keep(cx, now, &figures).await
     }
 }

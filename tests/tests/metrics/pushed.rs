@@ -49,7 +49,12 @@ async fn what_is_pushed_is_charted() {
         ("", json!({ "orders": 12 }).to_string(), 401, "The token is not that of"),
         (token, "orders 12".to_owned(), 400, "This is no JSON of figures by their names"),
         (token, json!({ "orders": "@everyone" }).to_string(), 400, "This is no JSON of figures by their names"),
-        (token, json!({ "orders": 12, "rm -rf": 1 }).to_string(), 422, "No measure is about `rm -rf`. Nothing was kept."),
+        (
+            token,
+            json!({ "orders": 12, "rm -rf": 1 }).to_string(),
+            422,
+            "No measure is about `rm -rf`. Nothing was kept.",
+        ),
         (token, "x".repeat(20_000), 413, "The body is longer than"),
         (token, json!({ "orders": 12 }).to_string(), 200, "{\"kept\":1}"),
     ] {
@@ -58,14 +63,19 @@ async fn what_is_pushed_is_charted() {
     }
     assert_eq!(say(&home, "metrics show sold")["card"]["title"], "sold: 12");
     // Many at once lose none.
-    let all = futures::future::join_all((0..20).map(|number| push(token, json!({ "orders": number }).to_string()))).await;
+    let all =
+        futures::future::join_all((0..20).map(|number| push(token, json!({ "orders": number }).to_string()))).await;
     assert!(all.iter().all(|(status, _)| *status == 200), "{all:?}");
     let chart = say(&home, "metrics chart sold last:1h");
     assert_eq!(chart["files"][0]["series"].as_array().map(Vec::len), Some(21), "{chart}");
     deckhand.kill();
     let deckhand = home.start();
     let chart = say(&home, "metrics chart sold last:1h");
-    assert_eq!(chart["files"][0]["series"].as_array().map(Vec::len), Some(21), "what was kept outlives a kill: {chart}");
+    assert_eq!(
+        chart["files"][0]["series"].as_array().map(Vec::len),
+        Some(21),
+        "what was kept outlives a kill: {chart}"
+    );
     deckhand.stop();
     home.assert_sound();
 }

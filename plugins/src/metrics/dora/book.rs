@@ -5,6 +5,7 @@ use super::{Deployment, Trouble};
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use chrono_tz::Tz;
 use commands::offer::{Came, Change};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
@@ -22,7 +23,7 @@ pub struct Book {
     /// Every deployment that is in the book.
     ended: HashMap<String, DateTime<Utc>>,
     /// Those that failed by what is known of deployments alone: since when, and when it was made good.
-    failed: BTreeMap<Key, (DateTime<Utc>, DateTime<Utc>)>,
+    failed: HashMap<Key, (DateTime<Utc>, DateTime<Utc>)>,
     /// Those of which it is not known yet what they brought.
     open: BTreeSet<Key>,
     /// Those that ended nobody knows how.
@@ -42,7 +43,9 @@ struct Day {
     never: usize,
     /// The lead times of what went live, in seconds, in order.
     lead: Vec<u32>,
-    /// Whether they have to be put in order.
+    /// In how many seconds those of its deployments were made good that failed, in order.
+    recovery: Vec<u32>,
+    /// Whether these have to be put in order.
     unsorted: bool,
     /// How many changes were live before they were committed.
     early: usize,
@@ -114,7 +117,7 @@ impl Book {
             days: BTreeMap::new(),
             reached: BTreeMap::new(),
             ended: HashMap::new(),
-            failed: BTreeMap::new(),
+            failed: HashMap::new(),
             open: BTreeSet::new(),
             unknown: HashMap::new(),
             commits: HashSet::new(),
@@ -152,12 +155,12 @@ impl Book {
                 self.reached.insert(key.clone(), Reached { began: it.began, live, back });
                 if !live {
                     // What was live before was put back within it.
-                    self.failed.insert(key.clone(), (it.began, it.ended));
+                    self.fail(key.clone(), it.began, it.ended);
                 }
                 if let Some(over) = it.back_over
-                    && let Some(at) = self.ended.get(&over)
+                    && let Some(at) = self.ended.get(&over).copied()
                 {
-                    self.failed.entry((*at, over)).or_insert((*at, it.ended));
+                    self.fail((at, over), at, it.ended);
                 }
                 match it.changes.filter(|_| live) {
                     Some(changes) => self.learn(it.ended, &changes),
@@ -166,6 +169,16 @@ impl Book {
                     None => {}
                 }
             }
+        }
+    }
+
+    /// Notes that a deployment failed, since when, and when it was made good; once.
+    fn fail(&mut self, key: Key, since: DateTime<Utc>, until: DateTime<Utc>) {
+        let day = self.days.entry(key.0.with_timezone(&self.zone).date_naive()).or_default();
+        if let Entry::Vacant(vacant) = self.failed.entry(key) {
+            vacant.insert((since, until));
+            day.recovery.push(seconds(since, until));
+            day.unsorted = true;
         }
     }
 
@@ -195,6 +208,7 @@ impl Book {
     pub fn over(&mut self, span: &RangeInclusive<NaiveDate>, troubles: &[Trouble]) -> Figures {
         for (_, day) in self.days.range_mut(span.clone()).filter(|(_, day)| day.unsorted) {
             day.lead.sort_unstable();
+            day.recovery.sort_unstable();
             day.unsorted = false;
         }
         let on = |at: &DateTime<Utc>| span.contains(&at.with_timezone(&self.zone).date_naive());
@@ -202,10 +216,11 @@ impl Book {
         let with: Vec<_> = days.iter().filter(|(_, day)| day.reached > 0).collect();
         let sum = |of: fn(&Day) -> usize| days.iter().map(|(_, day)| of(day)).sum::<usize>();
         let links: Vec<_> = troubles.iter().map(|trouble| (trouble, self.brought_about(trouble))).collect();
-        let (failed, open, recovery) = self.failures(&on, &links);
+        let told = self.told(&on, &links);
         let in_trouble = self.in_trouble(&on, &links);
         let here = || links.iter().filter(|(trouble, _)| on(&trouble.since));
         let lead: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.lead).collect();
+        let recovery: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.recovery).chain([&*told.recovery]).collect();
         let whole = usize::try_from((*span.end() - *span.start()).num_days() + 1).unwrap_or(0);
         Figures {
             days: whole,
@@ -213,13 +228,13 @@ impl Book {
             days_with: with.len(),
             week: middle(weeks(span, with.iter().map(|(date, _)| *date))),
             a_day: middle(with.iter().map(|(_, day)| day.reached as f64).collect()),
-            lead: middle_of_sorted(&lead),
+            lead: middle_of_sorted(&lead, &[]),
             early: sum(|day| day.early),
             untimed: sum(|day| day.untimed),
             without_changes: self.open.iter().filter(|(at, _)| on(at)).count(),
-            failed,
-            recovery: middle(recovery),
-            open,
+            failed: sum(|day| day.recovery.len()) - told.instead.len() + told.recovery.len() + told.open,
+            recovery: middle_of_sorted(&recovery, &told.instead),
+            open: told.open,
             rework: sum(|day| day.back) + in_trouble,
             never: sum(|day| day.never),
             unknown: self.unknown.values().filter(|at| on(at)).count(),
@@ -238,27 +253,26 @@ impl Book {
         before.into_iter().find(|(_, reached)| reached.live).map(|(key, _)| key.clone())
     }
 
-    /// How many deployments of these days failed, how many of them are not made good yet, and in how many seconds the others
-    /// were. One that two incidents are about failed once, until the later is over.
-    fn failures(
-        &self,
-        on: &dyn Fn(&DateTime<Utc>) -> bool,
-        links: &[(&Trouble, Option<Key>)],
-    ) -> (usize, usize, Vec<f64>) {
-        let known = self.failed.iter().filter(|(key, _)| on(&key.0));
-        let mut failed: BTreeMap<&Key, (DateTime<Utc>, Option<DateTime<Utc>>)> =
-            known.map(|(key, (since, until))| (key, (*since, Some(*until)))).collect();
+    /// What incidents tell of deployments of these days. One that two incidents are about failed once, until the later is over.
+    fn told(&self, on: &dyn Fn(&DateTime<Utc>) -> bool, links: &[(&Trouble, Option<Key>)]) -> Told {
+        let mut failed: BTreeMap<&Key, (DateTime<Utc>, Option<DateTime<Utc>>)> = BTreeMap::new();
+        let mut told = Told::default();
         for (trouble, deployment) in links {
-            if let Some(key) = deployment.as_ref().filter(|key| on(&key.0)) {
-                let (_, over) = failed.entry(key).or_insert((key.0, trouble.resolved));
-                *over = over.zip(trouble.resolved).map(|(one, other)| one.max(other));
-            }
+            let Some(key) = deployment.as_ref().filter(|key| on(&key.0)) else { continue };
+            let (_, over) = failed.entry(key).or_insert_with(|| match self.failed.get(key) {
+                Some((since, until)) => {
+                    told.instead.push(seconds(*since, *until));
+                    (*since, Some(*until))
+                }
+                None => (key.0, trouble.resolved),
+            });
+            *over = over.zip(trouble.resolved).map(|(one, other)| one.max(other));
         }
-        let took = |(since, until): &(DateTime<Utc>, Option<DateTime<Utc>>)| {
-            Some((*until.as_ref()? - *since).num_seconds() as f64)
-        };
-        let recovery: Vec<_> = failed.values().filter_map(took).collect();
-        (failed.len(), failed.len() - recovery.len(), recovery)
+        told.recovery = failed.values().filter_map(|(since, until)| Some(seconds(*since, (*until)?))).collect();
+        told.open = failed.len() - told.recovery.len();
+        told.recovery.sort_unstable();
+        told.instead.sort_unstable();
+        told
     }
 
     /// How many deployments of these days began while an incident was open that a deployment had brought about. Those that
@@ -281,6 +295,21 @@ impl Book {
     }
 }
 
+/// What incidents tell of failed deployments.
+#[derive(Default)]
+struct Told {
+    /// In how many seconds they were made good, in order.
+    recovery: Vec<u32>,
+    /// What was known of these without the incidents, in order.
+    instead: Vec<u32>,
+    /// How many are not made good yet.
+    open: usize,
+}
+
+fn seconds(since: DateTime<Utc>, until: DateTime<Utc>) -> u32 {
+    u32::try_from((until - since).num_seconds()).unwrap_or(0)
+}
+
 /// On how many days of each whole week there was something, Monday to Sunday; weeks that are not whole are left out.
 fn weeks(span: &RangeInclusive<NaiveDate>, days: impl Iterator<Item = NaiveDate>) -> Vec<f64> {
     let monday = |date: NaiveDate| date.week(Weekday::Mon).checked_first_day();
@@ -301,19 +330,26 @@ fn middle(figures: Vec<f64>) -> Option<Middle> {
     crate::metrics::series::median(figures).map(|value| Middle { value, n })
 }
 
-/// The middle of many rows, each in order: it is found by halving, so that no row has to be looked at whole.
-fn middle_of_sorted(rows: &[&[u32]]) -> Option<Middle> {
-    let n: usize = rows.iter().map(|row| row.len()).sum();
-    let greatest = rows.iter().filter_map(|row| row.last()).max()?;
+/// The middle of many rows, each in order, without the figures of `less`, which are in them: it is found by halving, so that no
+/// row has to be looked at whole.
+fn middle_of_sorted(rows: &[&[u32]], less: &[u32]) -> Option<Middle> {
+    let n = rows.iter().map(|row| row.len()).sum::<usize>() - less.len();
+    let greatest = rows.iter().filter_map(|row| row.last()).max().filter(|_| n > 0)?;
+    let up_to = |figure: u32| {
+        let in_row = |row: &[u32]| row.partition_point(|other| *other <= figure);
+        rows.iter().map(|row| in_row(row)).sum::<usize>() - in_row(less)
+    };
     // The figure before which there are this many, counted from nought.
     let at = |place: usize| {
         let (mut low, mut high) = (0_u32, *greatest);
         while low < high {
             let half = low + (high - low) / 2;
-            let up_to: usize = rows.iter().map(|row| row.partition_point(|figure| *figure <= half)).sum();
-            if up_to > place { high = half } else { low = half + 1 }
+            if up_to(half) > place { high = half } else { low = half + 1 }
         }
-        f64::from(low)
+        low
     };
-    Some(Middle { value: f64::midpoint(at((n - 1) / 2), at(n / 2)), n })
+    let lower = at((n - 1) / 2);
+    // Of an even number, the next one is the same, or the least that is greater.
+    let upper = if n % 2 == 1 || up_to(lower) > n / 2 { lower } else { at(n / 2) };
+    Some(Middle { value: f64::midpoint(lower.into(), upper.into()), n })
 }
