@@ -8,13 +8,13 @@ use commands::cx::Ports;
 use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// What a command says of it, besides the measure's name.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Said {
     #[serde(default)]
     pub env: Option<String>,

@@ -16,6 +16,7 @@ mod settings;
 mod source;
 mod story;
 mod unit;
+mod watch;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -93,6 +94,22 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::READS
         },
         CommandSpec {
+            name: "metrics watch",
+            about: "Tell this channel when something gets worse or well again, and of nothing else",
+            args: &[MEASURE, ENVIRONMENT, SERVICE, WITH],
+            urgent: true,
+            examples: &["metrics watch latency", "metrics watch latency env:staging"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "metrics unwatch",
+            about: "Tell this channel no more when something gets worse or well again",
+            args: &[MEASURE, ENVIRONMENT, SERVICE, WITH],
+            urgent: true,
+            examples: &["metrics unwatch latency"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
             name: "metrics dora",
             about: "Show DORA's five measures of a service, each with its definition",
             args: &[
@@ -106,7 +123,12 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
     ],
     start: |setup| {
-        Arc::new(Metrics { settings: Settings::read(setup), books: dora::Books::default(), keeping: Mutex::default() })
+        Arc::new(Metrics {
+            settings: Settings::read(setup),
+            books: dora::Books::default(),
+            keeping: Mutex::default(),
+            seen: Mutex::default(),
+        })
     },
 };
 
@@ -116,6 +138,7 @@ struct Metrics {
     books: dora::Books,
     /// Who keeps figures does so one after the other: none is lost to another.
     keeping: Mutex<()>,
+    seen: Mutex<watch::Seen>,
 }
 
 /// How many changes are offered.
@@ -129,6 +152,8 @@ impl Plugin for Metrics {
             "metrics show" => self.show(cx).await,
             "metrics chart" => self.chart(cx).await,
             "metrics compare" => self.compare(cx).await,
+            "metrics watch" => self.watch_it(cx).await,
+            "metrics unwatch" => self.unwatch(cx).await,
             "metrics dora" => self.dora(cx).await,
             other => Err(anyhow::anyhow!("the metrics plugin does not know `{other}`").into()),
         }
@@ -136,12 +161,17 @@ impl Plugin for Metrics {
 
     fn jobs(&self) -> Vec<Job> {
         let keeps = self.settings.measures.iter().any(|measure| measure.keeps);
-        let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC).ok().filter(|_| keeps);
-        every_minute.into_iter().map(|schedule| Job { name: samples::JOB, schedule }).collect()
+        let names = [(samples::JOB, keeps), (watch::JOB, !self.settings.measures.is_empty())];
+        let every_minute = || Schedule::parse("* * * * *", chrono_tz::UTC).ok();
+        let job = |(name, _)| Some(Job { name, schedule: every_minute()? });
+        names.into_iter().filter(|(_, is_on)| *is_on).filter_map(job).collect()
     }
 
-    async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
-        Ok(self.sample(cx).await?)
+    async fn work(&self, cx: &Cx, job: &str, _due: DateTime<Utc>) -> Result<()> {
+        match job {
+            watch::JOB => self.look_out(cx).await,
+            _ => Ok(self.sample(cx).await?),
+        }
     }
 
     fn routes(&self) -> Vec<Route> {
