@@ -1,4 +1,4 @@
-//! What speaks against a rollout: checks and measures of its flag's service, looked at all the time. What is not known
+//! What speaks against a rollout: checks, alerts and measures of its flag's service, looked at all the time. What is not known
 //! to be well is not.
 
 use commands::cx::Ports;
@@ -23,6 +23,8 @@ const MOST: usize = 10;
 pub enum Watched {
     /// Checks of the service that are not well.
     Checks,
+    /// An alert about the service that fires, and that nobody has silenced.
+    Alerts,
     /// A measure that is past a limit.
     Measure {
         /// What the measure is called.
@@ -38,6 +40,7 @@ impl fmt::Display for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Watched::Checks => f.write_str("checks"),
+            Watched::Alerts => f.write_str("alerts"),
             Watched::Measure { name, below, limit } => {
                 write!(f, "{} {} {limit}", text::plain(name), if *below { "<" } else { ">" })
             }
@@ -45,7 +48,7 @@ impl fmt::Display for Watched {
     }
 }
 
-/// Reads `checks,errors < 1`: what has to be so for a rollout to go on.
+/// Reads `checks,alerts,errors < 1`: what has to be so for a rollout to go on.
 ///
 /// # Errors
 /// A sentence that says what is wrong, and what to write instead.
@@ -60,12 +63,14 @@ pub fn read(said: &str) -> Result<Vec<Watched>, String> {
 fn one(word: &str) -> Result<Watched, String> {
     let wrong = || {
         format!(
-            "{} is nothing that a rollout can watch. Write `checks`, or a measure and its limit, as in `hold-on:\"checks,errors < 1\"`.",
+            "{} is nothing that a rollout can watch. Write `checks`, `alerts`, or a measure and its limit, as in `hold-on:\"checks,errors < 1\"`.",
             text::code(&text::cut(word, 40))
         )
     };
-    if ["check", "checks"].contains(&word) {
-        return Ok(Watched::Checks);
+    match word {
+        "check" | "checks" => return Ok(Watched::Checks),
+        "alert" | "alerts" => return Ok(Watched::Alerts),
+        _ => {}
     }
     let at = word.find(['<', '>']).ok_or_else(wrong)?;
     let (name, limit) = (word[..at].trim(), word[at + 1..].trim_start_matches('='));
@@ -101,6 +106,7 @@ pub async fn amiss(ports: &Ports, watched: &[Watched], look: &Look<'_>) -> Optio
     for it in watched {
         let found = match it {
             Watched::Checks => checks(&measures, look),
+            Watched::Alerts => alerts(ports, look).await,
             Watched::Measure { name, below, limit } => measure(&measures, (name, *below, *limit), look),
         };
         if found.is_some() {
@@ -112,6 +118,11 @@ pub async fn amiss(ports: &Ports, watched: &[Watched], look: &Look<'_>) -> Optio
 
 /// What of it could never be looked at, in a sentence; nothing where all of it can.
 pub async fn unknown(ports: &Ports, watched: &[Watched], service: &str, environment: &str) -> Option<String> {
+    if watched.contains(&Watched::Alerts) && !ports.offered.takes_alerts() {
+        return Some(
+            "Nobody takes alerts in here, so none could hold it: the config has no section for them.".to_owned(),
+        );
+    }
     let mut names = Vec::new();
     for it in watched {
         if let Watched::Measure { name, .. } = it {
@@ -161,6 +172,19 @@ fn measure(measures: &[Measure], (name, below, limit): (&str, bool, f64), look: 
     (!well).then(|| format!("{} was at {found} since the last step, {past} {limit}", text::plain(&found.name)))
 }
 
+async fn alerts(ports: &Ports, look: &Look<'_>) -> Option<String> {
+    if !ports.offered.takes_alerts() {
+        return look.is_due.then(|| "nobody takes alerts in any more".to_owned());
+    }
+    match ports.offered.alerts(ports, Some(look.service), Some(look.environment)).await {
+        Err(error) => look.is_due.then(|| format!("the alerts can not be asked: {error:#}")),
+        Ok(alerts) => {
+            let firing = alerts.iter().find(|alert| alert.silenced.is_none())?;
+            Some(format!("the alert {} fires", text::plain(&text::cut(&firing.name, 80))))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +193,7 @@ mod tests {
     fn what_is_watched_is_read_or_it_is_told_what_to_write() {
         for (said, read_as) in [
             ("checks", "checks"),
-            ("check, errors<2", "checks; errors < 2"),
+            ("alert, errors<2", "alerts; errors < 2"),
             ("errors < 1%", "errors < 1"),
             ("page: latency<250 ms,checks", "page: latency < 250; checks"),
             ("availability >= 99.5", "availability > 99.5"),

@@ -235,7 +235,7 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ENVIRONMENT,
                 ArgSpec::required("steps", Kind::Text, "Whole percents, with commas"),
                 ArgSpec::optional("every", Kind::Duration, "The time between two; a minute at the least"),
-                ArgSpec::optional("hold-on", Kind::Text, "What holds it: checks, measures such as errors < 1"),
+                ArgSpec::optional("hold-on", Kind::Text, "What holds it: checks, alerts, measures such as errors < 1"),
                 ArgSpec::optional(
                     "on-bad",
                     Kind::Choice(&["hold", "back"]),
@@ -428,7 +428,7 @@ impl Plugin for Flags {
             "which" => self.serving.tokens(ports).await,
             "segment" => snapshot.segments.values().map(|segment| Choice::new(&segment.name, "")).collect(),
             "to" if arg.kind == Kind::Text => ["on", "off", "25%"].map(|to| Choice::new(to, "")).into(),
-            "hold-on" => vec![Choice::new("checks", "")],
+            "hold-on" => ["checks", "alerts"].map(|what| Choice::new(what, "")).into(),
             "number" if arg.required => schedule::choices(given, ports).await,
             "project" => self.settings.projects.iter().map(|name| Choice::new(name, "")).collect(),
             _ => Vec::new(),
