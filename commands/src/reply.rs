@@ -284,32 +284,6 @@ fn figure(figure: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_figures_shows_peaks_and_dips_of_any_size() {
-        let dip: Vec<f64> = (0..120).map(|at| if at == 61 { 1.0 } else { 50.0 }).collect();
-        let peak: Vec<f64> = (0..120).map(|at| if at == 61 { 99.0 } else { 50.0 }).collect();
-        let (high, low) = ("█".repeat(20), "▁".repeat(20));
-        let rest = &"█".repeat(19);
-        let bottom = &"▁".repeat(19);
-        for (figures, columns, line) in [
-            (&dip[..], 40, format!("{high}▁{rest} (1 to 50)")),
-            (&peak, 40, format!("{low}█{bottom} (50 to 99)")),
-            (&[0.0001, 0.0004], 40, "▁█ (0.0001 to 0.0004)".to_owned()),
-            (&[0.12345, 1234.567], 40, "▁█ (0.123 to 1234.57)".to_owned()),
-            (&[0.0, f64::NAN, -0.5], 40, "█▁ (-0.5 to 0)".to_owned()),
-            (&[7.0, 7.0], 40, "▁▁ (7 to 7)".to_owned()),
-        ] {
-            assert_eq!(sparkline(figures, columns).as_deref(), Some(&*line));
-        }
-        assert_eq!(sparkline(&[f64::NAN], 40), None);
-        assert_eq!(sparkline(&[], 40), None);
-    }
-}
-
 impl Reply {
     /// A sentence.
     pub fn say(text: impl Into<String>) -> Reply {
@@ -373,5 +347,31 @@ impl Reply {
     pub fn only_you(mut self) -> Reply {
         self.only_you = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_figures_shows_peaks_and_dips_of_any_size() {
+        let dip: Vec<f64> = (0..120).map(|at| if at == 61 { 1.0 } else { 50.0 }).collect();
+        let peak: Vec<f64> = (0..120).map(|at| if at == 61 { 99.0 } else { 50.0 }).collect();
+        let (high, low) = ("█".repeat(20), "▁".repeat(20));
+        let rest = &"█".repeat(19);
+        let bottom = &"▁".repeat(19);
+        for (figures, columns, line) in [
+            (&dip[..], 40, format!("{high}▁{rest} (1 to 50)")),
+            (&peak, 40, format!("{low}█{bottom} (50 to 99)")),
+            (&[0.0001, 0.0004], 40, "▁█ (0.0001 to 0.0004)".to_owned()),
+            (&[0.12345, 1234.567], 40, "▁█ (0.123 to 1234.57)".to_owned()),
+            (&[0.0, f64::NAN, -0.5], 40, "█▁ (-0.5 to 0)".to_owned()),
+            (&[7.0, 7.0], 40, "▁▁ (7 to 7)".to_owned()),
+        ] {
+            assert_eq!(sparkline(figures, columns).as_deref(), Some(&*line));
+        }
+        assert_eq!(sparkline(&[f64::NAN], 40), None);
+        assert_eq!(sparkline(&[], 40), None);
     }
 }

@@ -134,7 +134,7 @@ async fn alerts_open_an_incident_and_join_it_once() {
     assert_eq!(watched.timeline(1).await.len(), 2);
     assert!(watched.timeline(1).await.contains(&joined.to_owned()));
 
-    fires(&[slow.clone()]);
+    fires(std::slice::from_ref(&slow));
     let calm = "Errors fires no more; 1 alert still";
     assert_eq!(watched.timeline(1).await.last().unwrap(), calm);
     fires(&[Alert { act: 9, ..errors.clone() }, slow.clone()]);

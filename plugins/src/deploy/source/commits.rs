@@ -181,8 +181,8 @@ mod tests {
     #[test]
     fn a_commit_came_to_the_branch_with_the_merge_that_brought_it() {
         // d merges b and c into the line a - d - e; f is of another line that was never merged.
-        let listing = "e\0d\050\nd\0a c\040\nc\0b\035\nb\00\015\na\00\010\n";
-        let told: Vec<_> = merged(listing, "e")
+        let listing = "e|d|50\nd|a c|40\nc|b|35\nb|0|15\na|0|10\n".replace('|', "\0");
+        let told: Vec<_> = merged(&listing, "e")
             .into_iter()
             .map(|it| (it.commit, it.committed.timestamp(), it.merged.map(|at| at.timestamp())))
             .collect();
