@@ -1,7 +1,7 @@
 //! Hints for whoever writes about what went wrong: a question, and where there is one another wording, so that the text
 //! tells of what tools and surroundings did, and judges nobody. Text in, at most one hint out.
 //!
-//! The rules are data, in [`english`] and [`korean`]. What they rest on: "avoid evaluating what should or should not have
+//! The rules are data, in `english` and `korean`. What they rest on: "avoid evaluating what should or should not have
 //! been done", ask "what" and "how" instead of "who" and "why" (PagerDuty's and Etsy's guides), no finger pointing, no
 //! animated language (Google's SRE workbook, chapter 10). Verbs such as "failed to" are no blame by themselves, since
 //! machines fail too: they count behind a person alone.
