@@ -4,7 +4,7 @@
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
 use crate::deploy::artifact;
 use crate::deploy::settings::{Names, Placeholders};
-use crate::deploy::source::callbacks::{Callback, News};
+use crate::deploy::source::callbacks::Callback;
 use crate::deploy::source::github::Home;
 use crate::program::Board;
 use crate::words;
@@ -221,12 +221,6 @@ struct Own<'a> {
     callback: &'a str,
 }
 
-impl<'a> Own<'a> {
-    fn of(id: &'a str) -> Own<'a> {
-        Own { id, ..Own::default() }
-    }
-}
-
 impl Template {
     /// All texts but the address.
     fn texts(&self) -> Vec<String> {
@@ -342,7 +336,7 @@ impl Driver for Service {
 impl Service {
     /// Asks the service for what it says of a run, without changing anything.
     async fn ask(&self, ports: &Ports, work: &Work<'_>, id: &str) -> Option<Response<Bytes>> {
-        let request = self.poll.request.fill(&work.names(None), Own::of(id)).ok()?;
+        let request = self.poll.request.fill(&work.names(None), Own { id, ..Own::default() }).ok()?;
         // What might change something is not sent unasked.
         ports.http.read(request, TIMEOUT, LIMIT).await.ok()
     }
@@ -365,6 +359,12 @@ impl Service {
                 Err(why) => run.board.line(why),
             }
             let left = run.work.limit.saturating_sub(began.elapsed());
+            let pause = async {
+                match &mut news {
+                    Some(news) => news.wait(self.poll.every).await,
+                    None => tokio::time::sleep(self.poll.every).await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = run.cancel.cancelled() => return self.cancel(run, &id, None).await,
@@ -372,14 +372,18 @@ impl Service {
                     let limit = config::duration::show(run.work.limit);
                     return self.cancel(run, &id, Some(format!("It took longer than {limit}"))).await;
                 }
-                () = pause(news.as_mut(), self.poll.every) => {}
+                () = pause => {}
             }
         }
     }
 
     /// How the run stands.
     async fn look(&self, run: &Run<'_>, id: &str) -> Result<Standing, String> {
-        let request = self.poll.request.fill(&run.work.names(None), Own::of(id)).map_err(|error| error.to_string())?;
+        let request = self
+            .poll
+            .request
+            .fill(&run.work.names(None), Own { id, ..Own::default() })
+            .map_err(|error| error.to_string())?;
         let sent = if request.method().is_safe() {
             run.ports.http.read(request, TIMEOUT, LIMIT).await
         } else {
@@ -430,7 +434,7 @@ impl Service {
         let Some(template) = &self.cancel else {
             return goes_on("the config has no `cancel` that would tell it to end");
         };
-        let Ok(request) = template.fill(&run.work.names(None), Own::of(id)) else {
+        let Ok(request) = template.fill(&run.work.names(None), Own { id, ..Own::default() }) else {
             return goes_on("`cancel` makes no good request");
         };
         match run.ports.http.send(run.permit, request, TIMEOUT, LIMIT).await {
@@ -457,14 +461,6 @@ impl Service {
             }
         }
         goes_on("it has not ended it in time")
-    }
-}
-
-/// Waits between two looks at a run.
-async fn pause(news: Option<&mut News>, every: Duration) {
-    match news {
-        Some(news) => news.wait(every).await,
-        None => tokio::time::sleep(every).await,
     }
 }
 
@@ -500,38 +496,4 @@ fn quoted(answer: &Response<Bytes>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deploy::params::{Known, Params};
-
-    const NAMES: Names<'_> = Names {
-        service: "hello",
-        environment: "staging",
-        commit: "abc",
-        reference: "a/../b?x=\"}&{commit}",
-        host: None,
-        colour: None,
-        weight: None,
-        artifact: None,
-        params: &Params::new(),
-        known: &Known::NONE,
-    };
-
-    #[test]
-    fn what_is_put_into_an_address_can_not_change_its_shape() {
-        for (url, is) in [
-            ("https://x/{commit}/{id}", "https://x/abc/7%2F..%2F8"),
-            ("https://x/?ref={ref}&e={environment}", "https://x/?ref=a%2F..%2Fb%3Fx%3D%22%7D%26%7Bcommit%7D&e=staging"),
-        ] {
-            let template = Template { method: Method::GET, url: url.to_owned(), headers: BTreeMap::new(), body: None };
-            assert_eq!(template.address(&NAMES, "7/../8"), is);
-        }
-    }
-
-    #[test]
-    fn what_is_put_into_json_stays_within_its_text() {
-        let body = serde_json::json!({ "ref": "{ref}", "id": "{id}", "list": [1, "{commit}!"] });
-        let full = filled(&body, &|text| if text == ID { "7\"".to_owned() } else { NAMES.fill(text) });
-        assert_eq!(full, serde_json::json!({ "ref": NAMES.reference, "id": "7\"", "list": [1, "abc!"] }));
-    }
-}
+mod tests;
