@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Ports;
+use commands::ledger::Entry;
 use commands::text;
 use config::Section;
 use http::{Method, Request, header};
@@ -97,14 +98,15 @@ impl Alertmanager {
         Ok(alerts.into_iter().map(|it| (it.fingerprint.clone(), until(&it))).collect())
     }
 
-    /// The id of the silence that this act has made, where it has, and whether it is silent still.
+    /// The id of the silence that the act of this entry has made, where it has, and whether it is silent still.
     ///
     /// # Errors
     /// When it does not say.
-    pub async fn made_by(&self, ports: &Ports, act: u64) -> anyhow::Result<Option<(String, bool)>> {
-        let mark = mark(act);
-        let found = self.silences(ports).await?.into_iter().find(|it| it.comment.ends_with(&mark));
-        Ok(found.map(|it| (it.id, it.status.state != "expired")))
+    pub async fn made_by(&self, ports: &Ports, entry: &Entry) -> anyhow::Result<Option<(String, bool)>> {
+        let mark = mark(entry);
+        let found = self.silences(ports).await?.into_iter().filter(|it| it.comment.ends_with(&mark));
+        let found = found.map(|it| (it.id, it.status.state != "expired"));
+        Ok(found.max_by_key(|(_, silent)| *silent))
     }
 
     /// Whether the silence of this id is one still.
@@ -133,22 +135,19 @@ impl Alertmanager {
             "startsAt": permit.entry().draft.at,
             "endsAt": until,
             "createdBy": permit.entry().draft.who,
-            "comment": format!("{because} {}", mark(permit.act())),
+            "comment": format!("{because} {}", mark(permit.entry())),
         });
         if let Some(id) = instead_of {
             body["id"] = json!(id);
         }
         let request = self.request(Method::POST, "/api/v2/silences", Some(body))?;
         let sent = ports.http.send(permit, request, self.timeout, LIMIT).await;
-        let answer = match sent {
-            Ok(answer) => answer,
-            // It may have come through all the same.
-            Err(error) => match self.made_by(ports, permit.act()).await {
-                Ok(Some((id, true))) => return Ok(id),
-                _ => return Err(error).context("it can not be asked"),
-            },
-        };
-        Ok(read::<Made>(&answer)?.id)
+        let is_lost = sent.as_ref().map_or(true, |answer| answer.status().is_server_error());
+        // It may have come through all the same: a proxy gives up before Alertmanager does.
+        if is_lost && let Ok(Some((id, true))) = self.made_by(ports, permit.entry()).await {
+            return Ok(id);
+        }
+        Ok(read::<Made>(&sent.context("it can not be asked")?)?.id)
     }
 
     /// Ends a silence. One that has ended already is none to end.
@@ -188,9 +187,10 @@ impl Alertmanager {
     }
 }
 
-/// What marks a silence as made by this act.
-fn mark(act: u64) -> String {
-    format!("(Deckhand #{act})")
+/// What marks a silence as made by the act of this entry. Numbers of acts are another Deckhand's, too.
+fn mark(entry: &Entry) -> String {
+    let ours = entry.hash.get(..12).unwrap_or(&entry.hash);
+    format!("(Deckhand #{} {ours})", entry.seq)
 }
 
 fn read<T: DeserializeOwned>(answer: &http::Response<Bytes>) -> anyhow::Result<T> {

@@ -15,6 +15,14 @@ pub const MOST: usize = 1_000;
 const LABELS: usize = 64;
 const LONGEST: usize = 1_000;
 
+/// The alerts of one request.
+#[derive(Debug, Default, PartialEq)]
+pub struct Batch {
+    pub heard: Vec<Heard>,
+    /// How many more there were, which could not be read or were too many.
+    pub left_out: usize,
+}
+
 /// An alert as it was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
@@ -35,7 +43,11 @@ pub struct Heard {
 #[derive(Deserialize)]
 struct Notification {
     version: String,
-    alerts: Vec<Sent>,
+    /// Each is read for itself: what is wrong with one takes nothing from the others.
+    alerts: Vec<Value>,
+    /// How many Alertmanager has not sent, by its `max_alerts`.
+    #[serde(rename = "truncatedAlerts", default)]
+    truncated: usize,
 }
 
 #[derive(Deserialize)]
@@ -80,12 +92,13 @@ struct Own {
     since: Option<DateTime<Utc>>,
 }
 
-/// The alerts of a notification of Alertmanager.
+/// The alerts of a notification of Alertmanager, the first [`MOST`] of them. What is refused it sends never again, so all that
+/// can be read is taken.
 ///
 /// # Errors
 /// A sentence that says what is wrong, for whoever looks at the sender's log.
-pub fn of_alertmanager(body: &[u8]) -> Result<Vec<Heard>, String> {
-    let Notification { version, alerts } =
+pub fn of_alertmanager(body: &[u8]) -> Result<Batch, String> {
+    let Notification { version, alerts, truncated } =
         serde_json::from_slice(body).map_err(|error| format!("This is no notification of Alertmanager: {error}."))?;
     if version != "4" {
         return Err(format!("Version {} of a notification is not known; 4 is.", text::code(&version)));
@@ -95,7 +108,10 @@ pub fn of_alertmanager(body: &[u8]) -> Result<Vec<Heard>, String> {
         let label = |name: &str| sent.labels.get(name).map(|it| short(it)).unwrap_or_default();
         Heard {
             fingerprint: sent.fingerprint.clone(),
-            name: label("alertname"),
+            // An alert needs none there.
+            name: Some(label("alertname"))
+                .filter(|name| !name.trim().is_empty())
+                .unwrap_or_else(|| "unnamed".to_owned()),
             severity: label("severity"),
             says: said(&["summary", "description", "message"]).unwrap_or_default(),
             page: page(said(&["runbook_url"]).as_deref().unwrap_or(&sent.generator)),
@@ -105,14 +121,17 @@ pub fn of_alertmanager(body: &[u8]) -> Result<Vec<Heard>, String> {
             from: Source::Alertmanager,
         }
     };
-    checked(alerts.into_iter().map(heard).collect())
+    let all = alerts.len().saturating_add(truncated);
+    let good = alerts.into_iter().filter_map(|sent| serde_json::from_value(sent).ok()).map(heard);
+    let heard: Vec<_> = good.filter(|it| is_fingerprint(&it.fingerprint)).take(MOST).collect();
+    Ok(Batch { left_out: all - heard.len(), heard })
 }
 
 /// The alerts that any other program sends.
 ///
 /// # Errors
-/// As [`of_alertmanager`].
-pub fn of_a_program(body: &[u8], services: &[String], environments: &[String]) -> Result<Vec<Heard>, String> {
+/// As [`of_alertmanager`]. A program reads what it is answered: one alert that is wrong refuses all.
+pub fn of_a_program(body: &[u8], services: &[String], environments: &[String]) -> Result<Batch, String> {
     let wrong = |error: serde_json::Error| {
         format!(
             "This is no alert, nor a list of some: {error}. Send for example {{\"name\": \"DiskFull\", \"state\": \"firing\", \"service\": \"hello\"}}."
@@ -148,20 +167,17 @@ pub fn of_a_program(body: &[u8], services: &[String], environments: &[String]) -
             from: Source::Program,
         })
     };
-    checked(sent.into_iter().map(heard).collect::<Result<_, String>>()?)
+    if sent.len() > MOST {
+        return Err(format!("{} alerts at once are too many; send {MOST} at the most.", sent.len()));
+    }
+    if sent.iter().any(|own| own.name.trim().is_empty()) {
+        return Err("An alert has no name, so none was taken in.".to_owned());
+    }
+    Ok(Batch { heard: sent.into_iter().map(heard).collect::<Result<_, String>>()?, left_out: 0 })
 }
 
-fn checked(heard: Vec<Heard>) -> Result<Vec<Heard>, String> {
-    if heard.len() > MOST {
-        return Err(format!("{} alerts at once are too many; send {MOST} at the most.", heard.len()));
-    }
-    let is_fingerprint =
-        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    match heard.iter().find(|it| it.name.trim().is_empty() || !is_fingerprint(&it.fingerprint)) {
-        Some(it) if it.name.trim().is_empty() => Err("An alert has no name, so none was taken in.".to_owned()),
-        Some(it) => Err(format!("{} is no fingerprint, so nothing was taken in.", text::code(&it.fingerprint))),
-        None => Ok(heard),
-    }
+fn is_fingerprint(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The first labels, none of them long.
@@ -189,10 +205,35 @@ mod tests {
             {"status":"resolved","labels":{"alertname":"HighErrorRate","severity":"critical","service":"hello"},
              "annotations":{"summary":"5 % fail"},"startsAt":"2026-03-02T08:59:00.5Z","endsAt":"2026-03-02T09:00:00Z",
              "generatorURL":"http://prometheus:9090/graph","fingerprint":"0f4a1c2b3d4e5f60"}]}"#;
-        let heard = of_alertmanager(body.as_bytes()).unwrap();
+        let heard = of_alertmanager(body.as_bytes()).unwrap().heard;
         let [it] = &heard[..] else { panic!("{heard:?}") };
         assert_eq!((&*it.name, &*it.severity, &*it.says, it.over), ("HighErrorRate", "critical", "5 % fail", true));
         assert_eq!((&*it.fingerprint, it.page.as_deref()), ("0f4a1c2b3d4e5f60", None));
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_alert_takes_nothing_from_the_others() {
+        let alert = |labels: Value, fingerprint: &str| {
+            serde_json::json!({
+                "status": "firing", "labels": labels, "startsAt": "2026-03-02T08:59:00Z", "fingerprint": fingerprint,
+            })
+        };
+        let body = |alerts: Vec<Value>| {
+            serde_json::json!({ "version": "4", "truncatedAlerts": 5, "alerts": alerts }).to_string().into_bytes()
+        };
+        let named = serde_json::json!({ "alertname": "HighErrorRate" });
+        let some = vec![
+            alert(serde_json::json!({ "job": "hello" }), "0f4a"),
+            alert(named.clone(), "../x"),
+            serde_json::json!({ "status": "firing" }),
+            alert(named.clone(), "0f4b"),
+        ];
+        let Batch { heard, left_out } = of_alertmanager(&body(some)).unwrap();
+        let names: Vec<_> = heard.iter().map(|it| (&*it.name, &*it.fingerprint)).collect();
+        assert_eq!((names, left_out), (vec![("unnamed", "0f4a"), ("HighErrorRate", "0f4b")], 2 + 5));
+        let many = (0..MOST + 3).map(|at| alert(named.clone(), &format!("{at:x}"))).collect();
+        let Batch { heard, left_out } = of_alertmanager(&body(many)).unwrap();
+        assert_eq!((heard.len(), left_out), (MOST, 3 + 5));
     }
 
     #[test]
@@ -211,13 +252,15 @@ mod tests {
             assert!(refused.contains(says), "{body}: {refused}");
         }
         assert!(of_alertmanager(br#"{"version":"3","alerts":[]}"#).unwrap_err().contains("`3`"));
-        let one = own(r#"{"name": "DiskFull", "service": "hello", "page": "javascript:alert(1)"}"#).unwrap().remove(0);
+        let one =
+            own(r#"{"name": "DiskFull", "service": "hello", "page": "javascript:alert(1)"}"#).unwrap().heard.remove(0);
         assert_eq!((one.page, one.labels["service"].as_str()), (None, "hello"));
     }
 
     #[test]
     fn an_alert_is_the_same_by_its_labels_or_by_its_own_id() {
-        let print = |body: &str| of_a_program(body.as_bytes(), &["a".to_owned()], &[]).unwrap().remove(0).fingerprint;
+        let print =
+            |body: &str| of_a_program(body.as_bytes(), &["a".to_owned()], &[]).unwrap().heard.remove(0).fingerprint;
         assert_eq!(print(r#"{"name": "x", "says": "1"}"#), print(r#"{"name": "x", "says": "2", "state": "resolved"}"#));
         assert_ne!(print(r#"{"name": "x"}"#), print(r#"{"name": "x", "service": "a"}"#));
         assert_eq!(print(r#"{"name": "x", "id": "7"}"#), print(r#"{"name": "y", "id": "7"}"#));

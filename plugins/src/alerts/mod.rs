@@ -31,8 +31,10 @@ use serde_json::json;
 use settings::Settings;
 use std::sync::Arc;
 use take::Taker;
+use tokio::sync::Mutex;
 
 const ALERT: ArgSpec = ArgSpec::required("alert", Kind::Text, "Its name, or as much of its fingerprint as tells it");
+const UNSILENCES: &str = "alert unsilence";
 const BECAUSE: ArgSpec = ArgSpec::required("because", Kind::Text, "Why, for whoever wonders that nothing is told");
 
 /// Neither a deploy that is under way nor a freeze keeps an alert from being silenced.
@@ -71,14 +73,16 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..SILENCES
         },
         CommandSpec {
-            name: "alert unsilence",
+            name: UNSILENCES,
             about: "End the silence of an alert",
             args: &[ALERT],
             examples: &["alert unsilence HighErrorRate"],
             ..SILENCES
         },
     ],
-    start: |setup| Arc::new(Alerts { settings: Settings::read(setup), taker: Taker::default() }),
+    start: |setup| {
+        Arc::new(Alerts { settings: Settings::read(setup), taker: Taker::default(), silencing: Mutex::default() })
+    },
 };
 
 /// The routes, and the longest body that each takes.
@@ -90,6 +94,8 @@ const LONGEST: usize = 4 << 20;
 struct Alerts {
     settings: Settings,
     taker: Taker,
+    /// Silences are made and ended one after the other: each rests on the one before.
+    silencing: Mutex<()>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +116,7 @@ impl Plugin for Alerts {
             "alert list" => self.list(cx).await,
             "alert show" => self.show(cx).await,
             "alert silence" => self.silence(cx).await,
-            "alert unsilence" => self.unsilence(cx).await,
+            UNSILENCES => self.unsilence(cx).await,
             other => Err(anyhow::anyhow!("the alerts plugin does not know `{other}`").into()),
         }
     }
@@ -125,9 +131,17 @@ impl Plugin for Alerts {
 
     async fn implies(&self, said: &Invocation, ports: &Ports) -> anyhow::Result<Vec<(&'static str, Value)>> {
         let Some(word) = said.args.get("alert").map(ToString::to_string) else { return Ok(Vec::new()) };
-        let all = records::firing(&*ports.store).await?;
-        let Ok(found) = named(&all, &word) else { return Ok(Vec::new()) };
-        let Firing { service, environment, .. } = found.value.clone();
+        // By the same search as the command's own: what is allowed is what is done.
+        let (service, environment) = if said.command.name == UNSILENCES {
+            let Ok((_, found)) = silence::silenced_as(&*ports.store, &word, ports.clock.now()).await else {
+                return Ok(Vec::new());
+            };
+            (found.value.service, found.value.environment)
+        } else {
+            let all = records::firing(&*ports.store).await?;
+            let Ok(found) = named(&all, &word) else { return Ok(Vec::new()) };
+            (found.value.service.clone(), found.value.environment.clone())
+        };
         let service = service.map(|service| ("service", Value::Text(service)));
         Ok(service.into_iter().chain(environment.map(|environment| ("env", Value::Text(environment)))).collect())
     }
@@ -155,7 +169,10 @@ impl Plugin for Alerts {
         };
         let heard = match heard {
             Ok(heard) => heard,
-            Err(what) => return Ok(Answer::refused(StatusCode::BAD_REQUEST, &what)),
+            Err(what) => {
+                tracing::warn!("alerts came that can not be read: {what}");
+                return Ok(Answer::refused(StatusCode::BAD_REQUEST, &what));
+            }
         };
         let taken = self.take(cx, heard).await.map_err(|stop| anyhow::anyhow!("{stop}"))?;
         Ok(Answer::json(StatusCode::OK, &json!({ "fire": taken.fire, "over": taken.over, "left out": taken.left_out })))

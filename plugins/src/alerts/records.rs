@@ -45,6 +45,9 @@ pub struct Firing {
     pub act: u64,
     /// Who sent it.
     pub from: Source,
+    /// Whether it was told to nobody, as it was silenced when it came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 /// Who sends alerts.
@@ -62,6 +65,12 @@ pub enum Source {
 pub struct Silence {
     /// What the alert is called.
     pub name: String,
+    /// What it is about, where that is known.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// Where, where that is known.
+    #[serde(default)]
+    pub environment: Option<String>,
     /// Until when.
     pub until: DateTime<Utc>,
     /// Who said so.

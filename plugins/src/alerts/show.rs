@@ -51,6 +51,16 @@ pub fn fires(all: &[Firing]) -> Reply {
     Reply::card(Tone::Bad, title, says).table(["Alert", "Says"], rows)
 }
 
+/// That alerts came and were left out: more than `at_once` in one request, or than `most` in all.
+pub fn left_out(count: usize, at_once: usize, most: usize) -> Reply {
+    let (alerts, were) = if count == 1 { ("alert", "was") } else { ("alerts", "were") };
+    let came = format!("{count} more {alerts} came and {were} left out");
+    let says = format!(
+        "They are not listed here: Deckhand takes {at_once} at once and {most} in all, each with labels, a time and a fingerprint. Look at Alertmanager."
+    );
+    Reply::card(Tone::Bad, came, says)
+}
+
 /// Alerts that do not fire any more; `why` where nobody has said so.
 pub fn over(all: &[Firing], why: &str, now: DateTime<Utc>) -> Reply {
     let Some(first) = all.first() else { return Reply::default() };

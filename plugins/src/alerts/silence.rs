@@ -1,7 +1,7 @@
 //! `/alert silence` and `/alert unsilence`: an alert that wakes nobody for a while, at Alertmanager where that sends it.
 
 use super::Alerts;
-use super::records::{self, Firing, SILENCES, Silence, Source};
+use super::records::{Firing, SILENCES, Silence, Source};
 use super::show;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::{Act, Permit};
@@ -10,6 +10,7 @@ use commands::ledger::Entry;
 use commands::moment;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
+use commands::store::Read;
 use commands::table::Versioned;
 use commands::text;
 use serde::Deserialize;
@@ -44,9 +45,12 @@ impl Alerts {
             ));
         }
         let found = self.named(cx, &alert).await?.value;
+        let _one = self.silencing.lock().await;
         let before = SILENCES.get(cx.store(), &found.fingerprint).await?;
         let version = before.as_ref().map_or(0, |silence| silence.version);
         let before = before.map(|silence| silence.value).filter(|silence| silence.until > cx.now());
+        // The end of this silence is not what was before, where one stood already.
+        let undo = before.is_none().then(|| show::unsilence(&found.fingerprint));
         let before = before.and_then(|silence| silence.id);
         let until = cx.now() + TimeDelta::from_std(long).unwrap_or(TimeDelta::MAX);
         let at = moment::show(until, cx.now(), cx.ports().vocabulary.zone);
@@ -55,22 +59,31 @@ impl Alerts {
             object: found.title(),
             says: format!("Silence {} until {at}.", found.title()),
             facts: vec![("alert", found.fingerprint.clone()), ("until", until.to_rfc3339())],
-            undo: Some(show::unsilence(&found.fingerprint)),
+            undo,
             state: Some(SILENCES.key(&found.fingerprint)),
             why: because.clone(),
             service: found.service.clone(),
             environment: found.environment.clone(),
             ..Act::default()
         };
-        cx.act(act, async |permit| {
-            let id = self.silence_there(cx, permit, &found, (until, &because), before.as_deref()).await?;
-            permit.expect(SILENCES.key(&found.fingerprint), version);
-            let silence = Silence { name: found.name.clone(), until, who: cx.who().to_owned(), because, id };
-            SILENCES.put(permit, &found.fingerprint, &silence)?;
-            Ok(())
-        })
-        .await?;
-        let says = "It wakes nobody until then; it is listed all the same.";
+        let there = cx
+            .act(act, async |permit| {
+                let id = self.silence_there(cx, permit, &found, (until, &because), before.as_deref()).await?;
+                permit.expect(SILENCES.key(&found.fingerprint), version);
+                let there = id.is_some();
+                let (service, environment) = (found.service.clone(), found.environment.clone());
+                let who = cx.who().to_owned();
+                let silence = Silence { name: found.name.clone(), service, environment, until, who, because, id };
+                SILENCES.put(permit, &found.fingerprint, &silence)?;
+                Ok(there)
+            })
+            .await?;
+        let says = match there {
+            true => "It wakes nobody until then; it is listed all the same.",
+            false => {
+                "Deckhand tells it to nobody until then, and lists it all the same. Whatever else tells of it is not silenced."
+            }
+        };
         Ok(Reply::card(Tone::Good, format!("{} is silenced until {at}", found.title()), says)
             .button(Button::new("End the silence", show::unsilence(&found.fingerprint))))
     }
@@ -94,7 +107,15 @@ impl Alerts {
 
     pub(super) async fn unsilence(&self, cx: &Cx) -> Result<Reply> {
         let UnsilenceArgs { alert } = cx.args()?;
-        let (fingerprint, Versioned { value: silence, version }) = self.silenced_as(cx, &alert).await?;
+        let _one = self.silencing.lock().await;
+        let found = silenced_as(cx.store(), &alert, cx.now()).await?;
+        let (fingerprint, Versioned { value: silence, version }) = found;
+        if silence.id.is_some() && self.settings.alertmanager.is_none() {
+            return Err(Stop::refuse(format!(
+                "{} is silenced at Alertmanager, which the config does not name any more, so nothing was done. End it there, or write `[alerts.alertmanager]` again.",
+                text::plain(&silence.name)
+            )));
+        }
         let title = text::plain(&silence.name);
         let act = Act {
             verb: UNSILENCE,
@@ -102,6 +123,8 @@ impl Alerts {
             says: format!("End the silence of {title}."),
             facts: vec![("alert", fingerprint.clone())],
             state: Some(SILENCES.key(&fingerprint)),
+            service: silence.service.clone(),
+            environment: silence.environment.clone(),
             ..Act::default()
         };
         cx.act(act, async |permit| {
@@ -114,33 +137,8 @@ impl Alerts {
             Ok(())
         })
         .await?;
+        self.taker.is_loud(&fingerprint);
         Ok(Reply::card(Tone::Good, format!("{title} is not silenced any more"), "It is told again when it fires."))
-    }
-
-    /// The silence that a word means: that of an alert that fires, or of one that has ended meanwhile.
-    async fn silenced_as(&self, cx: &Cx, word: &str) -> Result<(String, Versioned<Silence>)> {
-        let fires = self.named(cx, word).await;
-        if let Ok(firing) = &fires
-            && let Some(silence) = records::silence(cx.store(), &firing.value.fingerprint, cx.now()).await?
-        {
-            return Ok((firing.value.fingerprint.clone(), silence));
-        }
-        let all = SILENCES.scan(cx.store(), "", usize::MAX).await?;
-        let mut all: Vec<_> = all.into_iter().filter(|(_, it)| it.value.until > cx.now()).collect();
-        all.retain(|(print, it)| {
-            it.value.name.eq_ignore_ascii_case(word) || word.len() >= 4 && print.starts_with(word)
-        });
-        match (all.pop(), all.is_empty()) {
-            (Some(found), true) => Ok(found),
-            (Some(_), false) => Err(Stop::refuse(format!(
-                "Several silenced alerts are called {}, so nothing was done. Say which by its fingerprint.",
-                text::code(word)
-            ))),
-            (None, _) => Err(Stop::refuse(format!(
-                "No alert {} is silenced from here, so nothing was done. `/alert list` shows those that are.",
-                text::code(word)
-            ))),
-        }
     }
 
     /// Settles a silence that Deckhand was stopped in the middle of: Alertmanager says whether it has made it.
@@ -149,10 +147,11 @@ impl Alerts {
             |name: &str| doing.draft.facts.get(name).and_then(|fact| fact.as_str()).unwrap_or_default().to_owned();
         let (fingerprint, until) = (fact("alert"), DateTime::parse_from_rfc3339(&fact("until")).ok());
         let made = match &self.settings.alertmanager {
-            Some(alertmanager) => alertmanager.made_by(cx.ports(), doing.seq).await,
+            Some(alertmanager) => alertmanager.made_by(cx.ports(), &doing).await,
             None => Ok(None),
         };
         let (title, who, because) = (doing.draft.object.clone(), doing.draft.who.clone(), doing.draft.why.clone());
+        let (service, environment) = (doing.draft.service.clone(), doing.draft.environment.clone());
         let (tone, says) = match (&made, until) {
             (Ok(Some((_, true))), Some(_)) => {
                 (Tone::Good, format!("Deckhand was stopped, and Alertmanager has silenced {title} all the same."))
@@ -170,7 +169,8 @@ impl Alerts {
         cx.resume(doing, async move |permit| {
             if let (Ok(Some((id, true))), Some(until)) = (made, until) {
                 let name = title.split(" (").next().unwrap_or_default().to_owned();
-                let silence = Silence { name, until: until.to_utc(), who, because, id: Some(id) };
+                let until = until.to_utc();
+                let silence = Silence { name, service, environment, until, who, because, id: Some(id) };
                 return Ok(SILENCES.put(permit, &fingerprint, &silence)?);
             }
             permit.failed(told);
@@ -209,6 +209,35 @@ impl Alerts {
         })
         .await?;
         Ok(Reply::card(tone, "A silence", says))
+    }
+}
+
+/// The silence that a word means, whether its alert fires or not: by the alert's name, or by the beginning of its fingerprint.
+pub(super) async fn silenced_as(
+    store: &dyn Read,
+    word: &str,
+    now: DateTime<Utc>,
+) -> Result<(String, Versioned<Silence>)> {
+    let mut all = SILENCES.scan(store, "", usize::MAX).await?;
+    all.retain(|(print, it)| {
+        let is = it.value.name.eq_ignore_ascii_case(word) || word.len() >= 4 && print.starts_with(word);
+        is && it.value.until > now
+    });
+    match &all[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(Stop::refuse(format!(
+            "No alert {} is silenced from here, so nothing was done. `/alert list` shows those that are.",
+            text::code(word)
+        ))),
+        [_, ..] => {
+            let prints: Vec<_> = all.iter().map(|(print, _)| print.get(..6).unwrap_or(print)).collect();
+            Err(Stop::refuse(format!(
+                "{} silenced alerts are called {}, so nothing was done. Say which by its fingerprint: {}.",
+                all.len(),
+                text::code(word),
+                text::list(&prints)
+            )))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Taking alerts in: what is new is told, what is over is told, and all else changes nothing.
 
 use super::Alerts;
-use super::incoming::Heard;
+use super::incoming::{self, Batch, Heard};
 use super::records::{self, FIRING, Firing, Source};
 use super::show;
 use chrono::{DateTime, Utc};
@@ -10,17 +10,21 @@ use commands::cx::Cx;
 use commands::ledger::Place;
 use commands::stop::Result;
 use commands::table::Versioned;
+use commands::text;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// The most alerts that fire at once; more are left out, and the sender is told.
+/// The most alerts that fire at once; more are left out, which is told.
 const MOST: usize = 5_000;
 
 /// For how long Alertmanager has to have forgotten an alert until it is over: after its own restart it knows none for a
 /// while.
 const GONE: Duration = Duration::from_secs(5 * 60);
+
+/// How often it is told again that alerts are left out, while they are.
+const TOLD_AGAIN: Duration = Duration::from_secs(3600);
 
 /// How often it is looked for alerts of which nothing is heard any more.
 const LOOK: Duration = Duration::from_secs(60);
@@ -41,6 +45,8 @@ struct Seen {
     missing: HashMap<String, Instant>,
     /// Until when Alertmanager silences an alert.
     silenced: HashMap<String, DateTime<Utc>>,
+    /// When it was told last that alerts were left out.
+    left_out: Option<Instant>,
     /// Whether it was told that Alertmanager does not answer.
     complained: bool,
 }
@@ -56,6 +62,9 @@ pub struct Taken {
     pub left_out: usize,
 }
 
+/// The alerts that Alertmanager knows, and until when each is silenced.
+type Known = HashMap<String, Option<DateTime<Utc>>>;
+
 /// A service and an environment, where they are known.
 type About = (Option<String>, Option<String>);
 
@@ -65,6 +74,11 @@ impl Taker {
         self.seen().silenced.get(fingerprint).copied()
     }
 
+    /// Forgets that Alertmanager silences an alert, until it is asked again.
+    pub fn is_loud(&self, fingerprint: &str) {
+        self.seen().silenced.remove(fingerprint);
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,10 +86,11 @@ impl Taker {
 
 impl Alerts {
     /// Takes in what was heard: an act for all that is new of one service and environment, and one for all that is over.
-    pub(super) async fn take(&self, cx: &Cx, heard: Vec<Heard>) -> Result<Taken> {
+    pub(super) async fn take(&self, cx: &Cx, Batch { heard, left_out }: Batch) -> Result<Taken> {
         let _turn = self.taker.turn.lock().await;
         let mut room = MOST.saturating_sub(records::firing(cx.store()).await?.len());
-        let (mut taken, mut fires, mut over) = (Taken::default(), BTreeMap::new(), BTreeMap::new());
+        let (mut taken, mut fires, mut over) =
+            (Taken { left_out, ..Taken::default() }, BTreeMap::new(), BTreeMap::new());
         for it in heard {
             self.taker.seen().heard.insert(it.fingerprint.clone(), Instant::now());
             let known = FIRING.get(cx.store(), &it.fingerprint).await?;
@@ -103,7 +118,25 @@ impl Alerts {
             taken.over += over.len();
             self.resolve(cx, about, over.into_values().collect(), "").await?;
         }
+        if taken.left_out > 0 {
+            self.leave(cx, taken.left_out).await?;
+        }
         Ok(taken)
+    }
+
+    /// Says where people are that alerts were left out: Alertmanager does not read what it is answered.
+    async fn leave(&self, cx: &Cx, count: usize) -> Result<()> {
+        if self.taker.seen().left_out.is_some_and(|told| told.elapsed() < TOLD_AGAIN) {
+            return Ok(());
+        }
+        let object = text::plural(count, "alert");
+        cx.act(Act { verb: "alerts.leave", object, ..Act::default() }, async |permit| {
+            let reply = show::left_out(count, incoming::MOST, MOST);
+            self.settings.tell(None).iter().try_for_each(|place| permit.say(place, reply.clone()))
+        })
+        .await?;
+        self.taker.seen().left_out = Some(Instant::now());
+        Ok(())
     }
 
     fn firing_of(&self, cx: &Cx, heard: Heard) -> Firing {
@@ -113,16 +146,29 @@ impl Alerts {
         let told = cx.now();
         // A clock that is ahead makes nothing begin later than it was told.
         let since = since.map_or(told, |since| since.min(told));
-        Firing { fingerprint, name, severity, service, environment, says, labels, page, since, told, act: 0, from }
+        Firing {
+            fingerprint,
+            name,
+            severity,
+            service,
+            environment,
+            says,
+            labels,
+            page,
+            since,
+            told,
+            act: 0,
+            from,
+            silent: false,
+        }
     }
 
     async fn fire(&self, cx: &Cx, about: About, mut fires: Vec<Firing>) -> Result<()> {
-        let mut loud = Vec::new();
-        for firing in &fires {
-            if self.silenced(cx.ports(), &firing.fingerprint).await?.is_none() {
-                loud.push(firing.clone());
-            }
+        for firing in &mut fires {
+            // What Alertmanager silences it does not send: only what was said here counts.
+            firing.silent = records::silence(cx.store(), &firing.fingerprint, cx.now()).await?.is_some();
         }
+        let loud: Vec<_> = fires.iter().filter(|firing| !firing.silent).cloned().collect();
         let tell = self.settings.tell(about.0.as_deref());
         cx.act(act("alerts.fire", about.clone(), &fires), async |permit| {
             for firing in &mut fires {
@@ -135,6 +181,21 @@ impl Alerts {
                 return Ok(());
             }
             let reply = show::fires(&loud);
+            tell.iter().try_for_each(|place| permit.say(place, reply.clone()))
+        })
+        .await
+    }
+
+    /// Tells what came while it was silenced, and fires now that it is not.
+    async fn tell_late(&self, cx: &Cx, about: About, late: Vec<Versioned<Firing>>) -> Result<()> {
+        let tell = self.settings.tell(about.0.as_deref());
+        let all: Vec<_> = late.iter().map(|it| Firing { silent: false, ..it.value.clone() }).collect();
+        cx.act(act("alerts.tell", about, &all), async |permit| {
+            for (firing, it) in all.iter().zip(&late) {
+                permit.expect(FIRING.key(&firing.fingerprint), it.version);
+                FIRING.put(permit, &firing.fingerprint, firing)?;
+            }
+            let reply = show::fires(&all).field("Silenced", "until now");
             tell.iter().try_for_each(|place| permit.say(place, reply.clone()))
         })
         .await
@@ -163,6 +224,7 @@ impl Alerts {
         for it in all {
             seen.heard.remove(&it.fingerprint);
             seen.missing.remove(&it.fingerprint);
+            seen.silenced.remove(&it.fingerprint);
         }
         Ok(())
     }
@@ -193,44 +255,73 @@ impl Alerts {
             },
         };
         let _turn = self.taker.turn.lock().await;
-        let (forget, mut over) = (self.settings.forget, BTreeMap::<(About, &str), Vec<_>>::new());
+        let (mut over, mut late) = (BTreeMap::<(About, &str), Vec<_>>::new(), BTreeMap::<About, Vec<_>>::new());
         for it in records::firing(cx.store()).await? {
-            let mut seen = self.taker.seen();
-            let print = &it.value.fingerprint;
-            let heard = seen.heard.get(print).copied().unwrap_or(began);
-            let why = match &gone {
-                Some(known) if it.value.from == Source::Alertmanager => {
-                    seen.complained = false;
-                    match known.get(print) {
-                        Some(until) => {
-                            seen.missing.remove(print);
-                            match until {
-                                Some(until) => seen.silenced.insert(print.clone(), *until),
-                                None => seen.silenced.remove(print),
-                            };
-                            None
-                        }
-                        // What was told since it was asked may not have been there yet.
-                        None if it.value.told >= asked => None,
-                        None => {
-                            let since = *seen.missing.entry(print.clone()).or_insert_with(Instant::now);
-                            (since.elapsed() >= GONE).then_some("Alertmanager knows it no more")
-                        }
-                    }
+            let why = self.why_over(&it.value, gone.as_ref(), asked, began);
+            let about = (it.value.service.clone(), it.value.environment.clone());
+            match why {
+                Some(why) => over.entry((about, why)).or_default().push(it),
+                None if it.value.silent && !self.is_quiet(cx, &it.value, gone.as_ref()).await? => {
+                    late.entry(about).or_default().push(it);
                 }
-                _ if heard.elapsed() >= forget => Some("nothing was heard of it for too long"),
-                _ => None,
-            };
-            drop(seen);
-            if let Some(why) = why {
-                let about = (it.value.service.clone(), it.value.environment.clone());
-                over.entry((about, why)).or_default().push(it);
+                None => {}
             }
         }
         for ((about, why), over) in over {
             self.resolve(cx, about, over, why).await?;
         }
+        for (about, late) in late {
+            self.tell_late(cx, about, late).await?;
+        }
         Ok(())
+    }
+
+    /// Why an alert is over of which nobody says so: by what Alertmanager `known` when it was `asked`, where it answered.
+    fn why_over(
+        &self,
+        firing: &Firing,
+        known: Option<&Known>,
+        asked: DateTime<Utc>,
+        began: Instant,
+    ) -> Option<&'static str> {
+        let mut seen = self.taker.seen();
+        let print = &firing.fingerprint;
+        let is_theirs = firing.from == Source::Alertmanager;
+        let Some(known) = known.filter(|_| is_theirs) else {
+            // What Alertmanager has sent it is asked for: that it does not answer ends nothing.
+            if is_theirs && self.settings.alertmanager.is_some() {
+                return None;
+            }
+            let heard = seen.heard.get(print).copied().unwrap_or(began);
+            return (heard.elapsed() >= self.settings.forget).then_some("nothing was heard of it for too long");
+        };
+        seen.complained = false;
+        match known.get(print) {
+            Some(until) => {
+                seen.missing.remove(print);
+                match until {
+                    Some(until) => seen.silenced.insert(print.clone(), *until),
+                    None => seen.silenced.remove(print),
+                };
+                None
+            }
+            // What was told since it was asked may not have been there yet.
+            None if firing.told >= asked => None,
+            None => {
+                let since = *seen.missing.entry(print.clone()).or_insert_with(Instant::now);
+                (since.elapsed() >= GONE).then_some("Alertmanager knows it no more")
+            }
+        }
+    }
+
+    /// Whether an alert is silenced still. A silence at Alertmanager may have been ended there: it knows that best.
+    async fn is_quiet(&self, cx: &Cx, firing: &Firing, known: Option<&Known>) -> Result<bool> {
+        let there = known.and_then(|known| known.get(&firing.fingerprint));
+        let own = records::silence(cx.store(), &firing.fingerprint, cx.now()).await?;
+        Ok(match there.filter(|_| firing.from == Source::Alertmanager) {
+            Some(until) => until.is_some() || own.is_some_and(|own| own.value.id.is_none()),
+            None => own.is_some(),
+        })
     }
 }
 
@@ -240,7 +331,7 @@ fn act(verb: &'static str, (service, environment): About, all: &[Firing]) -> Act
     let prints: Vec<_> = all.iter().map(|it| it.fingerprint.as_str()).collect();
     Act {
         verb,
-        object: commands::text::cut(&names.join(", "), 200),
+        object: text::cut(&names.join(", "), 200),
         service,
         environment,
         facts: vec![("fingerprints", prints.join(","))],

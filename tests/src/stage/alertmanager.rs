@@ -22,6 +22,8 @@ pub struct Alertmanager {
     away: bool,
     /// Whether the next answer gets lost, after what was asked has been done.
     mute: bool,
+    /// What the next answer says, after what was asked has been done.
+    fault: Option<u16>,
     amiss: Vec<String>,
 }
 
@@ -69,6 +71,17 @@ impl Alertmanager {
             ["Alertmanager", "is", "away"] => self.away = true,
             ["Alertmanager", "is", "there", "again"] => self.away = false,
             ["Alertmanager's", "next", "answer", "is", "lost"] => self.mute = true,
+            ["Alertmanager", "answers", status, "next"] => self.fault = status.parse().ok(),
+            ["Alertmanager", "says", "that", count, "alerts", "fire", "at", "once"] => {
+                let count = count.parse().unwrap_or_default();
+                let alert = |at: u32| {
+                    json!({
+                        "status": "firing", "labels": { "alertname": format!("Flood{at}") }, "startsAt": now.to_rfc3339(),
+                        "fingerprint": format!("{at:016x}"),
+                    })
+                };
+                self.notify(&(0..count).map(alert).collect::<Vec<_>>());
+            }
             ["a", "program", "sends", ..] => {
                 let body = words[3..].join(" ");
                 self.send("/hooks/alerts", TOKEN, body);
@@ -116,6 +129,7 @@ impl Alertmanager {
     pub fn answer(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> anyhow::Result<Response<Bytes>> {
         anyhow::ensure!(!self.away, "Connection refused (os error 111)");
         let (status, body) = self.decide(request, now);
+        let status = self.fault.take().unwrap_or(status);
         anyhow::ensure!(!std::mem::take(&mut self.mute), "connection reset by peer");
         Ok(Response::builder().status(status).body(Bytes::from(body.to_string()))?)
     }
