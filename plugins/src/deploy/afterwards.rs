@@ -1,6 +1,6 @@
 //! After a deploy of one step that did not work: what was live before is put back where it is not well any more.
 
-use super::driver::{Begun, End, Found, Handle, Run};
+use super::driver::{Begun, End, Found, Handle, Run, Work};
 use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
 use super::ship::{Outcome, unknown};
@@ -162,7 +162,7 @@ impl Deployer {
 
     /// The work of putting back what was live. Nobody cancels it.
     fn way_back<'a>(&self, cx: &'a Cx, permit: &'a Permit, plan: &'a Plan<'_>, release: &'a Release) -> Run<'a> {
-        let work = plan.work(permit.act(), release, self.settings.grace);
+        let work = Work { back: true, ..plan.work(permit.act(), release, self.settings.grace) };
         Run { ports: cx.ports(), permit, work, cancel: CancellationToken::new(), board: Board::default() }
     }
 

@@ -2,7 +2,7 @@
 //! to be the very same.
 
 use super::Deployer;
-use super::driver::{Driver, Handle, Work};
+use super::driver::{Driver, Handle, Unsaid, Work};
 use super::order::before;
 use super::plan::Way;
 use super::records::{Deploy, Progress, Release, Target, history};
@@ -27,8 +27,8 @@ pub fn named(text: &str) -> Option<String> {
 /// Writes down in `release` which artifact the work has shipped, once it has ended well.
 ///
 /// # Errors
-/// A sentence, when it is another one than was live and well before, or when it does not say which, and should. What goes
-/// back is taken as it is: the way out stays open.
+/// When it is another one than was live and well before, or when it does not say which, and should. What goes back is taken
+/// as it is, and none is written down where none was said: the way out stays open.
 pub async fn take(
     ports: &Ports,
     driver: &dyn Driver,
@@ -36,18 +36,21 @@ pub async fn take(
     handle: Option<&Handle>,
     way: Way,
     release: &mut Release,
-) -> Result<(), String> {
+) -> Result<(), Unsaid> {
     let shipped = match driver.artifact(ports, work, handle).await {
         Ok(Some(shipped)) => shipped,
         Err(why) if way == Way::Forward => return Err(why),
-        Ok(None) | Err(_) => return Ok(()),
+        Ok(None) | Err(_) => {
+            release.artifact = None;
+            return Ok(());
+        }
     };
     match &release.artifact {
-        Some(wanted) if *wanted != shipped && way == Way::Forward => Err(format!(
+        Some(wanted) if *wanted != shipped && way == Way::Forward => Err(Unsaid::Never(format!(
             "It has shipped the artifact {}, and not {}, which was live and well before",
             text::code(&shipped),
             text::code(wanted)
-        )),
+        ))),
         _ => {
             release.artifact = Some(shipped);
             Ok(())

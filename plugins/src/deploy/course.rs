@@ -1,6 +1,6 @@
 //! A deploy of several steps: one loop that takes them, saves how far it is, and turns back when one does not work.
 
-use super::driver::{Begun, End, Found, Handle, Run, Work};
+use super::driver::{Begun, End, Found, Handle, Run, Unsaid, Work};
 use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
@@ -192,6 +192,7 @@ impl Course<'_> {
         let mut work = plan.work(self.permit.act(), &release, self.deployer.settings.grace);
         work.hosts.retain(|host| place.hosts.contains(&host.name));
         work.colour = place.colour.as_deref();
+        work.back = self.deploy.back.is_some();
         let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let driver = &plan.service.driver;
         // One that can not tell colours apart does not see what serves nobody yet.
@@ -231,7 +232,7 @@ impl Course<'_> {
             None => Err(Trouble::Left),
             Some(End::Good) => self.take_artifact(&run.work).await,
             // What is over, the check tells that comes next.
-            Some(End::Unknown { settle: None, .. }) if tells => Ok(()),
+            Some(End::Unknown { settle: None, .. }) if tells => self.take_artifact(&run.work).await,
             Some(End::Unknown { says, settle }) => Err(Trouble::Unknown(unknown(says, settle))),
             Some(End::Failed(why)) => Err(Trouble::Sick(why)),
             Some(End::Cancelled { left_behind }) => {
@@ -250,7 +251,10 @@ impl Course<'_> {
         let mut release = self.deploy.release.clone();
         let taken = artifact::take(self.cx.ports(), driver, work, handle, self.plan.way, &mut release).await;
         self.deploy.release = release;
-        taken.map_err(Trouble::Sick)
+        taken.map_err(|unsaid| match unsaid {
+            Unsaid::Never(why) => Trouble::Sick(why),
+            Unsaid::Unheard(says) => Trouble::Unknown(says),
+        })
     }
 
     /// Asks whether what was shipped to a place is well, where the health check can tell places apart; with colours, one

@@ -185,6 +185,7 @@ pub(super) fn work<'a>(
         known: &service.params,
         hosts: service.hosts(&target.environment).iter().collect(),
         colour: None,
+        back: false,
         log: logs::whole(target, act),
         limit: service.limit,
         grace,

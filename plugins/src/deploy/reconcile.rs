@@ -88,7 +88,13 @@ impl Deployer {
                 let (way, mut release) = (plan::way(permit), deploy.release.clone());
                 let taken = artifact::take(cx.ports(), &*service.driver, &work, handle, way, &mut release).await;
                 deploy.release = release;
-                taken.map_or_else(|why| Met::Bad(format!("{why}.")), |()| Met::Well)
+                match taken.map_err(End::from) {
+                    Err(End::Unknown { says, settle }) => {
+                        Met::Unknown { says: ship::unknown(says, settle), over: false }
+                    }
+                    Err(End::Failed(why)) => Met::Bad(format!("{why}.")),
+                    _ => Met::Well,
+                }
             }
             (found, _) => found,
         };

@@ -120,28 +120,30 @@ impl Deployer {
             return Err(stop);
         }
         let draw = |elapsed, shown: &Shown| show::under_way(plan, permit.act(), elapsed, shown);
-        let met = match self.follow(cx, &run, end, &draw).await {
-            None => {
-                let worker = plan.service.driver.worker();
-                return Ok(Outcome::Left(format!("the {worker} goes on without it")));
+        let Some(mut end) = self.follow(cx, &run, end, &draw).await else {
+            let worker = plan.service.driver.worker();
+            return Ok(Outcome::Left(format!("the {worker} goes on without it")));
+        };
+        let seen = match &end {
+            End::Unknown { .. } => self.seen(cx, plan).await,
+            _ => Seen::Neither,
+        };
+        if matches!((&end, &seen), (End::Good, _) | (End::Unknown { settle: None, .. }, Seen::New)) {
+            let (driver, handle) = (&*plan.service.driver, deploy.handle());
+            let mut release = deploy.release.clone();
+            match artifact::take(cx.ports(), driver, &run.work, handle, plan.way, &mut release).await {
+                Ok(()) => deploy.release = release,
+                Err(unsaid) => end = unsaid.into(),
             }
-            Some(End::Good) => {
-                let (driver, handle) = (&*plan.service.driver, deploy.handle());
-                let mut release = deploy.release.clone();
-                match artifact::take(cx.ports(), driver, &run.work, handle, plan.way, &mut release).await {
-                    Err(why) => Err(why),
-                    Ok(()) => {
-                        deploy.release = release;
-                        match self.healthy(cx, plan, permit.act(), &cancel.token).await {
-                            None => return Ok(Outcome::Left("the health check is asked again later".to_owned())),
-                            Some(met) => met,
-                        }
-                    }
-                }
-            }
-            Some(End::Cancelled { left_behind }) => Err(cancel.why(plan.service.driver.worker(), left_behind)),
-            Some(End::Failed(why)) => Err(why),
-            Some(End::Unknown { says, settle }) => match self.seen(cx, plan).await {
+        }
+        let met = match end {
+            End::Good => match self.healthy(cx, plan, permit.act(), &cancel.token).await {
+                None => return Ok(Outcome::Left("the health check is asked again later".to_owned())),
+                Some(met) => met,
+            },
+            End::Cancelled { left_behind } => Err(cancel.why(plan.service.driver.worker(), left_behind)),
+            End::Failed(why) => Err(why),
+            End::Unknown { says, settle } => match seen {
                 Seen::New if settle.is_none() => Ok(()),
                 seen => {
                     let says = if cancel.token.is_cancelled() {

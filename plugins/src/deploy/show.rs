@@ -114,6 +114,7 @@ pub(super) fn live(plan: &Plan<'_>, shipped: &Release, number: u64, version: u64
         (Some(then), Some(now)) if then != now => {
             says += &format!(" It is another artifact than it was then: {}.", text::code(now));
         }
+        (Some(_), None) => says += " Which artifact it is was not said.",
         (None, Some(now)) => says += &format!(" Its artifact is {}.", text::code(now)),
         _ => {}
     }

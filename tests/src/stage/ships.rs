@@ -18,6 +18,8 @@ pub struct Ships {
     builds: Option<String>,
     /// What the next request is answered with, after it was carried out.
     fault: Option<u16>,
+    /// How many questions about a run that is over are answered with 502, after the first.
+    forgets: u32,
     shipped: Vec<(String, String)>,
     /// Where it calls back now, and whether that gets lost.
     calls: Vec<String>,
@@ -30,6 +32,7 @@ struct Run {
     told: Value,
     state: String,
     asked: u32,
+    is_told: bool,
 }
 
 impl Ships {
@@ -46,6 +49,9 @@ impl Ships {
             ["the", "service's", "next", "callback", "is", "lost"] => self.loses = true,
             ["somebody", "calls", "back", address] => self.calls.push(address.to_owned()),
             ["the", "service", "builds", artifact] => self.builds = Some(artifact.to_owned()),
+            ["the", "service", "answers", "502", count, "times", "once", "its", "run", "is", "over"] => {
+                self.forgets = count.parse().unwrap_or_default();
+            }
             ["the", "service", "answers", status, "next"] => self.fault = status.parse().ok(),
             _ => return false,
         }
@@ -73,7 +79,7 @@ impl Ships {
                 }
                 let told = serde_json::from_slice(request.body()).unwrap_or_default();
                 let state = self.next.pop_front().unwrap_or_else(|| "queued".to_owned());
-                self.runs.push(Run { told, state, asked: 0 });
+                self.runs.push(Run { told, state, asked: 0, is_told: false });
                 (201, json!({ "run": { "id": self.runs.len() } }))
             }
             (&Method::GET, ["runs", id]) => match run(id).and_then(|id| self.runs.get_mut(id)) {
@@ -83,6 +89,11 @@ impl Ships {
                     if run.state == "queued" && run.asked > 1 {
                         run.state = "succeeded".to_owned();
                     }
+                    if run.is_told && self.forgets > 0 {
+                        self.forgets -= 1;
+                        return (502, json!({}));
+                    }
+                    run.is_told = run.state == "succeeded";
                     if run.state == "succeeded" {
                         let told = |name: &str| run.told[name].as_str().unwrap_or_default().to_owned();
                         self.shipped.push((told("environment"), told("commit")));

@@ -120,6 +120,7 @@ impl World {
                 Err(_) => return false,
             },
             ["the", "programs", "ship", "the", "artifact", artifact] => state.builds = Some(artifact.to_owned()),
+            ["the", "programs", "name", "no", "artifact"] => state.builds = None,
             ["the", "program", "ends", how @ ("well" | "badly")] => {
                 let exit = Exit::Status(i32::from(how == "badly"));
                 state.running.values().for_each(|ended| _ = ended.send_replace(Some(exit)));

@@ -76,6 +76,8 @@ impl Deployer {
         cx.act(act, async |permit| {
             let live = live_then(service, &target, &doubt.value, &said, permit.act(), cx);
             let noted = noted.map(|mut deploy| {
+                // Which artifact it is nobody has said.
+                deploy.release.artifact = deploy.release.artifact.filter(|_| !matches!(said, Said::Shipped));
                 deploy.state = state_then(cx, &doubt.value, &said, &object);
                 // Where something else is live, it is at all targets.
                 deploy.on.clear();
@@ -198,7 +200,10 @@ fn live_then(service: &Service, target: &Target, doubt: &Doubt, said: &Said, act
         Said::Unknown => doubt.before.as_ref().map(|before| before.in_doubt(doubt.deploy)),
         Said::Before => doubt.before.clone().map(|before| Live { doubt: None, ..before }),
         Said::Other(release) => Some(of(release, act, None)),
-        Said::Shipped => Some(doubt.live(service, target, cx.now())),
+        Said::Shipped => {
+            let live = doubt.live(service, target, cx.now());
+            Some(Live { release: Release { artifact: None, ..live.release }, ..live })
+        }
     }
 }
 

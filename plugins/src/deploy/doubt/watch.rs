@@ -1,10 +1,11 @@
 //! Finding out by itself how a deploy came out of which nobody knew: its driver is asked again, and its health check.
 
 use super::{DOUBTS, Doubt, settled};
-use crate::deploy::driver::End;
+use crate::deploy::driver::{End, Unsaid};
+use crate::deploy::plan::Way;
 use crate::deploy::records::{self, DEPLOYS, Deploy, LIVE, Live, Progress, Target, live, name};
 use crate::deploy::settings::Service;
-use crate::deploy::{Deployer, health, plan};
+use crate::deploy::{Deployer, artifact, health, plan};
 use anyhow::Context;
 use commands::act::Act;
 use commands::cx::Cx;
@@ -47,11 +48,27 @@ impl Deployer {
         let of_one_step = |deploy: &Deploy| deploy.steps.is_empty() && deploy.back.is_none();
         let Some(mut deploy) = noted.map(|noted| noted.value).filter(of_one_step) else { return Ok(()) };
         let Some(found) = self.found_out(cx, service, target, &doubt.value).await else { return Ok(()) };
+        let record = records::act(cx.store(), doubt.value.deploy).await?.context("a deploy has its entry")?;
+        let mut shipped = doubt.value.clone();
+        let found = match found {
+            Err(why) => Err(why),
+            Ok(how) => {
+                let way = if record.draft.verb == plan::BACK { Way::Back } else { Way::Forward };
+                let handle = doubt.value.handle.as_ref();
+                let work = plan::work(service, target, &doubt.value.release, doubt.value.deploy, self.settings.grace);
+                match artifact::take(cx.ports(), &*service.driver, &work, handle, way, &mut shipped.release).await {
+                    Ok(()) => Ok(how),
+                    Err(Unsaid::Never(why)) => Err(why),
+                    Err(Unsaid::Unheard(_)) => return Ok(()),
+                }
+            }
+        };
         let (version, at) = (live(cx.store(), target).await?.1, cx.now());
         let (now, reply) = match &found {
             Ok(how) => {
                 deploy.state = Progress::Good { at };
-                (Some(doubt.value.live(service, target, at)), good(target, &doubt.value, how))
+                deploy.release = shipped.release.clone();
+                (Some(shipped.live(service, target, at)), good(target, &doubt.value, how))
             }
             Err(why) => {
                 deploy.state = Progress::Bad { at, why: why.clone() };
@@ -60,8 +77,7 @@ impl Deployer {
                 (now, reply)
             }
         };
-        let act = records::act(cx.store(), doubt.value.deploy).await?.context("a deploy has its entry")?;
-        let place = Place { message: String::new(), ..act.draft.place };
+        let place = Place { message: String::new(), ..record.draft.place };
         cx.act(settles(target, &doubt.value, found.is_ok()), async |permit| {
             permit.expect(LIVE.key(target), version);
             permit.note(found.unwrap_or_else(|why| why));

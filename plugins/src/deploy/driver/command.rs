@@ -1,7 +1,7 @@
 //! The driver `command`: a program of the operator's, run once for the environment or once for each of its targets.
 
 use super::ssh::{self, Ssh};
-use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+use super::{Begun, Driver, End, Ending, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::artifact;
 use crate::deploy::settings::Host;
 use crate::deploy::source::github::Home;
@@ -116,8 +116,8 @@ impl Driver for Command {
         ports: &Ports,
         work: &Work<'_>,
         _handle: Option<&Handle>,
-    ) -> Result<Option<String>, String> {
-        self.shipped(ports, work).await
+    ) -> Result<Option<String>, Unsaid> {
+        self.shipped(ports, work).await.map_err(Unsaid::Never)
     }
 }
 

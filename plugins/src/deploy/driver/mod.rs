@@ -21,7 +21,8 @@ use commands::plugin::Setup;
 use config::Section;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::future::Future;
@@ -78,13 +79,13 @@ pub trait Driver: Debug + Send + Sync {
     /// has, such as a digest. Nothing where the config does not say how to know it.
     ///
     /// # Errors
-    /// A sentence, where it should be known and is not.
+    /// Where it should be known and is not.
     async fn artifact(
         &self,
         _ports: &Ports,
         _work: &Work<'_>,
         _handle: Option<&Handle>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Unsaid> {
         Ok(None)
     }
 }
@@ -106,6 +107,8 @@ pub struct Work<'a> {
     pub hosts: Vec<&'a Host>,
     /// The colour that is shipped to, where the environment has two.
     pub colour: Option<&'a str>,
+    /// Whether it puts back what was live before, as what this act has shipped is not well.
+    pub back: bool,
     /// The name of its log; with targets, each has its own: see [`Work::log_of`].
     pub log: String,
     /// How long it may take.
@@ -141,6 +144,16 @@ impl<'a> Work<'a> {
             Some((format!("DECKHAND_PARAM_{}", name.to_ascii_uppercase().replace('-', "_")), value.into_owned()))
         };
         told.chain(self.known.names().filter_map(param)).collect()
+    }
+
+    /// What a service knows a start by that comes twice. One act may ship several times: to one place after the other, and
+    /// back what was there before. Numbers of acts are another Deckhand's, too: `hash` is that of the act's entry.
+    pub fn key(&self, hash: &str) -> String {
+        let Release { commit, params, artifact, .. } = self.release;
+        let hosts: Vec<_> = self.hosts.iter().map(|host| &host.name).collect();
+        let what = json!([hash, commit, params, artifact, hosts, self.colour, self.back]);
+        let digest = format!("{:x}", Sha256::digest(what.to_string()));
+        format!("deckhand-{}-{}", self.act, digest.get(..16).unwrap_or(&digest))
     }
 
     /// The log of one target.
@@ -217,6 +230,24 @@ pub enum End {
         /// is live can tell.
         settle: Option<String>,
     },
+}
+
+/// Why it is not known which artifact was shipped: a sentence without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsaid {
+    /// It should have been said, and never will be.
+    Never(String),
+    /// Who knows it can not be asked now.
+    Unheard(String),
+}
+
+impl From<Unsaid> for End {
+    fn from(unsaid: Unsaid) -> End {
+        match unsaid {
+            Unsaid::Never(why) => End::Failed(why),
+            Unsaid::Unheard(says) => End::Unknown { says, settle: Some("A look at what ships it".to_owned()) },
+        }
+    }
 }
 
 /// What became of work that an earlier start began.

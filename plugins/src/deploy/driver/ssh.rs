@@ -4,7 +4,7 @@
 //! shell on the target start it in a session of its own and note which, and a second connection ends that session.
 
 use super::command::{self, Command};
-use super::{Begun, Driver, Found, Handle, Run, Work};
+use super::{Begun, Driver, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::settings::Host;
 use crate::deploy::source::github::Home;
 use crate::program;
@@ -169,8 +169,8 @@ impl Driver for OverSsh {
         ports: &Ports,
         work: &Work<'_>,
         _handle: Option<&Handle>,
-    ) -> Result<Option<String>, String> {
-        self.command.shipped(ports, work).await
+    ) -> Result<Option<String>, Unsaid> {
+        self.command.shipped(ports, work).await.map_err(Unsaid::Never)
     }
 }
 

@@ -1,41 +1,39 @@
 //! The driver `webhook`: any service that ships over HTTP, told to start, asked how it stands, and told to end, by requests
 //! that the config spells out.
 
-use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
+mod template;
+
+use super::{Begun, Driver, End, Ending, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::artifact;
-use crate::deploy::settings::{Names, Placeholders};
 use crate::deploy::source::callbacks::Callback;
 use crate::deploy::source::github::Home;
 use crate::program::Board;
-use crate::words;
 use async_trait::async_trait;
 use bytes::Bytes;
 use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::text;
 use config::Section;
-use http::{Method, Request, Response, header};
+use http::Response;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use template::{CALLBACK, ID, Own, Template, template};
 use tokio::time::Instant;
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For how long the service is asked again what it has shipped, and how often.
+const PATIENCE: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// How much of an answer is read.
 const LIMIT: usize = 1 << 20;
 
 /// For how long the service may say nothing useful before the run counts as lost from sight.
 const BLIND: Duration = Duration::from_secs(5 * 60);
-
-/// What stands for the run's id in an address.
-const ID: &str = "{id}";
-
-/// What stands for the address where the service calls back.
-const CALLBACK: &str = "{callback}";
 
 #[derive(Debug)]
 struct Service {
@@ -65,22 +63,6 @@ struct Poll {
     link: Option<String>,
     /// Where the answer names the artifact that was shipped: a JSON pointer.
     artifact: Option<String>,
-}
-
-/// A request, before its placeholders are filled.
-#[derive(Clone)]
-struct Template {
-    method: Method,
-    url: String,
-    headers: BTreeMap<String, String>,
-    body: Option<Value>,
-}
-
-impl std::fmt::Debug for Template {
-    // Headers may hold a secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {:?} {:?}", self.method, self.url, self.headers.keys(), self.body)
-    }
 }
 
 /// How a run stands.
@@ -118,6 +100,11 @@ pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) ->
             poll.problem("every", "the service would be asked all the time", "write `every = \"1s\"` or more");
         }
         let [says, link, artifact] = ["says", "link", "artifact"].map(|key| pointer(&poll, key));
+        if artifact.is_some() && !request.method.is_safe() {
+            let what =
+                "the service is asked for the artifact once more, and that may change something with this `method`";
+            poll.problem("artifact", what, "ask with `method = \"GET\"`");
+        }
         let found = Poll {
             request,
             every,
@@ -147,47 +134,6 @@ pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) ->
     Some(Arc::new(Service { start, id, poll: poll?, cancel, callback }))
 }
 
-/// Reads a request, in which `own` stand for something beside what always does.
-fn template(section: &Section<'_>, method: &str, own: &[&str], placeholders: &Placeholders) -> Template {
-    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-    let method = section.choice("method", &methods).unwrap_or_else(|| method.to_owned());
-    if !section.has("url") {
-        section.required_text("url");
-    }
-    let url = section.url("url").unwrap_or_default();
-    let check = |key, text: &str| {
-        let text = own.iter().fold(text.to_owned(), |text, own| text.replace(own, ""));
-        placeholders.check(section, key, &text);
-    };
-    check("url", &url);
-    let headers = section.text_map("headers");
-    for (name, value) in &headers {
-        check("headers", value);
-        let good = name.parse::<header::HeaderName>().is_ok() && value.parse::<header::HeaderValue>().is_ok();
-        if !good {
-            section.problem(
-                "headers",
-                format!("`{name}` can not be sent as a header"),
-                "write one as in `Authorization`",
-            );
-        }
-    }
-    let body = section.text("body").and_then(|text| {
-        let read = serde_json::from_str(&text);
-        let refuse = |error: serde_json::Error| {
-            section.problem(
-                "body",
-                format!("this is no JSON: {error}"),
-                "write JSON, as in `'{\"commit\": \"{commit}\"}'`",
-            );
-        };
-        let body = read.map_err(refuse).ok()?;
-        each_text(&body, &mut |text| check("body", text));
-        Some(body)
-    });
-    Template { method: method.parse().unwrap_or(Method::POST), url, headers, body }
-}
-
 /// A JSON pointer, as RFC 6901 has it.
 fn pointer(section: &Section<'_>, key: &str) -> Option<String> {
     let found = section.text(key)?;
@@ -199,66 +145,6 @@ fn pointer(section: &Section<'_>, key: &str) -> Option<String> {
         );
     }
     Some(found)
-}
-
-fn each_text(value: &Value, tell: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => tell(text),
-        Value::Array(list) => list.iter().for_each(|it| each_text(it, tell)),
-        Value::Object(map) => map.values().for_each(|it| each_text(it, tell)),
-        _ => {}
-    }
-}
-
-/// What stands for something in the requests of one run alone.
-#[derive(Debug, Clone, Copy, Default)]
-struct Own<'a> {
-    /// The run's id.
-    id: &'a str,
-    /// What the service knows a start by that comes twice.
-    key: Option<&'a str>,
-    /// Where the service calls back.
-    callback: &'a str,
-}
-
-impl Template {
-    /// All texts but the address.
-    fn texts(&self) -> Vec<String> {
-        let mut texts: Vec<_> = self.headers.values().cloned().collect();
-        self.body.iter().for_each(|body| each_text(body, &mut |text| texts.push(text.to_owned())));
-        texts
-    }
-
-    fn address(&self, names: &Names<'_>, id: &str) -> String {
-        let parts: Vec<_> = self.url.split(ID).map(|part| names.fill_address(part)).collect();
-        parts.join(&words::encoded(id))
-    }
-
-    /// The request. What is put in stays what it is: within a string of the JSON, within a part of the address.
-    fn fill(&self, names: &Names<'_>, own: Own<'_>) -> http::Result<Request<Bytes>> {
-        let Own { id, key, callback } = own;
-        // An address of ours has nothing in it that stands for something.
-        let fill = |text: &str| names.fill(&text.replace(CALLBACK, callback));
-        let mut request = Request::builder().method(self.method.clone()).uri(self.address(names, id));
-        for (name, value) in &self.headers {
-            request = request.header(name, fill(value));
-        }
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        let Some(body) = &self.body else { return request.body(Bytes::new()) };
-        let body = filled(body, &|text| if text == ID { id.to_owned() } else { fill(text) });
-        request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(body.to_string()))
-    }
-}
-
-fn filled(value: &Value, fill: &impl Fn(&str) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(fill(text)),
-        Value::Array(list) => list.iter().map(|it| filled(it, fill)).collect(),
-        Value::Object(map) => map.iter().map(|(name, it)| (name.clone(), filled(it, fill))).collect(),
-        other => other.clone(),
-    }
 }
 
 #[async_trait]
@@ -274,8 +160,7 @@ impl Driver for Service {
 
     async fn begin<'a>(&'a self, run: &'a Run<'a>) -> Result<Begun<'a>, String> {
         let work = &run.work;
-        // The same act may ship twice: what is new, and back what was there before.
-        let key = format!("deckhand-{}-{}", work.act, work.release.short());
+        let key = work.key(&run.permit.entry().hash);
         let callback = self.callback.as_ref().map(|callback| callback.address(work.target, work.act));
         let own = Own { id: "", key: Some(&key), callback: callback.as_deref().unwrap_or_default() };
         let request = self.start.fill(&work.names(None), own).map_err(|error| error.to_string())?;
@@ -308,7 +193,7 @@ impl Driver for Service {
     }
 
     async fn outcome(&self, ports: &Ports, work: &Work<'_>, handle: &Handle) -> Option<End> {
-        let answer = self.ask(ports, work, &handle.read::<String>()?).await?;
+        let answer = self.ask(ports, work, &handle.read::<String>()?).await.ok()?;
         match self.standing(&answer, &Board::default()) {
             Ok(Standing::Over(end)) => Some(end),
             _ => None,
@@ -320,30 +205,48 @@ impl Driver for Service {
         ports: &Ports,
         work: &Work<'_>,
         handle: Option<&Handle>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<String>, Unsaid> {
         let Some(place) = &self.poll.artifact else { return Ok(None) };
-        let answer = match handle.and_then(Handle::read::<String>) {
-            Some(id) => self.ask(ports, work, &id).await,
-            None => None,
+        let Some(id) = handle.and_then(Handle::read::<String>) else {
+            return Err(Unsaid::Unheard("Which run of the service it was is not known".to_owned()));
         };
-        let body: Value = answer.and_then(|answer| serde_json::from_slice(answer.body()).ok()).unwrap_or_default();
+        let began = Instant::now();
+        let answer = loop {
+            match self.ask(ports, work, &id).await {
+                Ok(answer) => break answer,
+                Err(_) if began.elapsed() < PATIENCE => tokio::time::sleep(AGAIN).await,
+                Err(why) => {
+                    return Err(Unsaid::Unheard(format!(
+                        "It has ended well, but which artifact it has shipped is not known: {why}"
+                    )));
+                }
+            }
+        };
+        let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
         let found = word(&body, place).and_then(|word| artifact::named(&word));
         let unsaid = || format!("The service has not said at {} which artifact it has shipped", text::code(place));
-        found.map(Some).ok_or_else(unsaid)
+        found.map(Some).ok_or_else(|| Unsaid::Never(unsaid()))
     }
 }
 
 impl Service {
     /// Asks the service for what it says of a run, without changing anything.
-    async fn ask(&self, ports: &Ports, work: &Work<'_>, id: &str) -> Option<Response<Bytes>> {
-        let request = self.poll.request.fill(&work.names(None), Own { id, ..Own::default() }).ok()?;
+    async fn ask(&self, ports: &Ports, work: &Work<'_>, id: &str) -> Result<Response<Bytes>, String> {
+        let request = self.poll.request.fill(&work.names(None), Own { id, ..Own::default() });
+        let request = request.map_err(|error| error.to_string())?;
         // What might change something is not sent unasked.
-        ports.http.read(request, TIMEOUT, LIMIT).await.ok()
+        let answer = ports.http.read(request, TIMEOUT, LIMIT).await;
+        let answer = answer.map_err(|error| text::plain(&format!("it can not be asked: {error:#}")))?;
+        if !answer.status().is_success() {
+            return Err(format!("the service answered {}{}", answer.status().as_u16(), quoted(&answer)));
+        }
+        Ok(answer)
     }
 
     async fn follow(&self, run: &Run<'_>, id: String) -> End {
         let began = Instant::now();
-        let (mut seen_at, mut told) = (began, String::new());
+        // Since when it says nothing useful: looks may be further apart than that may last.
+        let (mut blind, mut told) = (None, String::new());
         let mut news = self.callback.as_ref().map(|callback| callback.news_of(run.work.target, run.work.act));
         loop {
             match self.look(run, &id).await {
@@ -353,16 +256,16 @@ impl Service {
                         run.board.line(state.clone());
                         told = state;
                     }
-                    seen_at = Instant::now();
+                    blind = None;
                 }
-                Err(why) if seen_at.elapsed() > BLIND => return unknown(why),
+                Err(why) if blind.get_or_insert_with(Instant::now).elapsed() > BLIND => return unknown(why),
                 Err(why) => run.board.line(why),
             }
             let left = run.work.limit.saturating_sub(began.elapsed());
             let pause = async {
                 match &mut news {
-                    Some(news) => news.wait(self.poll.every).await,
-                    None => tokio::time::sleep(self.poll.every).await,
+                    Some(news) if blind.is_none() => news.wait(self.poll.every).await,
+                    _ => tokio::time::sleep(self.poll.every).await,
                 }
             };
             tokio::select! {

@@ -1,5 +1,10 @@
+use super::template::filled;
 use super::*;
 use crate::deploy::params::{Known, Params};
+use crate::deploy::records::{Release, Target};
+use crate::deploy::settings::Names;
+use http::Method;
+use std::collections::BTreeMap;
 
 const NAMES: Names<'_> = Names {
     service: "hello",
@@ -30,4 +35,38 @@ fn what_is_put_into_json_stays_within_its_text() {
     let body = serde_json::json!({ "ref": "{ref}", "id": "{id}", "list": [1, "{commit}!"] });
     let full = filled(&body, &|text| if text == ID { "7\"".to_owned() } else { NAMES.fill(text) });
     assert_eq!(full, serde_json::json!({ "ref": NAMES.reference, "id": "7\"", "list": [1, "abc!"] }));
+}
+
+#[test]
+fn one_act_ships_under_as_many_keys_as_it_ships() {
+    let target = Target { service: "hello".to_owned(), environment: "staging".to_owned() };
+    let release = |level: &str, artifact: Option<&str>| Release {
+        commit: "2".repeat(40),
+        reference: "v2".to_owned(),
+        params: [("level".to_owned(), level.to_owned())].into(),
+        artifact: artifact.map(str::to_owned),
+    };
+    let (debug, info, built) = (release("debug", None), release("info", None), release("debug", Some("sha256:a")));
+    let work = Work {
+        act: 7,
+        target: &target,
+        repository: "/srv/hello",
+        release: &debug,
+        known: &Known::NONE,
+        hosts: Vec::new(),
+        colour: None,
+        back: false,
+        log: String::new(),
+        limit: Duration::ZERO,
+        grace: Duration::ZERO,
+    };
+    let others = [
+        Work { release: &info, ..work.clone() },
+        Work { release: &built, ..work.clone() },
+        Work { colour: Some("blue"), ..work.clone() },
+        Work { back: true, ..work.clone() },
+    ];
+    let keys: std::collections::BTreeSet<_> =
+        others.iter().chain([&work]).map(|work| work.key("aaaa")).chain([work.key("bbbb")]).collect();
+    assert_eq!((keys.len(), work.key("aaaa")), (6, work.clone().key("aaaa")));
 }
