@@ -221,6 +221,22 @@ async fn a_hostile_context_is_refused_or_taken_and_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_pattern_that_is_meant_to_explode_does_not() {
+    let desk = desk_with_a_flag().await;
+    let token = desk.token("api", "staging", "backend", "").await;
+    let refused = desk.say("/flag set checkout-v2 staging when:\"path matches a{1000}{1000}\"").await;
+    assert!(refused.outcome == Outcome::Refused && refused.text.contains("is no pattern"), "{refused:?}");
+    // An engine that goes back tries each of the 2^4000 ways to share out the letters.
+    let set = desk.say("/flag set checkout-v2 staging when:\"path matches ^(x+x+)+y$\"").await;
+    assert_eq!(set.outcome, Outcome::Done, "{set:?}");
+    for (path, on) in [("x".repeat(4_000), false), ("x".repeat(4_000) + "y", true)] {
+        let body = json!({ "context": { "targetingKey": "1", "path": path } }).to_string();
+        let told = desk.post("/ofrep/v1/evaluate/flags/checkout-v2", &token, body).await;
+        assert_eq!((told.status, &told.json()["value"]), (200, &json!(on)), "{:?}", told.body);
+    }
+}
+
+#[tokio::test]
 async fn more_than_a_token_is_good_for_waits() {
     let desk = Desk::with(
         "environments = [\"staging\"]\n[people.ana]\nroles = [\"deployer\"]\n[[policy]]\nallow = \"*\"\nto = [\"deployer\"]\n[flags]\n[flags.serve]\nrate = 1",
