@@ -2,7 +2,6 @@
 
 use super::{Deployment, Target, Trouble};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
 use commands::ledger::Entry;
@@ -13,6 +12,7 @@ use commands::stop::{Result, Stop};
 use commands::store::Read;
 use commands::table::Table;
 use commands::text;
+use commands::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,8 +77,13 @@ const KINDS: [(&str, &str, &[&str], &[&str]); 3] = [
 /// # Errors
 /// A refusal with every mistake and its line; then nothing was taken.
 pub async fn import(cx: &Cx, text: &str) -> Result<Reply> {
-    let zone = cx.ports().vocabulary.zone;
-    let (kind, count, rows) = read_file(text, zone).map_err(|mistakes| refused(&mistakes))?;
+    let (kind, count, rows) = read_file(text, &cx.ports().vocabulary).map_err(|mistakes| refused(&mistakes))?;
+    if let Rows::Deployments(rows) = &rows {
+        let mistakes = gone_back_from_nothing(cx.store(), rows).await?;
+        if !mistakes.is_empty() {
+            return Err(refused(&mistakes));
+        }
+    }
     let act = Act {
         verb: "metrics.import",
         object: format!("{} of {kind}", text::plural(count, "row")),
@@ -106,6 +111,29 @@ pub async fn cut_off(cx: &Cx, doing: Entry) -> Result<Reply> {
     })
     .await?;
     Ok(Reply::say(text))
+}
+
+/// Which deployments go back from one that is neither in the file nor was taken in before.
+async fn gone_back_from_nothing(store: &dyn Read, rows: &BTreeMap<String, Deployed>) -> anyhow::Result<Vec<String>> {
+    let mut mistakes = Vec::new();
+    for (name, row) in rows {
+        let Some(over) = row.back_over.as_deref().filter(|over| !is_own(over)) else { continue };
+        let mut parts = name.splitn(3, '/');
+        let (service, environment) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let other = format!("{service}/{environment}/{over}");
+        if !rows.contains_key(&other) && DEPLOYMENTS.get(store, &other).await?.is_none() {
+            let (id, over) = (text::code(parts.next().unwrap_or_default()), text::code(over));
+            mistakes.push(format!(
+                "{id} goes back over {over}, which is no deployment of `{service}` in `{environment}`. Import that one too."
+            ));
+        }
+    }
+    Ok(mistakes)
+}
+
+/// Whether this is what a deploy of Deckhand's own is called.
+fn is_own(id: &str) -> bool {
+    id.starts_with('#')
 }
 
 async fn keep(cx: &Cx, permit: &Permit, rows: Rows) -> Result<usize> {
@@ -192,7 +220,7 @@ pub async fn troubles(store: &dyn Read, target: &Target, since: DateTime<Utc>) -
 }
 
 /// What is in a file: the kind, how many rows, and the records; or every mistake.
-fn read_file(text: &str, zone: Tz) -> Result<(&'static str, usize, Rows), Vec<String>> {
+fn read_file(text: &str, vocabulary: &Vocabulary) -> Result<(&'static str, usize, Rows), Vec<String>> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let head = reader.headers().map_err(|error| vec![told(&error)])?.clone();
@@ -229,7 +257,7 @@ fn read_file(text: &str, zone: Tz) -> Result<(&'static str, usize, Rows), Vec<St
             let at = head.iter().position(|it| it == column);
             at.and_then(|at| record.get(at)).unwrap_or_default()
         };
-        match (Row { cell: &cell, zone }).sort_into(&mut rows) {
+        match (Row { cell: &cell, vocabulary }).sort_into(&mut rows) {
             Ok(()) => count += 1,
             Err(mistake) => mistakes.push(format!("Line {line}: {mistake}")),
         }
@@ -260,13 +288,24 @@ fn unknown_head() -> String {
 /// One row, by the names of its columns.
 struct Row<'a> {
     cell: &'a dyn Fn(&str) -> &'a str,
-    zone: Tz,
+    vocabulary: &'a Vocabulary,
 }
 
 impl Row<'_> {
     fn sort_into(self, rows: &mut Rows) -> Result<(), String> {
-        let (service, environment) = (self.word("service")?, self.word("environment")?);
+        let (service, environment) = (self.known("service")?, self.known("environment")?);
         let id = |column: &str| Ok::<_, String>(format!("{service}/{environment}/{}", self.word(column)?));
+        let column = match rows {
+            Rows::Deployments(_) => Some("id"),
+            Rows::Commits(_) => Some("deployment"),
+            Rows::Incidents(_) => None,
+        };
+        if let Some(own) = column.map(|column| (self.cell)(column)).filter(|id| is_own(id)) {
+            let own = text::code(own);
+            return Err(format!(
+                "{own} is what deploys of Deckhand's own are called. Write another id, without the `#`."
+            ));
+        }
         match rows {
             Rows::Deployments(rows) => {
                 let ended = self.time("ended")?;
@@ -310,6 +349,22 @@ impl Row<'_> {
         if (self.cell)(column).is_empty() { Ok(None) } else { read(self, column).map(Some) }
     }
 
+    /// The name of a service or an environment that there is: of others nobody could ask.
+    fn known(&self, column: &str) -> Result<String, String> {
+        let word = self.word(column)?;
+        let Vocabulary { services, environments, .. } = self.vocabulary;
+        let names = if column == "service" { services } else { environments };
+        if names.contains(&word) {
+            return Ok(word);
+        }
+        let names: Vec<_> = names.iter().take(TOLD).map(|name| text::code(name)).collect();
+        Err(format!(
+            "there is no {column} {}. Write one that the config has, such as {}.",
+            text::code(&word),
+            names.join(", ")
+        ))
+    }
+
     fn word(&self, column: &str) -> Result<String, String> {
         match (self.cell)(column) {
             "" => Err(format!("`{column}` is empty.")),
@@ -325,7 +380,7 @@ impl Row<'_> {
     fn time(&self, column: &str) -> Result<DateTime<Utc>, String> {
         let cell = (self.cell)(column);
         let exact = DateTime::parse_from_rfc3339(cell).ok().map(|at| at.to_utc());
-        exact.or_else(|| moment::on_calendar(cell, self.zone)).ok_or_else(|| {
+        exact.or_else(|| moment::on_calendar(cell, self.vocabulary.zone)).ok_or_else(|| {
             format!(
                 "{} is no time for `{column}`. Write it like `2026-03-01 14:00` or `2026-03-01T14:00:00Z`.",
                 text::code(cell)
@@ -337,6 +392,7 @@ impl Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono_tz::Tz;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
@@ -344,7 +400,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_file_is_known_by_its_columns() {
-        let read = |text: &str| read_file(text, Tz::Asia__Seoul).unwrap();
+        let read =
+            |text: &str| read_file(text, &Vocabulary { zone: Tz::Asia__Seoul, ..Vocabulary::of_examples() }).unwrap();
         let (kind, count, rows) = read(
             "\u{feff}id,service,environment,began,ended,outcome,back_over\n\
              \"a,1/x\",hello,production,2026-03-01T00:00:00Z,2026-03-01 10:00,put-back,\n\
@@ -412,11 +469,23 @@ mod tests {
             ),
             (format!("{head}\n{long},production,1,2026-03-01,,\n"), &["Line 2: `service` is longer than 200 bytes."]),
             (
+                format!("{head}\nHello,production,1,2026-03-01,,\nhello,prod,1,2026-03-01,,\n"),
+                &["Line 2: there is no service `Hello`.", "Line 3: there is no environment `prod`."],
+            ),
+            (
+                format!("{head}\nhello,production,#412,2026-03-01,,\n"),
+                &["Line 2: `#412` is what deploys of Deckhand's own"],
+            ),
+            (
+                "service,environment,deployment,commit,committed\nhello,production,#412,aaa,2026-03-01\n".to_owned(),
+                &["Line 2: `#412` is what deploys of Deckhand's own"],
+            ),
+            (
                 "service,environment,id,opened,resolved\nhello,production,1,2026-03-02,2026-03-01\n".to_owned(),
                 &["Line 2: `resolved` is before `opened`."],
             ),
         ] {
-            let told = read_file(&text, Tz::UTC).unwrap_err();
+            let told = read_file(&text, &Vocabulary::of_examples()).unwrap_err();
             assert_eq!(told.len(), mistakes.len(), "{text}\n{told:?}");
             for (told, mistake) in told.iter().zip(mistakes) {
                 assert!(told.starts_with(mistake), "{text}\n{told}\n{mistake}");
