@@ -191,6 +191,8 @@ pub enum Came {
     Live,
     /// It was not well, and what was live before was put back at once.
     PutBack,
+    /// It got to people, was not well, and was left so.
+    Left,
     /// It never got to anybody.
     Failed,
     /// Nobody knows.

@@ -2,7 +2,7 @@
 
 use super::driver::{Begun, End, Found, Handle, Run, Work};
 use super::plan::Plan;
-use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, name};
+use super::records::{DEPLOYS, Deploy, Fared, LIVE, Progress, Release, name};
 use super::ship::{Outcome, unknown};
 use super::{Deployer, doubt, health, over, show};
 use crate::program::{Board, Cancel};
@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// What is live after it. Both are sentences without the last full stop.
 pub(super) enum After {
-    /// This is known, even where it is that somebody has to look.
-    Known(String),
+    /// This is known, even where it is that somebody has to look; and what people had of it.
+    Known(String, Fared),
     /// What was to be put back may still be on its way.
     Unknown(String),
 }
@@ -30,7 +30,8 @@ pub(super) fn afterwards(
 ) -> Result<Outcome> {
     let at = cx.now();
     let outcome = match after {
-        After::Known(says) => {
+        After::Known(says, fared) => {
+            deploy.fared = Some(fared);
             let why = format!("{why}. {says}");
             deploy.state = Progress::Bad { at, why: why.clone() };
             permit.failed(&why);
@@ -57,36 +58,38 @@ impl Deployer {
         (why, cancel): (&str, &Cancel),
     ) -> Result<After> {
         cancel.too_late(format!("{} did not work, and Deckhand makes sure of what is live", plan.release));
-        let Some(before) = &plan.before.0 else { return Ok(After::Known("Nothing was live before it".to_owned())) };
+        let Some(before) = &plan.before.0 else {
+            return Ok(After::Known("Nothing was live before it".to_owned(), Fared::Nobody));
+        };
         let release = &before.release;
         let Some(check) = &plan.service.health else {
             let says = format!(
                 "There is no health check to tell whether {release} is still live: look, then ship or roll back"
             );
-            return in_doubt(permit, plan, says);
+            return in_doubt(permit, plan, says, Fared::Doubt);
         };
         if health::once(cx.ports(), check, &plan.names_of(release)).await.is_ok() {
             if plan.tells() {
-                return Ok(After::Known(format!("{release} is still live and well")));
+                return Ok(After::Known(format!("{release} is still live and well"), Fared::Nobody));
             }
             let says = format!(
                 "What is live is well, but the health check can not tell {} from {}: look which it is",
                 release.full(),
                 plan.release.full()
             );
-            return in_doubt(permit, plan, says);
+            return in_doubt(permit, plan, says, Fared::Doubt);
         }
         if let Err(Stop::Refused(_)) = permit.step().await {
             let says = format!(
                 "{release} does not answer as live and well, and was not put back: somebody took over the lock meanwhile"
             );
-            return in_doubt(permit, plan, says);
+            return in_doubt(permit, plan, says, Fared::Left);
         }
         if cx.stopping().is_cancelled() {
             let says = format!(
                 "{release} does not answer as live and well, and there was no time to put it back. Look at once"
             );
-            return in_doubt(permit, plan, says);
+            return in_doubt(permit, plan, says, Fared::Left);
         }
         if let Some(over) = over::in_the_way_back(cx, plan).await {
             let says = format!(
@@ -95,7 +98,7 @@ impl Deployer {
                 plan.target.environment,
                 release.short()
             );
-            return in_doubt(permit, plan, says);
+            return in_doubt(permit, plan, says, Fared::Left);
         }
         deploy.back = Some(why.to_owned());
         cx.progress(show::putting_back(plan, permit.act(), release));
@@ -188,12 +191,12 @@ impl Deployer {
             }
             (Some(says), Err(met)) => {
                 let says = format!("Whether {release} was put back is not known ({says}), and its health check {met}");
-                in_doubt(permit, plan, format!("{says}. Look at once"))
+                in_doubt(permit, plan, format!("{says}. Look at once"), Fared::Left)
             }
-            (_, Ok(())) => Ok(After::Known(format!("{release} was put back, and is live and well"))),
+            (_, Ok(())) => Ok(After::Known(format!("{release} was put back, and is live and well"), Fared::Back)),
             (None, Err(met)) => {
                 let says = format!("{release} was put back, but it is not well: its health check {met}. Look at once");
-                in_doubt(permit, plan, says)
+                in_doubt(permit, plan, says, Fared::Left)
             }
         }
     }
@@ -207,13 +210,13 @@ async fn note(permit: &Permit, plan: &Plan<'_>, deploy: &mut Deploy, handle: Han
 }
 
 fn not_put_back(permit: &Permit, plan: &Plan<'_>, release: &Release, why: &str) -> Result<After> {
-    in_doubt(permit, plan, format!("{release} could not be put back: {why}. Look at once"))
+    in_doubt(permit, plan, format!("{release} could not be put back: {why}. Look at once"), Fared::Left)
 }
 
 /// What is known, and that what was live before may not be any more.
-fn in_doubt(permit: &Permit, plan: &Plan<'_>, says: String) -> Result<After> {
+fn in_doubt(permit: &Permit, plan: &Plan<'_>, says: String, fared: Fared) -> Result<After> {
     if let Some(before) = &plan.before.0 {
         LIVE.put(permit, &plan.target, &before.in_doubt(permit.act()))?;
     }
-    Ok(After::Known(says))
+    Ok(After::Known(says, fared))
 }

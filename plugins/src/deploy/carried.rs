@@ -1,7 +1,7 @@
 //! What each deploy brought: its commits and their times, kept beside it once it is live, for whoever measures.
 
 use super::Deployer;
-use super::records::{DEPLOYS, Deploy, LIVE, Progress, Target, name};
+use super::records::{DEPLOYS, Deploy, Fared, LIVE, Progress, Target, name};
 use super::source::commits;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::cx::{Cx, Ports};
@@ -23,8 +23,18 @@ const PAGE: usize = 128;
 /// Of how many deploys of a target it is found out in one run of the job.
 const RUN: usize = 500;
 
-/// After this time nobody asks again what can not be found out.
+/// For so long it is tried to find out what a deploy brought, from the first try on: what is in the way for some minutes, such
+/// as a network, loses nothing.
 const GIVEN_UP: TimeDelta = TimeDelta::days(1);
+
+/// The deploy that a target's job is stuck at, and since when.
+const STUCK: Table<Stuck> = Table::new("counts/deploy/stuck/");
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Stuck {
+    deploy: u64,
+    since: DateTime<Utc>,
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Carried {
@@ -49,11 +59,14 @@ impl Deployer {
                     Some(before) => {
                         let (from, to) = (&before.release.commit, &deploy.release.commit);
                         match commits::changes(cx.ports(), &service.repository, from, to).await {
-                            Ok(changes) => Some(changes),
-                            Err(_) if cx.now() - deploy.began > GIVEN_UP => None,
+                            Ok(changes) => changes,
                             Err(why) => {
-                                tracing::debug!(%target, deploy = deploy.number, "its commits are not known yet: {why}");
-                                break;
+                                if given_up(cx, &mut batch, &target, deploy.number).await? {
+                                    None
+                                } else {
+                                    tracing::debug!(%target, deploy = deploy.number, "its commits are not known yet: {why}");
+                                    break;
+                                }
                             }
                         }
                     }
@@ -116,6 +129,7 @@ impl Deployer {
                 (count(&|it| it.came == Came::Live) - back, "went live"),
                 (back, "rolled back"),
                 (count(&|it| it.came == Came::PutBack), "put back at once"),
+                (count(&|it| it.came == Came::Left), "not well and left so"),
                 (count(&|it| it.came == Came::Failed), "failed"),
                 (count(&|it| it.came == Came::Unknown), "ended nobody knows how"),
             ];
@@ -127,6 +141,17 @@ impl Deployer {
             }
         }
         Ok(if lines.is_empty() { Vec::new() } else { vec![Section { title: "Deploys".to_owned(), lines }] })
+    }
+}
+
+/// Whether it has been tried long enough to find out what a deploy brought; notes the first try.
+async fn given_up(cx: &Cx, batch: &mut Batch, target: &Target, deploy: u64) -> anyhow::Result<bool> {
+    match STUCK.get(cx.store(), target).await?.filter(|stuck| stuck.value.deploy == deploy) {
+        Some(stuck) => Ok(cx.now() - stuck.value.since > GIVEN_UP),
+        None => {
+            STUCK.put_in(batch, target, &Stuck { deploy, since: cx.now() })?;
+            Ok(false)
+        }
     }
 }
 
@@ -169,8 +194,18 @@ fn ended(deploy: &Deploy) -> Option<(DateTime<Utc>, Came)> {
     match &deploy.state {
         Progress::Running(_) => None,
         Progress::Good { at } => Some((*at, Came::Live)),
-        Progress::Bad { at, .. } if deploy.back.is_some() => Some((*at, Came::PutBack)),
-        Progress::Bad { at, .. } => Some((*at, Came::Failed)),
+        Progress::Bad { at, .. } => {
+            let came = match deploy.fared {
+                Some(Fared::Back) => Came::PutBack,
+                Some(Fared::Left) => Came::Left,
+                Some(Fared::Doubt) => Came::Unknown,
+                Some(Fared::Nobody) => Came::Failed,
+                // Somebody has said later what is live, or it is from before this was kept.
+                None if deploy.back.is_some() => Came::PutBack,
+                None => Came::Failed,
+            };
+            Some((*at, came))
+        }
         Progress::Unknown { at, .. } => Some((*at, Came::Unknown)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::driver::{Begun, End, Found, Handle, Run, Unsaid, Work};
 use super::plan::Plan;
-use super::records::{DEPLOYS, Deploy, LIVE, Progress, Release, Target, name};
+use super::records::{DEPLOYS, Deploy, Fared, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
@@ -98,7 +98,7 @@ impl Deployer {
                 }
                 Err(Trouble::Lost) => {
                     let why = "Somebody took over the lock meanwhile, and it was left as it is. Look at once";
-                    return course.bad(why.to_owned(), true);
+                    return course.bad(why.to_owned(), Fared::Doubt);
                 }
                 Err(Trouble::Sick(why)) => {
                     let left = course.left_behind.take();
@@ -113,7 +113,7 @@ impl Deployer {
         // What leads back is not cancelled by what ended the way there.
         course.cancel = CancellationToken::new();
         course.release = plan.before.0.as_ref().map_or_else(|| plan.release.clone(), |live| live.release.clone());
-        let (after, doubt) = match course.walk(resumed).await? {
+        let (after, fared) = match course.walk(resumed).await? {
             Ok(()) => course.after_way_back(),
             Err(Trouble::Left) => return Ok(Outcome::Left(LEFT.to_owned())),
             Err(Trouble::Unknown(met)) => {
@@ -121,12 +121,12 @@ impl Deployer {
                 return course.unknown(format!("{why}. The way back: {met}"));
             }
             Err(Trouble::Lost) => {
-                ("Somebody took over the lock, so the way back was not finished. Look at once".into(), true)
+                ("Somebody took over the lock, so the way back was not finished. Look at once".into(), Fared::Left)
             }
-            Err(Trouble::Sick(met)) => (format!("The way back did not work: {met}. Look at once"), true),
+            Err(Trouble::Sick(met)) => (format!("The way back did not work: {met}. Look at once"), Fared::Left),
         };
         let why = course.deploy.back.clone().unwrap_or_default();
-        course.bad(format!("{why}. {after}"), doubt)
+        course.bad(format!("{why}. {after}"), fared)
     }
 }
 
@@ -399,20 +399,23 @@ impl Course<'_> {
         format!("Shipped to, and left so: {}{rest}", begun.join(", "))
     }
 
-    /// What is live once the way back has been gone, and whether that is in doubt.
-    fn after_way_back(&self) -> (String, bool) {
+    /// What is live once the way back has been gone, and what people had of it.
+    fn after_way_back(&self) -> (String, Fared) {
         let Target { service, environment } = &self.plan.target;
         let rest = match self.deploy.on.len() {
             0 => String::new(),
             _ => format!(". `/deploy retry {service} {environment}` ships to the others"),
         };
-        let Some(before) = &self.plan.before.0 else { return (format!("Nothing was live before it{rest}"), false) };
+        let Some(before) = &self.plan.before.0 else {
+            let fared = if rest.is_empty() { Fared::Nobody } else { Fared::Left };
+            return (format!("Nothing was live before it{rest}"), fared);
+        };
         let release = &before.release;
         match self.deploy.steps.first() {
-            None if self.left => (format!("Look at once{rest}"), true),
-            None => (format!("{release} is still live: nobody was served by anything else"), false),
-            Some(Step::Ship(place)) => (format!("{release} was put back on {place}, and is well"), false),
-            Some(_) => (format!("All are served by {release} again"), false),
+            None if self.left => (format!("Look at once{rest}"), Fared::Left),
+            None => (format!("{release} is still live: nobody was served by anything else"), Fared::Nobody),
+            Some(Step::Ship(place)) => (format!("{release} was put back on {place}, and is well"), Fared::Back),
+            Some(_) => (format!("All are served by {release} again"), Fared::Back),
         }
     }
 
@@ -440,10 +443,11 @@ impl Course<'_> {
         self.end(Outcome::Unknown)
     }
 
-    fn bad(mut self, why: String, doubt: bool) -> Result<Outcome> {
-        if let (true, Some(before)) = (doubt, &self.plan.before.0) {
+    fn bad(mut self, why: String, fared: Fared) -> Result<Outcome> {
+        if let (Fared::Left | Fared::Doubt, Some(before)) = (fared, &self.plan.before.0) {
             LIVE.put(self.permit, &self.plan.target, &before.in_doubt(self.permit.act()))?;
         }
+        self.deploy.fared = Some(fared);
         self.deploy.state = Progress::Bad { at: self.cx.now(), why: why.clone() };
         self.permit.failed(&why);
         self.end(Outcome::Bad(why))

@@ -59,9 +59,9 @@ impl Plan<'_> {
         !hosts.is_empty() || self.service.strategy.switch().is_some()
     }
 
-    /// The deploy that it goes back from.
+    /// The deploy that it goes back from: the one that put what is live in doubt, else the one that made it so.
     pub fn over(&self) -> Option<u64> {
-        self.before.0.as_ref().filter(|_| self.way == Way::Back).map(|live| live.deploy)
+        self.before.0.as_ref().filter(|_| self.way == Way::Back).map(|live| live.doubt.unwrap_or(live.deploy))
     }
 
     pub fn names(&self) -> Names<'_> {

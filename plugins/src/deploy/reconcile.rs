@@ -64,7 +64,7 @@ impl Deployer {
         }
         let before = live(cx.store(), target).await?;
         if permit.entry().draft.verb == plan::BACK {
-            deploy.over = deploy.over.or(before.0.as_ref().map(|live| live.deploy));
+            deploy.over = deploy.over.or(before.0.as_ref().map(|live| live.doubt.unwrap_or(live.deploy)));
         }
         if let (Some(service), Some(why), Some(back)) = (service, deploy.back.clone(), before.0.clone()) {
             let plan = plan_of(permit, service, target, &deploy, before);
@@ -335,6 +335,7 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         on: Vec::new(),
         how: String::new(),
         over: None,
+        fared: None,
     }
 }
 

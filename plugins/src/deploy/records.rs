@@ -146,6 +146,23 @@ pub struct Deploy {
     /// The deploy that it goes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<u64>,
+    /// What people had of it, where it did not work and that was found out at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fared: Option<Fared>,
+}
+
+/// What people had of a deploy that did not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fared {
+    /// Nobody was served by it.
+    Nobody,
+    /// Some were, until what was live before was put back, well.
+    Back,
+    /// Some are, or by something else that is not well: it was not put back, or not well.
+    Left,
+    /// Nobody knows.
+    Doubt,
 }
 
 impl Deploy {

@@ -101,6 +101,7 @@ impl Deployer {
             on: plan.on.clone(),
             how: plan.service.how.clone(),
             over: plan.over(),
+            fared: None,
         };
         if plan.is_course() {
             deploy.steps = self.steps(cx, plan).await?;

@@ -75,7 +75,7 @@ impl Metrics {
             let target = Target { service: service.clone(), environment: environment.clone() };
             let figures = self.figures(ports, &target, &days).await?;
             if figures.deployments > 0 {
-                lines.push(dora::line(&target, &figures));
+                lines.push(dora::line(&target, &figures, self.settings.rules));
             }
         }
         Ok(lines)

@@ -44,15 +44,28 @@ pub async fn between(
 }
 
 /// The commits that `to` has and `from` has not, without those that only merge, oldest first, at most [`MOST_CHANGES`],
-/// with the times at which they were committed (not written: a commit that is rebased is a new one) and came to the branch.
+/// with the times at which they were committed (not written: a commit that is rebased is a new one) and came to the branch;
+/// nothing where one of the two is gone for good, as after a rebase.
 ///
 /// # Errors
 /// As [`between`].
-pub async fn changes(ports: &Ports, repository: &str, from: &str, to: &str) -> Result<Vec<Change>, String> {
+pub async fn changes(ports: &Ports, repository: &str, from: &str, to: &str) -> Result<Option<Vec<Change>>, String> {
     let range = format!("{}..{}", hash(from)?, hash(to)?);
     let most = format!("--max-count={MOST_CHANGES}");
     let arguments = ["log", "--topo-order", "--no-show-signature", &most, TIMES, &range, "--"];
-    Ok(merged(&read(ports, repository, [from, to], &arguments).await?, to))
+    let Some(folder) = git::folder(ports, repository, &[from, to]).await? else { return Ok(None) };
+    match read_in(ports, &folder, &arguments).await {
+        Ok(listing) => Ok(Some(merged(&listing, to))),
+        Err(_) if is_gone(ports, &folder, from).await || is_gone(ports, &folder, to).await => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// Whether a repository that can be read does not have a commit: git says 1 then, and 128 where it can not be read.
+async fn is_gone(ports: &Ports, folder: &str, commit: &str) -> bool {
+    let wanted = format!("{commit}^{{commit}}");
+    let arguments = ["-C", folder, "rev-parse", "--verify", "--quiet", "--end-of-options", &wanted];
+    git::git(ports, &arguments).await.is_ok_and(|output| output.exit == Exit::Status(1))
 }
 
 /// Hash, parents, and the second of the commit.
@@ -153,7 +166,12 @@ fn hash(text: &str) -> Result<&str, String> {
 async fn read(ports: &Ports, repository: &str, commits: [&str; 2], arguments: &[&str]) -> Result<String, String> {
     let folder = git::folder(ports, repository, &commits).await?;
     let folder = folder.ok_or_else(|| "the repository does not have them all any more".to_owned())?;
-    let arguments = [&["-C", &folder], arguments].concat();
+    read_in(ports, &folder, arguments).await
+}
+
+/// The same in a repository on this machine.
+async fn read_in(ports: &Ports, folder: &str, arguments: &[&str]) -> Result<String, String> {
+    let arguments = [&["-C", folder], arguments].concat();
     let output = git::git(ports, &arguments).await.map_err(|stop| text::plain(&stop.to_string()))?;
     if output.exit != Exit::Status(0) {
         let said = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");

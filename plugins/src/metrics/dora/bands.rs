@@ -36,11 +36,11 @@ pub fn of_span(seconds: f64) -> Step {
 
 /// The step of a frequency: on how many days of a week in the middle, how many times on such a day in the middle, and one day
 /// with a deployment in how many days. On five days of a week is every working day.
-pub fn of_frequency(a_week: Option<f64>, a_day: f64, one_in: f64) -> Step {
+pub fn of_frequency(a_week: f64, a_day: f64, one_in: f64) -> Step {
     let (number, words) = match a_week {
-        Some(days) if days >= 5.0 && a_day > 1.0 => (6, "on demand, several times a day"),
-        Some(days) if days >= 5.0 => (5, "once an hour to once a day"),
-        Some(days) if days >= 1.0 => (4, "once a day to once a week"),
+        days if days >= 5.0 && a_day > 1.0 => (6, "on demand, several times a day"),
+        days if days >= 5.0 => (5, "once an hour to once a day"),
+        days if days >= 1.0 || one_in < 7.0 => (4, "once a day to once a week"),
         _ if one_in * DAY <= MONTH => (3, "once a week to once a month"),
         _ if one_in * DAY <= 6.0 * MONTH => (2, "once a month to once in six months"),
         _ => (1, "less than once in six months"),
@@ -157,17 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn a_frequency_goes_by_whole_weeks_and_else_by_days() {
+    fn a_frequency_goes_by_weeks_and_else_by_days() {
         for (a_week, a_day, one_in, number) in [
-            (Some(5.0), 1.5, 1.4, 6),
-            (Some(7.0), 1.0, 1.0, 5),
-            (Some(1.0), 9.0, 7.0, 4),
-            (Some(0.5), 1.0, 14.0, 3),
-            (None, 1.0, 3.0, 3),
-            (Some(0.0), 1.0, 45.0, 2),
-            (Some(0.0), 1.0, 200.0, 1),
+            (5.0, 1.5, 1.4, 6),
+            (7.0, 1.0, 1.0, 5),
+            (1.0, 9.0, 7.0, 4),
+            (0.0, 1.0, 4.5, 4),
+            (0.5, 1.0, 14.0, 3),
+            (0.0, 1.0, 45.0, 2),
+            (0.0, 1.0, 200.0, 1),
         ] {
-            assert_eq!(of_frequency(a_week, a_day, one_in).number, number, "{a_week:?} {a_day} {one_in}");
+            assert_eq!(of_frequency(a_week, a_day, one_in).number, number, "{a_week} {a_day} {one_in}");
         }
     }
 

@@ -24,6 +24,10 @@ pub struct Book {
     ended: HashMap<String, DateTime<Utc>>,
     /// Those that failed by what is known of deployments alone: since when, and when it was made good.
     failed: HashMap<Key, (DateTime<Utc>, DateTime<Utc>)>,
+    /// Those that were left as they were, not well, and since when: whatever goes live next makes them good.
+    left: BTreeMap<Key, DateTime<Utc>>,
+    /// When it was gone back from deployments that are not in the book, or not yet.
+    gone_back: HashMap<String, DateTime<Utc>>,
     /// Those of which it is not known yet what they brought.
     open: BTreeSet<Key>,
     /// Those that ended nobody knows how.
@@ -56,8 +60,10 @@ struct Day {
 #[derive(Debug)]
 struct Reached {
     began: DateTime<Utc>,
-    live: bool,
-    back: bool,
+    /// Whether it stayed.
+    stayed: bool,
+    /// What it went back over.
+    back_over: Option<String>,
 }
 
 /// A middle, and of how many.
@@ -78,7 +84,9 @@ pub struct Figures {
     pub deployments: usize,
     /// On how many of the days.
     pub days_with: usize,
-    /// On how many days of a week, of the whole weeks in the span.
+    /// One day with a deployment in how many days, since the first deployment there is.
+    pub one_in: f64,
+    /// On how many days of a week, of the whole weeks in the span since then.
     pub week: Option<Middle>,
     /// How many deployments on a day that has any.
     pub a_day: Option<Middle>,
@@ -104,8 +112,10 @@ pub struct Figures {
     pub unknown: usize,
     /// How many incidents there were.
     pub incidents: usize,
-    /// How many of these no deployment brought about.
+    /// How many of these have a cause that is no deployment of these, as somebody has said.
     pub elsewhere: usize,
+    /// How many of these began before there was any deployment that could have brought them about.
+    pub unlinked: usize,
 }
 
 impl Book {
@@ -118,6 +128,8 @@ impl Book {
             reached: BTreeMap::new(),
             ended: HashMap::new(),
             failed: HashMap::new(),
+            left: BTreeMap::new(),
+            gone_back: HashMap::new(),
             open: BTreeSet::new(),
             unknown: HashMap::new(),
             commits: HashSet::new(),
@@ -147,20 +159,29 @@ impl Book {
                 day.never += 1;
                 self.ended.insert(it.id, it.ended);
             }
-            Came::Live | Came::PutBack => {
+            Came::Live | Came::PutBack | Came::Left => {
                 let (live, back) = (it.came == Came::Live, it.back_over.is_some());
                 day.reached += 1;
                 day.back += usize::from(back);
-                self.ended.insert(it.id, it.ended);
-                self.reached.insert(key.clone(), Reached { began: it.began, live, back });
-                if !live {
+                let reached =
+                    Reached { began: it.began, stayed: it.came != Came::PutBack, back_over: it.back_over.clone() };
+                self.reached.insert(key.clone(), reached);
+                match it.came {
                     // What was live before was put back within it.
-                    self.fail(key.clone(), it.began, it.ended);
+                    Came::PutBack => self.fail(key.clone(), it.began, it.ended),
+                    Came::Left => _ = self.left.insert(key.clone(), it.began),
+                    _ => {
+                        for (key, since) in std::mem::take(&mut self.left) {
+                            self.fail(key, since, it.ended);
+                        }
+                    }
                 }
-                if let Some(over) = it.back_over
-                    && let Some(at) = self.ended.get(&over).copied()
-                {
-                    self.fail((at, over), at, it.ended);
+                if let Some(at) = self.gone_back.remove(&it.id) {
+                    self.fail(key.clone(), it.ended, at);
+                }
+                self.ended.insert(it.id, it.ended);
+                if let Some(over) = it.back_over {
+                    self.go_back(over, it.ended);
                 }
                 match it.changes.filter(|_| live) {
                     Some(changes) => self.learn(it.ended, &changes),
@@ -172,10 +193,20 @@ impl Book {
         }
     }
 
+    /// Notes that it was gone back from a deployment then. One that never got to anybody can not fail.
+    fn go_back(&mut self, over: String, until: DateTime<Utc>) {
+        match self.ended.get(&over).copied() {
+            // Of what ended at the very same time, either may come first.
+            None => _ = self.gone_back.insert(over, until),
+            Some(at) if self.reached.contains_key(&(at, over.clone())) => self.fail((at, over), at, until),
+            Some(_) => {}
+        }
+    }
+
     /// Notes that a deployment failed, since when, and when it was made good; once.
     fn fail(&mut self, key: Key, since: DateTime<Utc>, until: DateTime<Utc>) {
         let day = self.days.entry(key.0.with_timezone(&self.zone).date_naive()).or_default();
-        if let Entry::Vacant(vacant) = self.failed.entry(key) {
+        if let (Entry::Vacant(vacant), true) = (self.failed.entry(key), since <= until) {
             vacant.insert((since, until));
             day.recovery.push(seconds(since, until));
             day.unsorted = true;
@@ -221,12 +252,12 @@ impl Book {
         let here = || links.iter().filter(|(trouble, _)| on(&trouble.since));
         let lead: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.lead).collect();
         let recovery: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.recovery).chain([&*told.recovery]).collect();
-        let whole = usize::try_from((*span.end() - *span.start()).num_days() + 1).unwrap_or(0);
         Figures {
-            days: whole,
+            days: length(span),
             deployments: sum(|day| day.reached),
             days_with: with.len(),
-            week: middle(weeks(span, with.iter().map(|(date, _)| *date))),
+            one_in: if with.is_empty() { 0.0 } else { length(&self.known(span)) as f64 / with.len() as f64 },
+            week: middle(weeks(&self.known(span), with.iter().map(|(date, _)| *date))),
             a_day: middle(with.iter().map(|(_, day)| day.reached as f64).collect()),
             lead: middle_of_sorted(&lead, &[]),
             early: sum(|day| day.early),
@@ -239,18 +270,31 @@ impl Book {
             never: sum(|day| day.never),
             unknown: self.unknown.values().filter(|at| on(at)).count(),
             incidents: here().count(),
-            elsewhere: here().filter(|(_, deployment)| deployment.is_none()).count(),
+            elsewhere: here().filter(|(trouble, it)| it.is_none() && trouble.cause.is_some()).count(),
+            unlinked: here().filter(|(trouble, it)| it.is_none() && trouble.cause.is_none()).count(),
         }
     }
 
-    /// The deployment that brought it about: the one that is said to have, or the last one that had gone live before.
+    /// The part of a span since the first deployment there is: of what was before nothing is known.
+    fn known(&self, span: &RangeInclusive<NaiveDate>) -> RangeInclusive<NaiveDate> {
+        let first = self.reached.keys().next().map(|(at, _)| at.with_timezone(&self.zone).date_naive());
+        first.map_or_else(|| span.clone(), |first| first.max(*span.start())..=*span.end())
+    }
+
+    /// The deployment that brought it about: the one that is said to have, or the last one that had gone live before. One that
+    /// went back brings nothing about: it is that from which it went back, and so on.
     fn brought_about(&self, trouble: &Trouble) -> Option<Key> {
         if let Some(cause) = &trouble.cause {
             let key = (*self.ended.get(cause)?, cause.clone());
             return self.reached.contains_key(&key).then_some(key);
         }
         let before = self.reached.range(..(trouble.since, String::new())).rev();
-        before.into_iter().find(|(_, reached)| reached.live).map(|(key, _)| key.clone())
+        let (mut key, mut reached) = before.into_iter().find(|(_, reached)| reached.stayed)?;
+        while let Some(over) = &reached.back_over {
+            let earlier = self.reached.get_key_value(&(*self.ended.get(over)?, over.clone()));
+            (key, reached) = earlier.filter(|(earlier, _)| *earlier < key)?;
+        }
+        Some(key.clone())
     }
 
     /// What incidents tell of deployments of these days. One that two incidents are about failed once, until the later is over.
@@ -259,17 +303,25 @@ impl Book {
         let mut told = Told::default();
         for (trouble, deployment) in links {
             let Some(key) = deployment.as_ref().filter(|key| on(&key.0)) else { continue };
-            let (_, over) = failed.entry(key).or_insert_with(|| match self.failed.get(key) {
+            let (since, over) = failed.entry(key).or_insert_with(|| match self.failed.get(key) {
                 Some((since, until)) => {
                     told.instead.push(seconds(*since, *until));
                     (*since, Some(*until))
                 }
                 None => (key.0, trouble.resolved),
             });
+            // What was made good before an incident that nobody links with it stays so.
+            let good = self.failed.get(key).map(|(_, until)| *until);
+            if trouble.cause.is_none() && good.is_some_and(|good| good <= trouble.since) {
+                continue;
+            }
+            // An incident may begin before its deployment has ended.
+            *since = (*since).min(trouble.since);
             *over = over.zip(trouble.resolved).map(|(one, other)| one.max(other));
         }
         told.recovery = failed.values().filter_map(|(since, until)| Some(seconds(*since, (*until)?))).collect();
-        told.open = failed.len() - told.recovery.len();
+        let left = self.left.keys().filter(|key| on(&key.0) && !failed.contains_key(key)).count();
+        told.open = failed.len() - told.recovery.len() + left;
         told.recovery.sort_unstable();
         told.instead.sort_unstable();
         told
@@ -286,7 +338,7 @@ impl Book {
                 if trouble.resolved.is_some_and(|over| reached.began >= over) {
                     break;
                 }
-                if !reached.back && reached.began >= trouble.since && on(&key.0) {
+                if reached.back_over.is_none() && reached.began >= trouble.since && on(&key.0) {
                     found.insert(key);
                 }
             }
@@ -304,6 +356,10 @@ struct Told {
     instead: Vec<u32>,
     /// How many are not made good yet.
     open: usize,
+}
+
+fn length(span: &RangeInclusive<NaiveDate>) -> usize {
+    usize::try_from((*span.end() - *span.start()).num_days() + 1).unwrap_or(0)
 }
 
 fn seconds(since: DateTime<Utc>, until: DateTime<Utc>) -> u32 {

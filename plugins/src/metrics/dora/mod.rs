@@ -32,8 +32,11 @@ const USUAL: Duration = Duration::from_secs(90 * 86_400);
 /// The longest span, in days: a book goes no farther back.
 const LONGEST: u64 = 400;
 
-/// After this time it does not become known any more what a deployment brought.
+/// For so long it is asked at each call what has become known of a deployment.
 const LATE: TimeDelta = TimeDelta::days(2);
+
+/// How often it is asked of all there are: after an upgrade, much becomes known of old ones.
+const ANEW: TimeDelta = TimeDelta::minutes(5);
 
 /// By how much is asked again what was asked before: what ended at that very moment was perhaps not written yet.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -89,6 +92,8 @@ struct Kept {
     book: Book,
     /// Until when deployments were asked for.
     until: DateTime<Utc>,
+    /// When it was asked last what had become known of old ones.
+    anew: DateTime<Utc>,
     /// The version of what has been imported.
     imported: u64,
 }
@@ -142,9 +147,13 @@ impl Metrics {
             all.extend(told.into_iter().map(Deployment::from));
             all.sort_by(|one, other| (one.ended, &one.id).cmp(&(other.ended, &other.id)));
             all.into_iter().for_each(|deployment| book.add(deployment));
-            books.insert(target.clone(), Kept { book, until: now, imported });
+            books.insert(target.clone(), Kept { book, until: now, anew: now, imported });
         } else if let Some(kept) = books.get_mut(target) {
-            let open = kept.book.open_since(now - LATE).into_iter();
+            let anew = now - kept.anew >= ANEW;
+            let open = kept.book.open_since(if anew { earliest } else { now - LATE }).into_iter();
+            if anew {
+                kept.anew = now;
+            }
             let since = open.chain([kept.until - OVERLAP]).min().unwrap_or(earliest);
             // The end of a span is not in it.
             let until = now + TimeDelta::seconds(1);

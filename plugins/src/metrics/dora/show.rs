@@ -40,19 +40,30 @@ pub fn reply(target: &Target, it: &Figures, rules: Rules, zone: Tz, year: Option
     reply
 }
 
-/// A line for a digest: all five figures, without their definitions.
-pub fn line(target: &Target, it: &Figures) -> String {
+/// A line for a digest: all five figures, each with its count, and with its definition where that is not DORA's.
+pub fn line(target: &Target, it: &Figures, rules: Rules) -> String {
     let Target { service, environment } = target;
-    let time = |middle: Option<Middle>| middle.map_or_else(|| NO_DATA.to_owned(), |it| span(it.value));
+    let time = |middle: Option<Middle>, whose: &str| {
+        middle.map_or_else(|| NO_DATA.to_owned(), |it| format!("{} (n = {}{whose})", span(it.value), it.n))
+    };
+    let share = |part: usize, whose: &str| match it.deployments {
+        0 => NO_DATA.to_owned(),
+        n => format!("{} (n = {n}{whose})", share(part, n)),
+    };
+    let lead_from = if rules.lead_from == LeadFrom::Merge { ", from merge" } else { "" };
+    let (bad, fails) = match rules.fails {
+        Fails::Deployments => (it.failed, ""),
+        Fails::Incidents => (it.incidents, ", incidents as GitLab has it"),
+    };
     format!(
         "`{service}` in `{environment}`: {} on {} of {}, lead time {}, recovery {}, fail rate {}, rework {}.",
         plural(it.deployments, "deployment"),
         it.days_with,
         plural(it.days, "day"),
-        time(it.lead),
-        time(it.recovery),
-        share(it.failed, it.deployments),
-        share(it.rework, it.deployments),
+        time(it.lead, lead_from),
+        time(it.recovery, ""),
+        share(bad, fails),
+        share(it.rework, ""),
     )
 }
 
@@ -62,9 +73,13 @@ fn left_out(it: &Figures) -> Vec<String> {
     let parts = parts.iter().filter(|(n, _)| *n > 0);
     let parts: Vec<_> = parts.map(|(n, how)| format!("{} that {how}", plural(*n, "deployment"))).collect();
     let deployments = (!parts.is_empty()).then(|| format!("Not counted: {}.", parts.join(", ")));
-    let incidents = (it.elsewhere > 0).then(|| {
-        format!("Of {}, {} had another cause than a deployment.", plural(it.incidents, "incident"), it.elsewhere)
-    });
+    let parts = [
+        (it.elsewhere, "named a cause that is no deployment counted here"),
+        (it.unlinked, "could not be linked to a deployment"),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, how)| format!("{n} {how}")).collect();
+    let incidents =
+        (!parts.is_empty()).then(|| format!("Of {}, {}.", plural(it.incidents, "incident"), parts.join(", ")));
     deployments.into_iter().chain(incidents).collect()
 }
 
@@ -94,11 +109,13 @@ fn frequency(it: &Figures) -> String {
         }
         None => "no whole week to tell".to_owned(),
     };
-    let one_in = it.days as f64 / it.days_with as f64;
-    let step = step(it.deployments, bands::of_frequency(it.week.map(|week| week.value), a_day.value, one_in));
+    let step = match it.week {
+        Some(week) => step(it.deployments, bands::of_frequency(week.value, a_day.value, it.one_in)),
+        None => "So no step.".to_owned(),
+    };
     let n = plural(it.deployments, "deployment");
     format!(
-        "{middle}; n = {n}, on {} of {}. {step} By days with a deployment that got to people; weeks that are not whole are left out.",
+        "{middle}; n = {n}, on {} of {}. {step} By days with a deployment that got to people; weeks that are not whole, or before the first one, are left out.",
         it.days_with,
         plural(it.days, "day")
     )
@@ -109,9 +126,13 @@ fn lead(it: &Figures, rules: Rules) -> String {
         LeadFrom::Commit => "From commit to live, of all changes that went live.",
         LeadFrom::Merge => "From merge to live, as GitLab has it: shorter than from commit to live.",
     };
+    let early = match rules.lead_from {
+        LeadFrom::Commit => "live before it was committed",
+        LeadFrom::Merge => "live before it was merged",
+    };
     let parts = [
         (it.without_changes, "deployment", "of which it is not known what they brought"),
-        (it.early, "change", "live before it was committed"),
+        (it.early, "change", early),
         (it.untimed, "change", "of which it is not known when it was merged"),
     ];
     let parts: Vec<_> =
@@ -127,7 +148,7 @@ fn lead(it: &Figures, rules: Rules) -> String {
 }
 
 fn recovery(it: &Figures) -> String {
-    let definition = "From a failed deployment's going live to its being made good.";
+    let definition = "From a failed deployment's going live to its being made good; of one that was put back or left unwell from its beginning, or from that of its incident where that came first.";
     let open = match it.open {
         0 => String::new(),
         open => format!(" Left out: {open} not made good yet."),
@@ -150,7 +171,7 @@ fn fail_rate(it: &Figures, rules: Rules) -> String {
     let n = plural(it.deployments, "deployment");
     match rules.fails {
         Fails::Deployments => format!(
-            "{}; {} of n = {n}. Those that were put back or rolled back, or that an incident is about, each once.",
+            "{}; {} of n = {n}. Those that were put back, left unwell or rolled back, or that an incident is about, each once.",
             share(it.failed, it.deployments),
             it.failed
         ),

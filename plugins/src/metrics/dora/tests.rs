@@ -158,7 +158,7 @@ fn a_failed_deployment_fails_once_and_is_made_good_at_its_last() {
             0,
             0,
         ),
-        ("an incident before any deployment", two(), vec![trouble(5, Some(6), None)], 0, None, 0, 0, 1),
+        ("an incident before any deployment", two(), vec![trouble(5, Some(6), None)], 0, None, 0, 0, 0),
         (
             "two incidents on one deployment",
             two(),
@@ -231,6 +231,87 @@ fn a_failed_deployment_fails_once_and_is_made_good_at_its_last() {
             1,
             0,
         ),
+        ("left unwell", vec![live("1", 10, &[]), came("2", 60, Came::Left)], vec![], 1, None, 1, 0, 0),
+        (
+            "left unwell, until something else goes live",
+            vec![came("1", 10, Came::Left), came("2", 20, Came::Failed), live("3", 65, &[])],
+            vec![],
+            1,
+            middle(3_600.0, 1),
+            0,
+            0,
+            0,
+        ),
+        (
+            "left unwell, and rolled back",
+            vec![came("1", 10, Came::Left), back("2", 65, "1")],
+            vec![],
+            1,
+            middle(3_600.0, 1),
+            0,
+            1,
+            0,
+        ),
+        (
+            "left unwell, and its incident is over",
+            vec![came("1", 10, Came::Left)],
+            vec![trouble(12, Some(70), None)],
+            1,
+            middle(3_600.0, 1),
+            0,
+            0,
+            0,
+        ),
+        (
+            "gone back from what ended nobody knows how",
+            vec![live("1", 10, &[]), came("2", 20, Came::Unknown), back("3", 40, "2")],
+            vec![],
+            0,
+            None,
+            0,
+            1,
+            0,
+        ),
+        (
+            "gone back from what never got to anybody",
+            vec![came("1", 10, Came::Failed), back("2", 40, "1")],
+            vec![],
+            0,
+            None,
+            0,
+            1,
+            0,
+        ),
+        (
+            "gone back at the same minute, and named before it",
+            vec![back("a", 40, "b"), live("b", 40, &[])],
+            vec![],
+            1,
+            middle(0.0, 1),
+            0,
+            1,
+            0,
+        ),
+        (
+            "an incident that is opened after the rollback, and open",
+            vec![live("1", -60, &[]), live("2", 10, &[]), back("3", 40, "2")],
+            vec![trouble(42, None, None)],
+            1,
+            middle(1_800.0, 1),
+            0,
+            1,
+            0,
+        ),
+        (
+            "an incident that is over before its deployment has ended",
+            vec![live("1", 10, &[])],
+            vec![trouble(6, Some(8), Some("1"))],
+            1,
+            middle(120.0, 1),
+            0,
+            0,
+            0,
+        ),
         (
             "what a rollback goes back from was before these days",
             vec![live("1", -DAY, &[]), back("2", 40, "1")],
@@ -252,6 +333,13 @@ fn a_failed_deployment_fails_once_and_is_made_good_at_its_last() {
 }
 
 #[test]
+fn an_incident_without_a_deployment_is_not_one_of_another_cause() {
+    let troubles = [trouble(5, Some(6), None), trouble(7, Some(8), Some("#77")), trouble(20, Some(30), None)];
+    let it = figures(vec![live("1", 10, &[])], &troubles, &four_weeks(), Tz::UTC);
+    assert_eq!((it.incidents, it.unlinked, it.elsewhere, it.failed), (3, 1, 1, 1));
+}
+
+#[test]
 fn days_and_weeks_are_those_of_the_teams_clocks() {
     let on = |days: &[i64]| days.iter().map(|day| live(&day.to_string(), day * DAY + 12 * 60, &[])).collect::<Vec<_>>();
     let span = |from: &str, to: &str| date(from)..=date(to);
@@ -265,6 +353,7 @@ fn days_and_weeks_are_those_of_the_teams_clocks() {
             3,
             middle(0.0, 1),
         ),
+        ("before the first deployment there are no weeks", on(&[10, 14, 15]), four_weeks(), 28, 3, middle(1.0, 2)),
         ("no whole week", on(&[0, 3]), span("2026-03-03", "2026-03-08"), 6, 1, None),
         ("a month of 28 days", on(&[-28, -1, 0]), span("2026-02-01", "2026-02-28"), 28, 1, middle(0.0, 3)),
         ("a month of 31 days", on(&[0, 8, 29, 30]), span("2026-03-01", "2026-03-31"), 31, 3, middle(0.5, 4)),
@@ -280,6 +369,7 @@ fn days_and_weeks_are_those_of_the_teams_clocks() {
         let it = figures(deployments, &[], &span, Tz::UTC);
         assert_eq!((it.days, it.days_with, it.week), (days, with, week), "{what}");
     }
+    assert_eq!(figures(on(&[10, 14, 15]), &[], &four_weeks(), Tz::UTC).one_in, 6.0);
     // At 15:30 UTC it is the next day in Seoul; in Berlin clocks go forward on 29 March 2026, so that the day has 23 hours.
     let on_days = |zone: Tz, minutes: &[i64]| {
         let deployments = minutes.iter().map(|at| live(&at.to_string(), *at, &[])).collect();
@@ -318,10 +408,11 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
     let here: Vec<_> = reached.iter().filter(|it| on(it.ended)).collect();
     let mut by_day = BTreeMap::<NaiveDate, f64>::new();
     here.iter().for_each(|it| *by_day.entry(it.ended.date_naive()).or_default() += 1.0);
+    let first = reached.iter().map(|it| it.ended.date_naive()).min().unwrap_or(*span.start()).max(*span.start());
     let mut weeks = BTreeMap::<NaiveDate, f64>::new();
     for day in span.start().iter_days().take_while(|day| day <= span.end()) {
         let monday = day.week(Weekday::Mon).first_day();
-        if monday >= *span.start() && monday + TimeDelta::days(6) <= *span.end() {
+        if monday >= first && monday + TimeDelta::days(6) <= *span.end() {
             *weeks.entry(monday).or_default() += if by_day.contains_key(&day) { 1.0 } else { 0.0 };
         }
     }
@@ -338,7 +429,13 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
     }
     let cause = |trouble: &Trouble| match &trouble.cause {
         Some(cause) => reached.iter().copied().find(|it| it.id == *cause),
-        None => deployments.iter().rev().find(|it| it.came == Came::Live && it.ended < trouble.since),
+        None => {
+            let mut it = deployments.iter().rev().find(|it| it.came == Came::Live && it.ended < trouble.since)?;
+            while let Some(over) = &it.back_over {
+                it = deployments.iter().find(|other| other.id == *over)?;
+            }
+            Some(it)
+        }
     };
     let mut failed = BTreeMap::<&str, (DateTime<Utc>, Option<DateTime<Utc>>)>::new();
     for it in &here {
@@ -351,6 +448,11 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
     for trouble in troubles {
         if let Some(it) = cause(trouble).filter(|it| on(it.ended)) {
             let entry = failed.entry(&it.id).or_insert((it.ended, trouble.resolved));
+            let back = reached.iter().find(|back| back.back_over.as_ref() == Some(&it.id));
+            if trouble.cause.is_none() && back.is_some_and(|back| back.ended <= trouble.since) {
+                continue;
+            }
+            entry.0 = entry.0.min(trouble.since);
             entry.1 = entry.1.zip(trouble.resolved).map(|(one, other)| one.max(other));
         }
     }
@@ -366,6 +468,10 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
         days: (*span.end() - *span.start()).num_days() as usize + 1,
         deployments: here.len(),
         days_with: by_day.len(),
+        one_in: match by_day.len() {
+            0 => 0.0,
+            days => ((*span.end() - first).num_days() + 1) as f64 / days as f64,
+        },
         week: median(weeks.into_values().collect()),
         a_day: median(by_day.into_values().collect()),
         lead: median(lead),
@@ -382,7 +488,8 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
         never: ended(Came::Failed),
         unknown: ended(Came::Unknown),
         incidents: troubles.iter().filter(|trouble| on(trouble.since)).count(),
-        elsewhere: troubles.iter().filter(|trouble| on(trouble.since) && cause(trouble).is_none()).count(),
+        elsewhere: troubles.iter().filter(|it| on(it.since) && cause(it).is_none() && it.cause.is_some()).count(),
+        unlinked: troubles.iter().filter(|it| on(it.since) && cause(it).is_none() && it.cause.is_none()).count(),
     }
 }
 
