@@ -1,12 +1,13 @@
-//! The edge cases of DORA's measures, and that the running books say what one made at once does.
+//! The edge cases of DORA's measures.
+
+mod at_once;
 
 use super::book::{Book, Figures, Middle};
 use super::rules::LeadFrom;
 use super::{Deployment, Trouble};
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use commands::offer::{Came, Change};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// Minutes after Monday, 2 March 2026, 00:00 UTC.
@@ -384,172 +385,4 @@ fn days_and_weeks_are_those_of_the_teams_clocks() {
         1,
         "30 March is not among these days"
     );
-}
-
-/// Numbers that look random, the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % sides) as i64
-    }
-}
-
-/// The same figures, made at once, in the plainest way.
-fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusive<NaiveDate>) -> Figures {
-    let on = |at: DateTime<Utc>| span.contains(&at.date_naive());
-    let median = |mut figures: Vec<f64>| {
-        figures.sort_by(f64::total_cmp);
-        let n = figures.len();
-        (n > 0).then(|| Middle { value: (figures[(n - 1) / 2] + figures[n / 2]) / 2.0, n })
-    };
-    let reached: Vec<_> = deployments.iter().filter(|it| matches!(it.came, Came::Live | Came::PutBack)).collect();
-    let here: Vec<_> = reached.iter().filter(|it| on(it.ended)).collect();
-    let mut by_day = BTreeMap::<NaiveDate, f64>::new();
-    here.iter().for_each(|it| *by_day.entry(it.ended.date_naive()).or_default() += 1.0);
-    let first = reached.iter().map(|it| it.ended.date_naive()).min().unwrap_or(*span.start()).max(*span.start());
-    let mut weeks = BTreeMap::<NaiveDate, f64>::new();
-    for day in span.start().iter_days().take_while(|day| day <= span.end()) {
-        let monday = day.week(Weekday::Mon).first_day();
-        if monday >= first && monday + TimeDelta::days(6) <= *span.end() {
-            *weeks.entry(monday).or_default() += if by_day.contains_key(&day) { 1.0 } else { 0.0 };
-        }
-    }
-    let (mut seen, mut lead, mut early) = (BTreeSet::new(), Vec::new(), 0);
-    for it in reached.iter().filter(|it| it.came == Came::Live) {
-        for change in it.changes.iter().flatten().filter(|change| seen.insert(change.commit.clone())) {
-            let seconds = (it.ended - change.committed).num_seconds();
-            match seconds < 0 {
-                _ if !on(it.ended) => {}
-                true => early += 1,
-                false => lead.push(seconds as f64),
-            }
-        }
-    }
-    let cause = |trouble: &Trouble| match &trouble.cause {
-        Some(cause) => reached.iter().copied().find(|it| it.id == *cause),
-        None => {
-            let mut it = deployments.iter().rev().find(|it| it.came == Came::Live && it.ended < trouble.since)?;
-            while let Some(over) = &it.back_over {
-                it = deployments.iter().find(|other| other.id == *over)?;
-            }
-            Some(it)
-        }
-    };
-    let mut failed = BTreeMap::<&str, (DateTime<Utc>, Option<DateTime<Utc>>)>::new();
-    for it in &here {
-        if it.came == Came::PutBack {
-            failed.insert(&it.id, (it.began, Some(it.ended)));
-        } else if let Some(back) = reached.iter().find(|back| back.back_over.as_ref() == Some(&it.id)) {
-            failed.insert(&it.id, (it.ended, Some(back.ended)));
-        }
-    }
-    for trouble in troubles {
-        if let Some(it) = cause(trouble).filter(|it| on(it.ended)) {
-            let entry = failed.entry(&it.id).or_insert((it.ended, trouble.resolved));
-            let back = reached.iter().find(|back| back.back_over.as_ref() == Some(&it.id));
-            if trouble.cause.is_none() && back.is_some_and(|back| back.ended <= trouble.since) {
-                continue;
-            }
-            entry.0 = entry.0.min(trouble.since);
-            entry.1 = entry.1.zip(trouble.resolved).map(|(one, other)| one.max(other));
-        }
-    }
-    let in_trouble = |it: &Deployment| {
-        let open =
-            |trouble: &&Trouble| it.began >= trouble.since && trouble.resolved.is_none_or(|over| it.began < over);
-        troubles.iter().filter(|trouble| cause(trouble).is_some()).any(|trouble| open(&trouble))
-    };
-    let recovery: Vec<_> =
-        failed.values().filter_map(|(since, until)| Some((*until.as_ref()? - *since).num_seconds() as f64)).collect();
-    let ended = |came: Came| deployments.iter().filter(|it| it.came == came && on(it.ended)).count();
-    Figures {
-        days: (*span.end() - *span.start()).num_days() as usize + 1,
-        deployments: here.len(),
-        days_with: by_day.len(),
-        one_in: match by_day.len() {
-            0 => 0.0,
-            days => ((*span.end() - first).num_days() + 1) as f64 / days as f64,
-        },
-        week: median(weeks.into_values().collect()),
-        a_day: median(by_day.into_values().collect()),
-        lead: median(lead),
-        early,
-        untimed: 0,
-        without_changes: here
-            .iter()
-            .filter(|it| it.came == Came::Live && it.back_over.is_none() && it.changes.is_none())
-            .count(),
-        failed: failed.len(),
-        open: failed.len() - recovery.len(),
-        recovery: median(recovery),
-        rework: here.iter().filter(|it| it.back_over.is_some() || in_trouble(it)).count(),
-        never: ended(Came::Failed),
-        unknown: ended(Came::Unknown),
-        incidents: troubles.iter().filter(|trouble| on(trouble.since)).count(),
-        elsewhere: troubles.iter().filter(|it| on(it.since) && cause(it).is_none() && it.cause.is_some()).count(),
-        unlinked: troubles.iter().filter(|it| on(it.since) && cause(it).is_none() && it.cause.is_none()).count(),
-    }
-}
-
-/// Weeks of deployments of all kinds, one after the other, and incidents.
-fn year(dice: &mut Dice) -> (Vec<Deployment>, Vec<Trouble>) {
-    let (mut deployments, mut troubles) = (Vec::<Deployment>::new(), Vec::new());
-    let (mut minute, mut last) = (-7 * DAY, None::<String>);
-    for number in 0..300 {
-        minute += 6 + dice.roll(400);
-        let id = number.to_string();
-        let ages: Vec<_> = (0..dice.roll(5)).map(|_| dice.roll(10_000) - 50).collect();
-        let mut it = live(&id, minute, &ages);
-        match dice.roll(12) {
-            0 => it.came = Came::Failed,
-            1 => it.came = Came::PutBack,
-            2 => it.came = Came::Unknown,
-            3 => it.changes = None,
-            4 if last.is_some() => (it.back_over, it.changes) = (last.take(), Some(vec![])),
-            _ => {}
-        }
-        if it.came == Came::Live {
-            last = Some(id.clone());
-        }
-        if dice.roll(10) == 0 {
-            let resolved = (dice.roll(4) > 0).then(|| minute + 2 + dice.roll(900));
-            let cause = [None, Some(id), Some("a flag".to_owned())][dice.roll(3) as usize].clone();
-            troubles.push(trouble(minute + 1, resolved, cause.as_deref()));
-        }
-        deployments.push(it);
-    }
-    (deployments, troubles)
-}
-
-#[test]
-fn a_book_that_is_written_on_says_what_one_made_at_once_does() {
-    for seed in 0..50 {
-        let dice = &mut Dice(seed);
-        let (deployments, troubles) = year(dice);
-        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
-        let mut written = 0;
-        while written < deployments.len() {
-            // What was asked for before comes once more, and what it brought only now.
-            let again = written.saturating_sub(dice.roll(9) as usize);
-            let until = (written + 1 + dice.roll(40) as usize).min(deployments.len());
-            for (at, deployment) in deployments.iter().enumerate().take(until).skip(again) {
-                let late = at + 1 == until && until < deployments.len();
-                let changes = deployment.changes.clone().filter(|_| !late);
-                book.add(Deployment { changes, ..deployment.clone() });
-            }
-            written = until;
-            let span = date("2026-02-20")..=date("2026-03-02") + TimeDelta::days(dice.roll(60));
-            book.over(&span, &troubles);
-            if let Some(late) = deployments.get(until - 1) {
-                book.add(late.clone());
-            }
-        }
-        for span in [four_weeks(), date("2026-02-01")..=date("2026-12-31"), date("2026-03-10")..=date("2026-03-10")] {
-            assert_eq!(book.over(&span, &troubles), at_once(&deployments, &troubles, &span), "seed {seed}, {span:?}");
-        }
-        let whole = deployments.iter().filter(|it| it.ended.weekday() == Weekday::Mon).count();
-        assert!(whole > 0, "there is something on every kind of day");
-    }
 }
