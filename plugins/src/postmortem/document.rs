@@ -91,6 +91,14 @@ pub fn without_names(text: &str, roles: &BTreeMap<String, String>, people: &[Str
     // What is made of escaped names is always a pattern.
     let Ok(pattern) = Regex::new(&format!(r"(?i)@[a-z][\w-]*(?-u:\b){known}")) else { return text.to_owned() };
     let role = |found: &Captures<'_>| {
+        let before = found.get(0).and_then(|found| text[..found.start()].chars().next_back());
+        let after = found.get(0).and_then(|found| text[found.end()..].chars().next());
+        // An `@` in the middle of a word calls nobody: an address, a digest of an image; nor does a package of a registry.
+        let is_part =
+            before.is_some_and(|before| before.is_alphanumeric() || "/.:_-".contains(before)) || after == Some('/');
+        if found[0].starts_with('@') && is_part {
+            return found[0].to_owned();
+        }
         let name = found[0].trim_start_matches('@').to_lowercase();
         let role = roles.iter().find(|(person, _)| person.to_lowercase() == name).map(|(_, role)| role.as_str());
         let (start, end) = found.get(0).map_or((0, 0), |found| (found.start(), found.end()));
@@ -147,6 +155,8 @@ mod tests {
             ("The bench and a banana in the Danube.", "The bench and a banana in the Danube."),
             ("14:02에 ben이 롤백했다.", "14:02에 엔지니어가 롤백했다."),
             ("- ana: looks", "- The commander: looks"),
+            ("hello@sha256:abc from ops@example.com", "hello@sha256:abc from ops@example.com"),
+            ("@types/node by (@frank)", "@types/node by (an engineer)"),
         ] {
             assert_eq!(without_names(text, &roles, &people), expected);
         }

@@ -199,15 +199,18 @@ impl Known {
     }
 }
 
-/// What a section begins with: no longer than it may be.
+/// What a section begins with.
 ///
 /// # Errors
 /// Why the template can not be filled in, which the check of the config would have told.
 pub fn fill(template: &str, known: &Known) -> Result<String, minijinja::Error> {
-    let filled = Environment::new().render_str(template, Serde(known))?;
-    let filled = filled.trim();
+    Ok(Environment::new().render_str(template, Serde(known))?.trim().to_owned())
+}
+
+/// As much of a text as a section may have.
+pub fn fitting(filled: &str) -> String {
     if filled.chars().count() <= LONGEST {
-        return Ok(filled.to_owned());
+        return filled.to_owned();
     }
     // Whole lines, so that no entry of a timeline is cut in the middle.
     let mut kept = String::new();
@@ -218,7 +221,7 @@ pub fn fill(template: &str, known: &Known) -> Result<String, minijinja::Error> {
         kept.push_str(line);
         kept.push('\n');
     }
-    Ok(kept + "- … (there was no room for more)")
+    kept + "- … (there was no room for more)"
 }
 
 #[cfg(test)]
@@ -256,7 +259,7 @@ mod tests {
         let told = Told { timeline: (0..60).map(event).collect(), ..Told::default() };
         let known = Known { incident: Some(told), ..Known::default() };
         let template = &usual()[2].template;
-        let filled = fill(template, &known).unwrap();
+        let filled = fitting(&fill(template, &known).unwrap());
         assert!(filled.contains("{{ title }} {% raw %}"), "{filled}");
         assert!(filled.chars().count() <= LONGEST && filled.ends_with("no room for more)"), "{filled}");
         assert!(filled.lines().all(|line| line.starts_with("- ")), "{filled}");

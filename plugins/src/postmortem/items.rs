@@ -1,7 +1,7 @@
 //! Action items: what is to be done, by whom, until when, and by what one can see that it is done.
 
 use super::hints::Part;
-use super::records::{self, Document, ITEMS, Item, ItemState, Reminded, item_name};
+use super::records::{self, DOCUMENTS, Document, ITEMS, Item, ItemState, Reminded, item_name};
 use super::{Postmortems, document, show};
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::act::{Act, Permit};
@@ -51,7 +51,8 @@ struct Found {
 impl Postmortems {
     pub(super) async fn add(&self, cx: &Cx) -> Result<Reply> {
         let Adds { number, what, owner, due, kind, until } = cx.args()?;
-        let document = document(cx, Some(number)).await?.value;
+        let Versioned { value: document, version } = document(cx, Some(number)).await?;
+        is_not_closed(&document)?;
         let others = records::items(cx.store(), Some(number)).await?;
         if others.len() >= MOST {
             return Err(Stop::refuse(format!(
@@ -78,6 +79,8 @@ impl Postmortems {
         cx.act(adds, async |permit| {
             item.number = permit.act();
             permit.undo(Some(format!("postmortem action drop item:{} because:\"added by mistake\"", item.number)));
+            // Whoever closes it at this very moment has not seen this one.
+            permit.expect(DOCUMENTS.key(records::name(number)), version);
             ITEMS.put(permit, item_name(number, item.number), &item)?;
             tell(cx, permit, &document, &item)
         })
@@ -151,10 +154,22 @@ pub(super) async fn reopen(cx: &Cx) -> Result<Reply> {
     if item.state == ItemState::Open {
         return Err(Stop::refuse(format!("Action item #{} is open, so nothing was changed.", item.number)));
     }
+    is_not_closed(&document)?;
     (item.state, item.reminded) = (ItemState::Open, Reminded::default());
     let reopens = act("postmortems.action-reopen", &document, &item);
     cx.act(reopens, async |permit| put(permit, &document, version, &item)).await?;
     Ok(told(cx, &item, "It is to be done again."))
+}
+
+/// Refuses what would leave something to be done behind a closed post-mortem.
+fn is_not_closed(document: &Document) -> Result<()> {
+    match document.stage {
+        records::Stage::Closed => Err(Stop::refuse(format!(
+            "Post-mortem #{} is closed, so nothing was changed. `/postmortem reopen {0}` opens it again.",
+            document.number
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The open items of a post-mortem.

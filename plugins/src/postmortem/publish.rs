@@ -20,7 +20,7 @@ pub const VERB: &str = "postmortems.publish";
 impl Postmortems {
     pub(super) async fn publish(&self, cx: &Cx) -> Result<Reply> {
         let said: Said = cx.args()?;
-        let Versioned { value: document, version } = document(cx, said.number).await?;
+        let document = document(cx, said.number).await?.value;
         let number = document.number;
         let Some(publish) = &self.settings.publish else {
             return Err(Stop::refuse(format!(
@@ -39,18 +39,11 @@ impl Postmortems {
             ("path", path(publish, &document)),
         ];
         let publishes = Act { facts, ..act(VERB, &document) };
-        cx.act(publishes, async |permit| self.push(cx, permit, publish, document, version).await).await
+        cx.act(publishes, async |permit| self.push(cx, permit, publish, document).await).await
     }
 
     /// Publishes it with an act that has begun, or was cut off: what is there already is not committed again.
-    async fn push(
-        &self,
-        cx: &Cx,
-        permit: &Permit,
-        publish: &Publish,
-        mut document: Document,
-        version: u64,
-    ) -> Result<Reply> {
+    async fn push(&self, cx: &Cx, permit: &Permit, publish: &Publish, document: Document) -> Result<Reply> {
         let items = records::items(cx.store(), Some(document.number)).await?;
         let items: Vec<_> = items.into_iter().map(|(_, item)| item.value).collect();
         let page = markdown(&document, &items, &self.settings, cx.ports().vocabulary.zone);
@@ -74,11 +67,13 @@ impl Postmortems {
             }
             Err(error) => {
                 return Err(Stop::refuse(format!(
-                    "The repository can not be written: {}. Nothing was published; say it again once it can.",
+                    "The repository can not be written: {}. It is not known whether anything arrived there; say it again once it can be: what is there already is not put there twice.",
                     text::plain(format!("{error:#}").trim_end_matches('.'))
                 )));
             }
         };
+        // It stands there now, whatever was done to the document meanwhile.
+        let Versioned { value: mut document, version } = super::document(cx, Some(document.number)).await?;
         document.published =
             Some(Published { branch: branch.clone(), commit: commit.clone(), path: path.clone(), at: cx.now() });
         permit.expect(DOCUMENTS.key(name(document.number)), version);
@@ -86,12 +81,18 @@ impl Postmortems {
         let short = commit.get(..7).unwrap_or(&commit);
         permit.note(format!("{short} on {branch}"));
         let file = format!("postmortem-{}.md", document.number);
-        cx.ports().files.keep_text(&file, page).await?;
+        let kept = cx.ports().files.keep_text(&file, page).await;
         let says = format!("It stands on the branch {}, with roles in the place of names.", text::code(&branch));
-        Ok(Reply::card(Tone::Good, show::title(&document), says)
+        let reply = Reply::card(Tone::Good, show::title(&document), says)
             .field("Commit", text::code(short))
-            .field("File", text::code(&path))
-            .file(text::plain(&document.title), file))
+            .field("File", text::code(&path));
+        Ok(match kept {
+            Ok(()) => reply.file(text::plain(&document.title), file),
+            Err(error) => {
+                tracing::warn!("the file of what was published can not be kept: {error:#}");
+                reply
+            }
+        })
     }
 
     /// Ends a publication that an earlier run of Deckhand began.
@@ -100,9 +101,7 @@ impl Postmortems {
         let found = document(cx, number).await?;
         let settings = self.settings.publish.as_ref();
         cx.resume(doing, async |permit| match settings {
-            Some(publish) if found.value.stage >= Stage::Reviewed => {
-                self.push(cx, permit, publish, found.value, found.version).await
-            }
+            Some(publish) if found.value.stage >= Stage::Reviewed => self.push(cx, permit, publish, found.value).await,
             _ => {
                 permit.failed("it is not published any more");
                 Ok(Reply::say(format!(

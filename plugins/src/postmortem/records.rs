@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// The post-mortems, by the number of the act that started them.
 pub const DOCUMENTS: Table<Document> = Table::new("postmortem/documents/");
 
+/// The post-mortem of an incident, by the incident's number: there is one.
+pub const ABOUT: Table<u64> = Table::new("postmortem/incidents/");
+
 /// Every wording that a section has had: `NUMBER/SECTION/VERSION`.
 pub const PAST: Table<Wording> = Table::new("postmortem/past/");
 

@@ -3,7 +3,7 @@
 use super::document::without_names;
 use super::form::{self, Asked, Known, LONGEST};
 use super::hints::{Hint, NAME, Part};
-use super::records::{DOCUMENTS, Document, ITEMS, Item, PAST, Stage, Wording, past_name};
+use super::records::{ABOUT, DOCUMENTS, Document, ITEMS, Item, PAST, Stage, Wording, past_name};
 use super::{Postmortems, Said, account, act, agree, document, records, show};
 use commands::act::Act;
 use commands::cx::Cx;
@@ -63,9 +63,8 @@ impl Postmortems {
 
     /// What is known of an incident that has no post-mortem yet.
     async fn account(&self, cx: &Cx, number: u64) -> Result<Account> {
-        let others = records::all(cx.store()).await?;
-        if let Some(other) = others.iter().find(|other| other.value.incident == Some(number)) {
-            let other = other.value.number;
+        if let Some(other) = ABOUT.get(cx.store(), records::name(number)).await? {
+            let other = other.value;
             return Err(Stop::refuse(format!(
                 "Incident #{number} has a post-mortem already, so none was started: `/postmortem show {other}`."
             )));
@@ -88,14 +87,18 @@ impl Postmortems {
         };
         begun.due = agree::due(begun.severity.as_deref(), cx.now(), cx.ports().vocabulary.zone);
         for asked in &self.settings.sections {
-            let text = form::fill(&asked.template, &known).map_err(anyhow::Error::from)?;
-            let text = without_names(&text, &begun.roles, &self.settings.people);
+            let filled = form::fill(&asked.template, &known).map_err(anyhow::Error::from)?;
+            let text = form::fitting(&without_names(&filled, &begun.roles, &self.settings.people));
             let wording = Wording { text, version: 0, who: cx.who().to_owned(), at: cx.now() };
             begun.sections.insert(asked.name.clone(), wording);
         }
         let start = Act { state: None, object: text::cut(&begun.title, 80), ..act("postmortems.start", &begun) };
         cx.act(start, async |permit| {
             begun.number = permit.act();
+            if let Some(incident) = begun.incident {
+                permit.expect(ABOUT.key(records::name(incident)), 0);
+                ABOUT.put(permit, records::name(incident), &begun.number)?;
+            }
             for (section, wording) in &begun.sections {
                 PAST.put(permit, past_name(begun.number, section, 0), wording)?;
             }
@@ -170,6 +173,10 @@ impl Postmortems {
             ..act(verb, &document)
         };
         document.sections.insert(asked.name.clone(), wording.clone());
+        let was_in_review = document.stage == Stage::InReview;
+        if was_in_review {
+            document.stage = Stage::Draft;
+        }
         cx.act(writes, async |permit| {
             permit.expect(DOCUMENTS.key(records::name(document.number)), version);
             PAST.put(permit, past_name(document.number, &asked.name, wording.version), &wording)?;
@@ -177,7 +184,11 @@ impl Postmortems {
         })
         .await?;
         let title = format!("{}: version {}", asked.title, wording.version);
-        let says = format!("It is in post-mortem #{}, {}.", document.number, text::code(&document.title));
+        let mut says = format!("It is in post-mortem #{}, {}.", document.number, text::code(&document.title));
+        if was_in_review {
+            // Nobody finds good what they have not read.
+            says += " It is a draft again: `/postmortem review` hands it over as it is now.";
+        }
         let reply = Reply::card(Tone::Good, title, says).only_you();
         let hint = self.look(&document, &wording.text, asked.part);
         let next = self.next(&document, asked).map(|next| edit_button(&document, next));

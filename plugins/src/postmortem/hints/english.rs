@@ -21,7 +21,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "blame",
         finds: r"{person}\s+(?:(?:failed|forgot|neglected)\s+to|forgot|(?:did\s?n[o’']t|did not)\s+(?:check|notice|test|follow|verify|reali[sz]e|read|escalate|ask|look)|never\s+(?:checked|noticed|tested|followed|verified|reali[sz]ed|read|escalated|asked|looked)|ignored|overlooked|broke|caused|(?:accident|mistaken|inadvertent|careless|unintention)\w*ly)\b",
-        unless: r"\bforgot nothing\b",
+        unless: r"\b(?:forgot|ignored|overlooked)\s+nothing\b|\b(?:because|since|so\s+that)\b",
         looks: Everywhere,
         asks: SHOWED,
         instead: &[
@@ -55,7 +55,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "human-error",
         finds: r"\b(?:human|operator|user|pilot|manual)\s+error\b",
-        unless: r"\b(?:prevent|reduc|avoid|against|guard|less|fewer|catch|protect)\w*",
+        unless: r"\b(?:prevent|reduc|avoid|against|guard|less|fewer|catch|protect)\w*|\b(?:returned|returns|http|status)\b",
         looks: Everywhere,
         asks: "What made this action easy, and its effect invisible?",
         instead: &[(
@@ -66,7 +66,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "fault",
         finds: r"\b(?:is|are|was|were)\s+to\s+blame\b|\bat\s+fault\b|\w['’]s\s+fault\b|\bblame\s+lies\b|\bblames?\s+(?:the|on)\b",
-        unless: "",
+        unless: r"\b(?:kernel|page|memory)['’]s\s+fault\b|\bfault\s+(?:handler|injection|tolerance)",
         looks: Everywhere,
         asks: "What led there? Two contributing factors say more than whose fault it was.",
         instead: &[],
@@ -91,13 +91,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "counterfactual",
-        finds: r"(?:{person}|(?-u:\b)they)\s+(?:(?:should|could|ought\s+to)(?:n[’']t|\s+not)?\s+have|needed\s+to\s+have)\b|\bif\s+only\b|^had\s+(?:the\s+|an?\s+)?(?:\w+\s+)?(?:{people}|they\b)",
+        finds: r"(?:{person}|(?-u:\b)they)\s+(?:(?:should|could|ought\s+to)(?:n[’']t|\s+not)?\s+have|needed\s+to\s+have)\b|\bif\s+only\s+(?:the\s+|an?\s+|our\s+)?(?:{people}|they\b|there\s+had)|^had\s+(?:the\s+|an?\s+)?(?:\w+\s+)?(?:{people}|they\b)",
         unless: r"\b(?:have|had)\s+been\b",
         looks: ButLuck,
         asks: "What was known at that time, and by whom? Tell what happened, as it happened.",
         instead: &[
             (r"\b(?:should|could|ought\s+to)(?:n[’']t|\s+not)\s+have\b", "had"),
-            (r"\b(?:should|could|ought\s+to|needed\s+to)\s+have\b", "had not"),
+            (r"\b(?:should|ought\s+to|needed\s+to)\s+have\b", "had not"),
         ],
     },
     Rule {
@@ -153,7 +153,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "outage",
         finds: r"\boutage\b.*(?:^|[^\d.])\d{1,2}(?:\.\d+)?\s?(?:%|per\s?cent\b)|(?:^|[^\d.])\d{1,2}(?:\.\d+)?\s?(?:%|per\s?cent\b).*\boutage\b",
-        unless: "",
+        unless: r"\b(?:partial|during|after|before|since)\b",
         looks: Everywhere,
         asks: "Was it an outage, if most of it worked? The share says it better.",
         instead: &[(r"\ban\s+outage\b", "a degradation"), (r"\boutage\b", "degradation")],
@@ -209,7 +209,15 @@ fn acts(sentence: &str, who: Range<usize>, end: usize) -> bool {
     let noun = sentence[who.clone()].to_lowercase();
     let mut words = sentence[..who.start].split_whitespace().rev().map(str::to_lowercase);
     // A database's operator is a program; its administrator is a person.
-    let program = |word: &str| noun.starts_with("operator") && matches!(word, "database" | "cluster" | "mysql");
+    let program = |word: &str| {
+        let names = match noun.trim_end_matches('s') {
+            "operator" => &["database", "cluster", "mysql", "prometheus", "kafka"][..],
+            "agent" => &["monitoring", "build", "log", "backup", "node"],
+            "manager" => &["lease", "package", "transaction", "swarm", "cluster", "network", "session", "connection"],
+            _ => &[],
+        };
+        names.contains(&word)
+    };
     let article = |word: &str| matches!(word, "the" | "a" | "an" | "our" | "one" | "this" | "another");
     for _ in 0..3 {
         let Some(word) = words.next() else { break };
