@@ -197,8 +197,8 @@ fn a_problem_is_told_once_typing_on_can_not_mend_it() {
         let mistake = parse(&whole, &sample::registry(), &sample::vocabulary(), sample::now()).expect_err(line);
         assert_eq!(complete(line).problem, is_told.then_some(mistake.what), "{line}");
     }
-    let long = "x".repeat(3_000);
-    assert!(complete_at(&long, 10).problem.is_some_and(|problem| problem.contains("3000 characters")));
+    let long = "x".repeat(9_000);
+    assert!(complete_at(&long, 10).problem.is_some_and(|problem| problem.contains("9000 characters")));
 }
 
 #[test]

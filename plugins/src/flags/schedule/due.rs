@@ -1,8 +1,8 @@
 //! Planned changes whose time has come: each is said once, or it is told why it was not.
 
-use super::super::change::Target;
-use super::super::{Flags, show};
 use super::{Planned, SCHEDULES, To, act, digest, line, name_of, whose};
+use crate::flags::change::Target;
+use crate::flags::{Flags, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::{Act, Permit, has_begun};
 use commands::cx::{Cx, Saying};
@@ -20,7 +20,7 @@ const TRIES: usize = 5;
 
 impl Flags {
     /// Carries out what is due; what turns something off comes first.
-    pub(in super::super) async fn schedules_due(&self, cx: &Cx) -> Result<()> {
+    pub(in crate::flags) async fn schedules_due(&self, cx: &Cx) -> Result<()> {
         let mut due = SCHEDULES.scan(cx.store(), "", usize::MAX).await?;
         due.retain(|(_, planned)| planned.value.next <= cx.now());
         due.sort_by_key(|(_, planned)| (planned.value.to != To::Off, planned.value.next));
