@@ -91,17 +91,16 @@ pub fn without_names(text: &str, roles: &BTreeMap<String, String>, people: &[Str
     // What is made of escaped names is always a pattern.
     let Ok(pattern) = Regex::new(&format!(r"(?i)@[a-z][\w-]*(?-u:\b){known}")) else { return text.to_owned() };
     let role = |found: &Captures<'_>| {
-        let before = found.get(0).and_then(|found| text[..found.start()].chars().next_back());
-        let after = found.get(0).and_then(|found| text[found.end()..].chars().next());
-        // An `@` in the middle of a word calls nobody: an address, a digest of an image; nor does a package of a registry.
-        let is_part =
-            before.is_some_and(|before| before.is_alphanumeric() || "/.:_-".contains(before)) || after == Some('/');
-        if found[0].starts_with('@') && is_part {
-            return found[0].to_owned();
-        }
         let name = found[0].trim_start_matches('@').to_lowercase();
         let role = roles.iter().find(|(person, _)| person.to_lowercase() == name).map(|(_, role)| role.as_str());
         let (start, end) = found.get(0).map_or((0, 0), |found| (found.start(), found.end()));
+        // An `@` in the middle of a word calls nobody: an address, a digest of an image. Nor does a package of a registry,
+        // unless it is called like somebody.
+        let is_part = text[..start].ends_with(|before: char| before.is_ascii_alphanumeric());
+        let is_known = role.is_some() || people.iter().any(|person| person.to_lowercase() == name);
+        if found[0].starts_with('@') && (is_part || (!is_known && text[end..].starts_with('/'))) {
+            return found[0].to_owned();
+        }
         let korean = text[end..].starts_with(|next| ('가'..='힣').contains(&next));
         if korean && role.is_none() {
             return SOMEBODY_KO.to_owned();
@@ -157,6 +156,8 @@ mod tests {
             ("- ana: looks", "- The commander: looks"),
             ("hello@sha256:abc from ops@example.com", "hello@sha256:abc from ops@example.com"),
             ("@types/node by (@frank)", "@types/node by (an engineer)"),
+            ("@ben/@dan and ana/@ben looked", "An engineer/an engineer and the commander/an engineer looked"),
+            ("그리고@ben이 봤다.", "그리고엔지니어가 봤다."),
         ] {
             assert_eq!(without_names(text, &roles, &people), expected);
         }

@@ -1,6 +1,7 @@
-//! Drill: Deckhand is killed at any moment of an incident, while people note what happens and are reminded. No note that
-//! was acknowledged is lost, none is doubled, and each reminder is told once.
-//! `scripts/drill incidents --rounds 200 killed` runs longer.
+//! Drill: Deckhand is killed at any moment of an incident, while people note what happens. No note that was acknowledged is
+//! lost, and none is doubled. `scripts/drill incidents --rounds 200 killed` runs longer; the first reminder comes after two
+//! minutes, so that a run is about reminders, too, from 600 rounds on. What a commit that is cut off does to them is in
+//! `reminders.rs`.
 
 #![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
 
