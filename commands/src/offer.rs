@@ -1,18 +1,22 @@
 //! What one plugin has for another: it offers it here, and the other asks here. Neither names the other.
 
+pub mod chart;
 pub mod incident;
+mod offered;
 
+use crate::complete::Choice;
 use crate::cx::Ports;
-use crate::plugin::Plugin;
+use crate::ledger::Place;
 use crate::reply::Button;
 use crate::stop;
-use crate::text;
 use async_trait::async_trait;
+use chart::{Chart, Overview, Wanted};
 use chrono::{DateTime, TimeDelta, Utc};
 use incident::{Account, Incident};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+
+pub use offered::Offered;
 
 /// What a plugin can tell of a service in an environment; by default, nothing.
 #[async_trait]
@@ -107,6 +111,33 @@ pub trait Offers: Send + Sync {
     /// When it can not be found out: the digest says so, and goes on.
     async fn digest(&self, _ports: &Ports, _span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
         Ok(Vec::new())
+    }
+
+    /// Pictures of measures over a span of time: of the one of this name, or of those about the service. A source that can
+    /// not be asked is a chart without a picture, which says so.
+    ///
+    /// # Errors
+    /// A refusal that says what there is, where there is no such measure, or it leaves more open than was said.
+    async fn charts(&self, _ports: &Ports, _wanted: &Wanted, _span: Range<DateTime<Utc>>) -> stop::Result<Vec<Chart>> {
+        Ok(Vec::new())
+    }
+
+    /// The measures that [`Offers::charts`] knows, for completion.
+    async fn chartable(&self, _ports: &Ports) -> Vec<Choice> {
+        Vec::new()
+    }
+
+    /// How the measures went that a channel watches; all there are, where it watches none.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    async fn overview(
+        &self,
+        _ports: &Ports,
+        _place: &Place,
+        _span: Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Option<Overview>> {
+        Ok(None)
     }
 
     /// Whether it takes alerts in at all: where nobody does, that none fires says nothing.
@@ -271,180 +302,4 @@ impl std::fmt::Display for Measure {
 /// The span of time that ends at `until`.
 pub fn before(until: DateTime<Utc>, long: std::time::Duration) -> Range<DateTime<Utc>> {
     until - TimeDelta::from_std(long).unwrap_or(TimeDelta::MAX)..until
-}
-
-/// Everything that the plugins offer. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Offered(Arc<Vec<Arc<dyn Plugin>>>);
-
-impl Offered {
-    /// What these plugins offer.
-    pub fn new(plugins: impl IntoIterator<Item = Arc<dyn Plugin>>) -> Offered {
-        Offered(Arc::new(plugins.into_iter().collect()))
-    }
-
-    /// What is live of a service in an environment, by the first that knows.
-    ///
-    /// # Errors
-    /// As [`Offers::live`].
-    pub async fn live(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Option<Live>> {
-        for offers in self.all() {
-            if let Some(live) = offers.live(ports, service, environment).await? {
-                return Ok(Some(live));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The exact commit that a ref of a service means now, by the first that knows the service.
-    ///
-    /// # Errors
-    /// As [`Offers::commit`].
-    pub async fn commit(&self, ports: &Ports, service: &str, reference: &str) -> stop::Result<Option<String>> {
-        for offers in self.all() {
-            if let Some(commit) = offers.commit(ports, service, reference).await? {
-                return Ok(Some(commit));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What people should know before they touch it.
-    ///
-    /// # Errors
-    /// As [`Offers::notes`].
-    pub async fn notes(&self, ports: &Ports, service: &str, environment: &str) -> anyhow::Result<Vec<String>> {
-        let mut notes = Vec::new();
-        for offers in self.all() {
-            notes.extend(offers.notes(ports, service, environment).await?);
-        }
-        Ok(notes)
-    }
-
-    /// Where changes are held back.
-    ///
-    /// # Errors
-    /// As [`Offers::held`].
-    pub async fn held(&self, ports: &Ports) -> anyhow::Result<Vec<Held>> {
-        let mut held = Vec::new();
-        for offers in self.all() {
-            held.extend(offers.held(ports).await?);
-        }
-        Ok(held)
-    }
-
-    /// Everything that was measured of it.
-    ///
-    /// # Errors
-    /// As [`Offers::measures`].
-    pub async fn measures(
-        &self,
-        ports: &Ports,
-        service: &str,
-        environment: &str,
-        span: Range<DateTime<Utc>>,
-    ) -> anyhow::Result<Vec<Measure>> {
-        let mut measures = Vec::new();
-        for offers in self.all() {
-            measures.extend(offers.measures(ports, service, environment, span.clone()).await?);
-        }
-        Ok(measures)
-    }
-
-    /// The incidents that are not over, and those that were not since `since`; the newest first.
-    ///
-    /// # Errors
-    /// As [`Offers::incidents`].
-    pub async fn incidents(&self, ports: &Ports, since: DateTime<Utc>) -> anyhow::Result<Vec<Incident>> {
-        let mut incidents = Vec::new();
-        for offers in self.all() {
-            incidents.extend(offers.incidents(ports, since).await?);
-        }
-        Ok(incidents)
-    }
-
-    /// All that is known of the incident of this number.
-    ///
-    /// # Errors
-    /// As [`Offers::incident`].
-    pub async fn incident(&self, ports: &Ports, number: u64) -> anyhow::Result<Option<Account>> {
-        for offers in self.all() {
-            if let Some(account) = offers.incident(ports, number).await? {
-                return Ok(Some(account));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What can be said next once an incident is over.
-    ///
-    /// # Errors
-    /// As [`Offers::after_incident`].
-    pub async fn after_incident(&self, ports: &Ports, incident: &Incident) -> anyhow::Result<Vec<Button>> {
-        let mut buttons = Vec::new();
-        for offers in self.all() {
-            buttons.extend(offers.after_incident(ports, incident).await?);
-        }
-        Ok(buttons)
-    }
-
-    /// The deployments of a service to an environment that ended within a span of time, oldest first.
-    ///
-    /// # Errors
-    /// As [`Offers::deployments`].
-    pub async fn deployments(
-        &self,
-        ports: &Ports,
-        service: &str,
-        environment: &str,
-        span: Range<DateTime<Utc>>,
-    ) -> anyhow::Result<Vec<Deployment>> {
-        let mut deployments = Vec::new();
-        for offers in self.all() {
-            deployments.extend(offers.deployments(ports, service, environment, span.clone()).await?);
-        }
-        deployments.sort_by_key(|deployment| (deployment.ended, deployment.act));
-        Ok(deployments)
-    }
-
-    /// The parts of a digest of a span of time. What could not be found out is a part like others, so that it is said.
-    pub async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> Vec<Section> {
-        let mut sections = Vec::new();
-        for offers in self.all() {
-            match offers.digest(ports, span.clone()).await {
-                Ok(found) => sections.extend(found),
-                Err(error) => {
-                    let line = format!("This part could not be found out: {}.", text::plain(&format!("{error:#}")));
-                    sections.push(Section { title: "Missing".to_owned(), lines: vec![line] });
-                }
-            }
-        }
-        sections
-    }
-
-    /// Whether anybody takes alerts in.
-    pub fn takes_alerts(&self) -> bool {
-        self.all().any(Offers::takes_alerts)
-    }
-
-    /// The alerts that fire.
-    ///
-    /// # Errors
-    /// As [`Offers::alerts`].
-    pub async fn alerts(
-        &self,
-        ports: &Ports,
-        service: Option<&str>,
-        environment: Option<&str>,
-    ) -> anyhow::Result<Vec<Alert>> {
-        let mut alerts = Vec::new();
-        for offers in self.all() {
-            alerts.extend(offers.alerts(ports, service, environment).await?);
-        }
-        Ok(alerts)
-    }
-
-    fn all(&self) -> impl Iterator<Item = &dyn Offers> {
-        self.0.iter().filter_map(|plugin| plugin.offers())
-    }
 }

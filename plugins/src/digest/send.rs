@@ -1,13 +1,16 @@
 //! Telling digests: each once for the time at which it is due, whatever is restarted meanwhile.
 
+use super::act;
 use super::records::{self, DIGESTS, Digest};
-use super::{act, show};
+use super::show::{self, Whole};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::cx::Cx;
 use commands::offer::Section;
+use commands::offer::chart::Overview;
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use commands::table::Versioned;
+use commands::text;
 use futures::{StreamExt, stream};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -42,8 +45,8 @@ pub async fn due(cx: &Cx) -> Result<()> {
     let tell = async |(name, digest): (String, Versioned<Digest>)| {
         let (due, late) = (digest.value.due, now - digest.value.due > LATE);
         let span = span(&digest.value, due);
-        let sections = found.get(&span).map(Vec::as_slice).unwrap_or_default();
-        let told = show::digest(&name, &digest.value, &span, sections, cx);
+        let sections = found.get(&span).cloned().unwrap_or_default();
+        let told = show::digest(&name, &digest.value, &span, &whole(cx, &digest.value, &span, sections).await, cx);
         let told = if late { show::late(told, &digest.value, cx) } else { told };
         let next = digest.value.schedule()?.next(now).unwrap_or(due);
         say(cx, &name, &digest, Digest { due: next, until: due, ..digest.value.clone() }, told, "digest.tell").await
@@ -62,7 +65,19 @@ pub async fn due(cx: &Cx) -> Result<()> {
 pub async fn preview(cx: &Cx, name: &str, digest: &Digest) -> Reply {
     let span = span(digest, cx.now());
     let sections = cx.ports().offered.digest(cx.ports(), span.clone()).await;
-    show::digest(name, digest, &span, &sections, cx)
+    show::digest(name, digest, &span, &whole(cx, digest, &span, sections).await, cx)
+}
+
+/// All that it tells: how the measures of its channel went comes first.
+async fn whole(cx: &Cx, digest: &Digest, span: &Range<DateTime<Utc>>, mut sections: Vec<Section>) -> Whole {
+    let overview = cx.ports().offered.overview(cx.ports(), &digest.place, span.clone()).await;
+    let overview = overview.unwrap_or_else(|error| {
+        let line = format!("They could not be found out: {}.", text::plain(&format!("{error:#}")));
+        Some(Overview { lines: vec![line], picture: None })
+    });
+    let Some(Overview { lines, picture }) = overview else { return Whole { sections, picture: None } };
+    sections.insert(0, Section { title: "Measures".to_owned(), lines });
+    Whole { sections, picture }
 }
 
 /// Tells it now.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use commands::cx::Cx;
 use commands::moment;
 use commands::offer::Section;
-use commands::reply::{Button, Reply, Tone};
+use commands::reply::{Button, FileRef, Reply, Tone};
 use commands::table::Versioned;
 use commands::text;
 use std::ops::Range;
@@ -13,12 +13,22 @@ use std::ops::Range;
 /// The most lines of a section: the rest is counted.
 const MOST: usize = 12;
 
+/// All that a digest tells.
+pub struct Whole {
+    /// Its parts.
+    pub sections: Vec<Section>,
+    /// A picture of how measures went, where there are any.
+    pub picture: Option<FileRef>,
+}
+
 /// A digest of this time.
-pub fn digest(name: &str, digest: &Digest, span: &Range<DateTime<Utc>>, sections: &[Section], cx: &Cx) -> Reply {
+pub fn digest(name: &str, digest: &Digest, span: &Range<DateTime<Utc>>, whole: &Whole, cx: &Cx) -> Reply {
+    let Whole { sections, picture } = whole;
     let at = |at| moment::show(at, cx.now(), digest.clocks());
     let title = format!("Digest {name}: {} to {}", at(span.start), at(span.end));
     let nothing = if sections.is_empty() { "Nothing happened that anybody has to know of." } else { "" };
-    let reply = Reply::card(Tone::Plain, title, nothing);
+    let mut reply = Reply::card(Tone::Plain, title, nothing);
+    reply.files.extend(picture.clone());
     sections.iter().fold(reply, |reply, section| {
         let mut lines: Vec<_> = section.lines.iter().take(MOST).cloned().collect();
         if section.lines.len() > MOST {

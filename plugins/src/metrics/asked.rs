@@ -1,6 +1,6 @@
 //! A measure as somebody asks for it: with everything that its query leaves open filled in.
 
-use super::settings::{ENVIRONMENT, Measure, SERVICE, Settings};
+use super::settings::{ENVIRONMENT, Measure, SERVICE};
 use super::source::{Answer, Query};
 use crate::words;
 use chrono::{DateTime, Utc};
@@ -39,12 +39,11 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The measure of this name.
+    /// This measure.
     ///
     /// # Errors
-    /// A refusal that says what there is, or what is missing.
-    pub fn of(settings: &Settings, name: &str, said: &Said, ports: &Ports) -> Result<Asked> {
-        let Some(measure) = settings.measure(name) else { return Err(unknown(settings, name)) };
+    /// A refusal that says what is missing.
+    pub fn of(measure: &Arc<Measure>, said: &Said, ports: &Ports) -> Result<Asked> {
         let mut names = Vec::new();
         let service = service(measure, said.service.as_ref())?;
         if let Some(service) = &service {
@@ -116,16 +115,6 @@ pub fn filled(query: &str, names: &[(String, String)]) -> String {
     words::fill_known(query, |wanted| {
         names.iter().find(|(name, _)| name == wanted).map(|(_, value)| Cow::Borrowed(value.as_str()))
     })
-}
-
-fn unknown(settings: &Settings, name: &str) -> Stop {
-    let names = settings.measures.iter().map(|measure| measure.name.as_str());
-    let instead = match (config::suggest::suggest(name, names), settings.measures.is_empty()) {
-        (Some(meant), _) => format!("Did you mean {}?", text::code(meant)),
-        (None, false) => "`/metrics list` shows what there is.".to_owned(),
-        (None, true) => "The operator writes each as a section `[metrics.measures.NAME]`.".to_owned(),
-    };
-    Stop::refuse(format!("There is no measure {}. {instead}", text::code(name)))
 }
 
 fn service(measure: &Measure, said: Option<&String>) -> Result<Option<String>> {

@@ -1,8 +1,8 @@
 //! `/metrics compare`: how something went before and after a change that stands on the ledger.
 
 use super::Metrics;
-use super::asked::{Asked, Said};
-use super::draw::{Drawing, empty, tone};
+use super::asked::Said;
+use super::draw::{Drawing, empty, tone, with};
 use super::events::{self, Event};
 use super::series::{Series, Summary};
 use super::story::{self, change};
@@ -34,7 +34,7 @@ impl Metrics {
     pub(super) async fn compare(&self, cx: &Cx) -> Result<Reply> {
         let CompareArgs { measure, number, within, said } = cx.args()?;
         let (ports, now) = (cx.ports(), cx.now());
-        let asked = Asked::of(&self.settings, &measure, &said, ports)?;
+        let asked = self.asked(ports, &measure, &said).await?;
         if !asked.measure.source.remembers() {
             let name = &asked.measure.source_name;
             return Err(Stop::refuse(format!(
@@ -63,10 +63,11 @@ impl Metrics {
         if answer.series.is_empty() {
             return Ok(empty(&asked));
         }
-        let events = events::within(cx.store(), &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
+        let events =
+            events::within(&*ports.store, &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
         let drawing = Drawing { asked: &asked, span, answer, earlier: None, events };
         let reply = compared(&drawing, &event, &before, &after, cx);
-        self.with_picture(cx, reply, &drawing).await
+        Ok(with(reply, self.picture(ports, &drawing).await?))
     }
 }
 

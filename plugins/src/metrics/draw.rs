@@ -6,13 +6,14 @@ use super::chart::{self, Chart, Line, Mark};
 use super::events::{self, Event, Events};
 use super::series::{Series, Summary};
 use super::source::Answer;
-use super::story::Told;
+use super::story;
 use anyhow::Context;
 use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
-use commands::cx::Cx;
+use commands::cx::{Cx, Ports};
 use commands::offer::Better;
-use commands::reply::{Button, Reply, Tone};
+use commands::offer::chart::Chart as Told;
+use commands::reply::{Button, FileRef, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
@@ -58,7 +59,7 @@ impl Metrics {
     pub(super) async fn chart(&self, cx: &Cx) -> Result<Reply> {
         let ChartArgs { measure, last, vs, until, said } = cx.args()?;
         let ports = cx.ports();
-        let asked = Asked::of(&self.settings, &measure, &said, ports)?;
+        let asked = self.asked(ports, &measure, &said).await?;
         if !asked.measure.source.remembers() {
             return Err(Stop::refuse(format!(
                 "The source `{}` knows how things stand now, and not how they stood before. Say `/{}`.",
@@ -79,23 +80,65 @@ impl Metrics {
         if answer.series.is_empty() {
             return Ok(empty(&asked));
         }
-        let events = events::within(cx.store(), &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
+        let events =
+            events::within(&*ports.store, &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
         let drawing = Drawing { asked: &asked, span, answer, earlier, events };
-        let reply = drawing.reply(cx);
-        let reply = self.with_picture(cx, reply, &drawing).await?;
+        let reply = with(drawing.reply(ports), self.picture(ports, &drawing).await?);
         Ok(drawing.buttons(reply, vs.is_some(), until))
     }
 
-    /// The same reply, with the picture.
-    pub(super) async fn with_picture(&self, cx: &Cx, reply: Reply, drawing: &Drawing<'_>) -> Result<Reply> {
-        let chart = drawing.chart(self.settings.theme, cx.ports().vocabulary.zone);
+    /// The picture, kept.
+    ///
+    /// # Errors
+    /// When it can not be drawn or kept.
+    pub(super) async fn picture(&self, ports: &Ports, drawing: &Drawing<'_>) -> anyhow::Result<FileRef> {
+        let chart = drawing.chart(self.settings.theme, ports.vocabulary.zone);
         let name = drawing.file();
-        // It takes the processor for a while: others are answered meanwhile.
-        let drawn = tokio::task::spawn_blocking(move || chart::png(&chart)).await.context("nothing was drawn")??;
-        cx.ports().files.keep_picture(&name, drawn.into()).await?;
-        let title = drawing.asked.title();
-        Ok(reply.picture(title, name, drawing.figures()))
+        keep(ports, &name, move || chart::png(&chart)).await?;
+        Ok(FileRef { title: drawing.asked.title(), name, series: drawing.figures() })
     }
+
+    /// What others are told of a measure, with its picture.
+    ///
+    /// # Errors
+    /// When the ledger can not be read, or the picture not be kept.
+    pub(super) async fn charted(&self, ports: &Ports, asked: &Asked, span: &Range<DateTime<Utc>>) -> Result<Told> {
+        let title = asked.title();
+        let told = |says: String| Ok(Told { title: title.clone(), says, picture: None });
+        if !asked.measure.source.remembers() {
+            return told(format!("The source `{}` does not know how things stood before.", asked.measure.source_name));
+        }
+        let answer = match asked.over(ports, span).await {
+            Ok(answer) if answer.series.is_empty() => return told(empty(asked).text),
+            Ok(answer) => answer,
+            Err(stop) => return told(stop.to_string()),
+        };
+        let events =
+            events::within(&*ports.store, span, asked.service.as_deref(), asked.environment.as_deref()).await?;
+        let drawing = Drawing { asked, span: span.clone(), answer, earlier: None, events };
+        let says = drawing.reply(ports).text;
+        Ok(Told { title, says, picture: Some(self.picture(ports, &drawing).await?) })
+    }
+}
+
+/// The same reply, with a picture.
+pub fn with(mut reply: Reply, picture: FileRef) -> Reply {
+    reply.files.push(picture);
+    reply
+}
+
+/// Draws a picture and keeps it under this name.
+///
+/// # Errors
+/// When it can not be drawn or kept.
+pub async fn keep(
+    ports: &Ports,
+    name: &str,
+    draw: impl FnOnce() -> anyhow::Result<Vec<u8>> + Send + 'static,
+) -> anyhow::Result<()> {
+    // It takes the processor for a while: others are answered meanwhile.
+    let drawn = tokio::task::spawn_blocking(draw).await.context("nothing was drawn")??;
+    ports.files.keep_picture(name, drawn.into()).await
 }
 
 /// The span that is asked for.
@@ -167,10 +210,11 @@ impl Drawing<'_> {
     }
 
     /// The card, and what is said of the line that matters most.
-    pub fn reply(&self, cx: &Cx) -> Reply {
+    pub fn reply(&self, ports: &Ports) -> Reply {
         let Drawing { asked, span, answer, events, .. } = self;
         let Some(series) = self.worst() else { return empty(asked) };
-        let told = Told {
+        let (now, zone) = (ports.clock.now(), ports.vocabulary.zone);
+        let told = story::Told {
             series,
             earlier: self.earlier_of(series),
             span,
@@ -178,8 +222,8 @@ impl Drawing<'_> {
             unit: &asked.measure.unit,
             limits: asked.measure.limits,
             events: &events.all,
-            now: cx.now(),
-            zone: cx.ports().vocabulary.zone,
+            now,
+            zone,
         };
         let mut said = Vec::new();
         if answer.found > 1 {
@@ -187,7 +231,7 @@ impl Drawing<'_> {
         }
         said.extend(told.sentences());
         said.extend(cut(answer));
-        said.extend(events.cut(cx.now(), cx.ports().vocabulary.zone));
+        said.extend(events.cut(now, zone));
         // What has stopped to be measured is not well.
         let tone = tone(asked, series.summary().filter(|_| told.is_current()).map(|summary| summary.last));
         let mut reply = Reply::card(tone, asked.title(), said.join(" "));

@@ -28,7 +28,8 @@ pub struct Event {
 }
 
 impl Event {
-    fn of(entry: &Entry, began: DateTime<Utc>) -> Event {
+    /// What an entry says that ends an act.
+    pub fn of(entry: &Entry, began: DateTime<Utc>) -> Event {
         let failed = if entry.draft.phase == Phase::Failed { ", failed" } else { "" };
         let what = format!("{} {}{failed}", entry.draft.verb, entry.draft.object);
         Event { act: entry.act(), began, ended: entry.draft.at, what }

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use super::asked::{Asked, Said};
+use super::catalog::NONE;
 use super::draw::{cut, empty, tone};
 use super::series::Series;
 use super::settings::Measure;
@@ -17,7 +18,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// What stands where there is nothing to say.
-const NOTHING: &str = "–";
+pub const NOTHING: &str = "–";
 
 #[derive(Deserialize)]
 struct ListArgs {
@@ -32,17 +33,17 @@ struct ShowArgs {
 }
 
 impl Metrics {
-    pub(super) fn list(&self, cx: &Cx) -> Result<Reply> {
+    pub(super) async fn list(&self, cx: &Cx) -> Result<Reply> {
         let ListArgs { service } = cx.args()?;
         let wanted = |it: &&Arc<Measure>| service.as_ref().is_none_or(|service| it.is_about(service));
-        let measures: Vec<_> = self.settings.measures.iter().filter(wanted).collect();
+        let catalog = self.catalog(cx.ports()).await?;
+        let measures: Vec<_> = catalog.measures.iter().filter(wanted).collect();
         if measures.is_empty() {
             return Err(Stop::refuse(match service {
                 Some(service) => {
                     format!("Nothing about {} is measured. `/metrics list` shows what is.", text::code(&service))
                 }
-                None => "Nothing is measured. The operator writes each measure as a section `[metrics.measures.NAME]`."
-                    .to_owned(),
+                None => format!("Nothing is measured. {NONE}"),
             }));
         }
         let row = |it: &&Arc<Measure>| {
@@ -52,17 +53,18 @@ impl Metrics {
                 or_none(it.service.clone().unwrap_or_default()),
                 well(it),
                 or_none(text::cut(&text::plain(&it.owner), 30)),
+                it.defined_by.as_ref().map_or_else(|| "config".to_owned(), |who| text::plain(who)),
             ]
         };
         let rows = measures.iter().map(row).collect();
-        Ok(Reply::card(Tone::Plain, text::plural(measures.len(), "measure"), "")
-            .table(["Measure", "About", "Service", "Well", "Owner"], rows))
+        Ok(Reply::card(Tone::Plain, text::plural(measures.len(), "measure"), catalog.lost())
+            .table(["Measure", "About", "Service", "Well", "Owner", "From"], rows))
     }
 
     pub(super) async fn show(&self, cx: &Cx) -> Result<Reply> {
         let ShowArgs { measure, said } = cx.args()?;
         let ports = cx.ports();
-        let asked = Asked::of(&self.settings, &measure, &said, ports)?;
+        let asked = self.asked(ports, &measure, &said).await?;
         let now = cx.now();
         if !asked.measure.source.remembers() {
             return Ok(standing(&asked, &asked.at(ports, now).await?, []));
@@ -125,7 +127,7 @@ fn standings(asked: &Asked, is: &Answer) -> Reply {
 }
 
 /// From where on it is not well, in words.
-fn well(measure: &Measure) -> String {
+pub fn well(measure: &Measure) -> String {
     let limits = measure.limits;
     let way = if limits.better == Better::Lower { "below" } else { "above" };
     let parts = [(limits.warn, ""), (limits.bad, "bad from ")];
@@ -137,6 +139,6 @@ fn well(measure: &Measure) -> String {
     }
 }
 
-fn or_none(text: String) -> String {
+pub fn or_none(text: String) -> String {
     if text.is_empty() { NOTHING.to_owned() } else { text }
 }

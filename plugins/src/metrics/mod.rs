@@ -1,14 +1,19 @@
 //! Metrics that everybody sees: what is measured, how it stands, and pictures of how it went beside what was changed.
 
 mod asked;
+mod catalog;
 mod chart;
 mod compare;
+mod define;
+mod definition;
 mod digest;
 mod dora;
 mod draw;
 mod events;
 mod look;
+mod markers;
 mod offers;
+mod overview;
 mod push;
 mod samples;
 mod series;
@@ -28,7 +33,7 @@ use commands::offer::Offers;
 use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
 use commands::route::{Answer, Incoming, Route};
-use commands::spec::{ArgSpec, CommandSpec, Kind, PluginSpec};
+use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::Result;
 use commands::text;
 use commands::value::Value;
@@ -43,6 +48,7 @@ const ENVIRONMENT: ArgSpec =
     ArgSpec::optional("env", Kind::Environment, "Where; the last one in the order if left out");
 const SERVICE: ArgSpec =
     ArgSpec::optional("service", Kind::Service, "Of which service, where a measure is there for every one");
+const NAME: ArgSpec = ArgSpec::required("name", Kind::Text, "What the measure is called");
 const WITH: ArgSpec = ArgSpec::optional("with", Kind::Text, "What the measure leaves open: name=value,name=value");
 
 /// What can be asked about metrics.
@@ -110,6 +116,54 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::CHANGES
         },
         CommandSpec {
+            name: "metrics define",
+            about: "Say what a measure is: where its figures come from, and from where on it is not well",
+            args: &[
+                NAME,
+                ArgSpec::optional("source", Kind::Text, "Which source is asked, as the config names it"),
+                ArgSpec::optional("query", Kind::Text, "What it is asked; {service} and {environment} may stand in it"),
+                ArgSpec::optional("unit", Kind::Text, "In what its figures are: ms, %, req/s"),
+                ArgSpec::optional("better", Kind::Choice(&["lower", "higher"]), "Which way is good"),
+                ArgSpec::optional("warn", Kind::Text, "From where on somebody should look, in its unit; or none"),
+                ArgSpec::optional("bad", Kind::Text, "From where on it is bad, in its unit; or none"),
+                ArgSpec::optional("service", Kind::Service, "Which service it is about").by_name(),
+                ArgSpec::optional("owner", Kind::Text, "Whom to ask about it").by_name(),
+                ArgSpec::optional("about", Kind::Text, "What it says, in a few words").by_name(),
+                ArgSpec::optional("variables", Kind::Text, "What else it leaves open: quantile=0.95|0.5; or none")
+                    .by_name(),
+            ],
+            examples: &[
+                "metrics define signups source:shop query:\"/stats.json#/signups\" better:higher",
+                "metrics define signups bad:10",
+            ],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "metrics undefine",
+            about: "Take a measure out that was defined in chat",
+            args: &[NAME],
+            examples: &["metrics undefine signups"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "metrics restore",
+            about: "Make a measure again what it was before a change",
+            args: &[
+                NAME,
+                ArgSpec::required("number", Kind::Integer(1, i64::MAX), "The number of the change, as in /changes"),
+            ],
+            effect: Effect::GoesBack,
+            examples: &["metrics restore signups 412"],
+            ..CommandSpec::CHANGES
+        },
+        CommandSpec {
+            name: "metrics definition",
+            about: "Show what a measure is, and what it was before",
+            args: &[NAME],
+            examples: &["metrics definition signups"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
             name: "metrics dora",
             about: "Show DORA's five measures of a service, each with its definition",
             args: &[
@@ -128,6 +182,7 @@ pub static SPEC: PluginSpec = PluginSpec {
             books: dora::Books::default(),
             keeping: Mutex::default(),
             seen: Mutex::default(),
+            overviews: Mutex::default(),
         })
     },
 };
@@ -139,6 +194,7 @@ struct Metrics {
     /// Who keeps figures does so one after the other: none is lost to another.
     keeping: Mutex<()>,
     seen: Mutex<watch::Seen>,
+    overviews: Mutex<overview::Overviews>,
 }
 
 /// How many changes are offered.
@@ -148,20 +204,25 @@ const OFFERED: usize = 25;
 impl Plugin for Metrics {
     async fn run(&self, cx: &Cx) -> Result<Reply> {
         match cx.command() {
-            "metrics list" => self.list(cx),
+            "metrics list" => self.list(cx).await,
             "metrics show" => self.show(cx).await,
             "metrics chart" => self.chart(cx).await,
             "metrics compare" => self.compare(cx).await,
             "metrics watch" => self.watch_it(cx).await,
             "metrics unwatch" => self.unwatch(cx).await,
             "metrics dora" => self.dora(cx).await,
+            "metrics define" => self.define(cx).await,
+            "metrics undefine" => self.undefine(cx).await,
+            "metrics restore" => self.restore(cx).await,
+            "metrics definition" => self.definition(cx).await,
             other => Err(anyhow::anyhow!("the metrics plugin does not know `{other}`").into()),
         }
     }
 
     fn jobs(&self) -> Vec<Job> {
         let keeps = self.settings.measures.iter().any(|measure| measure.keeps);
-        let names = [(samples::JOB, keeps), (watch::JOB, !self.settings.measures.is_empty())];
+        let marks = self.settings.sources.values().flatten().any(|source| !source.markers().is_empty());
+        let names = [(samples::JOB, keeps), (markers::JOB, marks), (watch::JOB, !self.settings.sources.is_empty())];
         let every_minute = || Schedule::parse("* * * * *", chrono_tz::UTC).ok();
         let job = |(name, _)| Some(Job { name, schedule: every_minute()? });
         names.into_iter().filter(|(_, is_on)| *is_on).filter_map(job).collect()
@@ -170,6 +231,7 @@ impl Plugin for Metrics {
     async fn work(&self, cx: &Cx, job: &str, _due: DateTime<Utc>) -> Result<()> {
         match job {
             watch::JOB => self.look_out(cx).await,
+            markers::JOB => self.mark(cx).await,
             _ => Ok(self.sample(cx).await?),
         }
     }
@@ -195,28 +257,35 @@ impl Plugin for Metrics {
     }
 
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
-        dora::cut_off(cx, doing).await
+        match &*doing.draft.verb {
+            markers::VERB => markers::cut_off(cx, doing).await,
+            _ => dora::cut_off(cx, doing).await,
+        }
     }
 
     async fn complete(&self, arg: &ArgSpec, given: &Args, ports: &Ports) -> Vec<Choice> {
         match arg.name {
-            "measure" => self.settings.measures.iter().map(|it| choice(&it.name, &it.about)).collect(),
-            "with" => self.variables(given),
+            "measure" => self.chartable(ports).await,
+            "with" => self.variables(given, ports).await,
             "number" => changes(ports).await,
+            "source" => self.settings.sources.keys().map(|name| choice(name, "")).collect(),
+            "name" => self.chartable(ports).await,
             _ => Vec::new(),
         }
     }
 }
 
+/// A choice whose words come from people.
 fn choice(value: &str, about: &str) -> Choice {
     Choice::new(value, text::plain(about))
 }
 
 impl Metrics {
     /// What may be said for what a measure leaves open.
-    fn variables(&self, given: &Args) -> Vec<Choice> {
+    async fn variables(&self, given: &Args, ports: &Ports) -> Vec<Choice> {
         let Some(Value::Text(name)) = given.get("measure") else { return Vec::new() };
-        let variables = self.settings.measure(name).map(|measure| &measure.variables).into_iter().flatten();
+        let Ok(catalog) = self.catalog(ports).await else { return Vec::new() };
+        let variables = catalog.measure(name).map(|measure| &measure.variables).into_iter().flatten();
         variables
             .flat_map(|it| it.choices.iter().map(|value| choice(&format!("{}={value}", it.name), &it.name)))
             .collect()

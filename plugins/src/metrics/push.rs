@@ -60,7 +60,8 @@ impl Metrics {
             let what = "This is no JSON of figures by their names, as in `{\"orders\": 12}`. Nothing was kept.";
             return Ok(Answer::refused(StatusCode::BAD_REQUEST, what));
         };
-        let taken = |name: &String| self.settings.measures.iter().any(|it| it.source.takes(name, &it.query));
+        let catalog = self.catalog(cx.ports()).await?;
+        let taken = |name: &String| catalog.measures.iter().any(|it| it.source.takes(name, &it.query));
         if let Some(name) = figures.keys().find(|name| !taken(name)) {
             let what = format!("No measure is about {}. Nothing was kept.", text::code(name));
             return Ok(Answer::refused(StatusCode::UNPROCESSABLE_ENTITY, &what));

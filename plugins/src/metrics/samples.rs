@@ -116,7 +116,7 @@ impl Metrics {
         let (ports, now) = (cx.ports(), cx.now());
         let kept = self.settings.measures.iter().filter(|measure| measure.keeps);
         let asked = kept.map(async |measure| {
-            let asked = Asked::of(&self.settings, &measure.name, &Said::default(), ports).ok()?;
+            let asked = Asked::of(measure, &Said::default(), ports).ok()?;
             let answer =
                 asked.at(ports, now).await.inspect_err(|stop| tracing::debug!("{}: {stop}", measure.name)).ok()?;
             let figure = answer.series.first().and_then(Series::summary)?.last;

@@ -1,16 +1,15 @@
 //! What the operator wrote about metrics: `[metrics]`, `[metrics.sources.NAME]` and `[metrics.measures.NAME]`.
 
 use super::chart::{Limits, Theme};
+use super::definition::{Definition, Mistake, Sources, Variable};
 use super::dora::Rules;
 use super::push::Push;
 use super::source::{self, Source};
-use super::unit::{self, Unit};
+use super::unit::Unit;
 use crate::words;
 use commands::offer::Better;
 use commands::plugin::Setup;
-use commands::registry::is_name;
-use config::{Section, quoted};
-use std::collections::BTreeMap;
+use config::Section;
 use std::sync::Arc;
 
 /// The names in braces that every query may have.
@@ -26,6 +25,8 @@ pub struct Settings {
     pub push: Option<Push>,
     /// By which definitions DORA's measures are taken.
     pub rules: Rules,
+    /// Where figures come from.
+    pub sources: Sources,
     /// Every measure, in the order of the file.
     pub measures: Vec<Arc<Measure>>,
 }
@@ -56,15 +57,8 @@ pub struct Measure {
     pub in_verdicts: bool,
     /// Whether its figures are kept, because its source forgets them.
     pub keeps: bool,
-}
-
-/// A name in a query that stands for one of a few words.
-#[derive(Debug, Clone)]
-pub struct Variable {
-    /// The name, without its braces.
-    pub name: String,
-    /// What it may stand for; the first where nobody says.
-    pub choices: Vec<String>,
+    /// Who has defined it in chat; nobody where the config does.
+    pub defined_by: Option<String>,
 }
 
 impl Settings {
@@ -77,21 +71,20 @@ impl Settings {
         }
         settings.rules = Rules::read(&section);
         settings.push = Push::read(&section);
-        let mut sources = BTreeMap::new();
         for (name, section) in tables(&section, "sources", "a source") {
             let source = source::read(&section, &setup.config.folder);
             section.finish();
-            sources.insert(name, source);
+            settings.sources.insert(name, source);
         }
         for (name, one) in tables(&section, "measures", "a measure") {
-            settings.measures.extend(measure(setup, name, &one, &sources).map(Arc::new));
+            settings.measures.extend(measure(setup, &name, &one, &settings.sources).map(Arc::new));
             one.finish();
         }
         section.finish();
         settings
     }
 
-    /// The measure of this name.
+    /// The measure of this name, where the config has it.
     pub fn measure(&self, name: &str) -> Option<&Arc<Measure>> {
         self.measures.iter().find(|measure| measure.name == name)
     }
@@ -101,44 +94,44 @@ fn tables<'a>(section: &Section<'a>, key: &str, of: &str) -> Vec<(String, Sectio
     section.table(key).map(|table| table.named_tables(of)).unwrap_or_default()
 }
 
-/// What the config says of each source; nothing of one that was not understood, as has been told.
-type Sources = BTreeMap<String, Option<Arc<dyn Source>>>;
-
-fn measure(setup: &Setup<'_>, name: String, section: &Section<'_>, sources: &Sources) -> Option<Measure> {
-    let source_name = section.required_text("source");
-    let source = sources.get(&source_name);
-    if source.is_none() && !source_name.is_empty() {
-        let instead = match sources.keys().next() {
-            Some(_) => {
-                format!("write one of {}", sources.keys().map(|name| quoted(name)).collect::<Vec<_>>().join(", "))
-            }
-            None => format!("write a section `[metrics.sources.{source_name}]`"),
-        };
-        section.problem("source", format!("there is no source {}", quoted(&source_name)), instead);
-    }
-    let query = section.required_text("query");
-    if let Some((what, instead)) = source.and_then(Option::as_ref).and_then(|source| source.mistake(&query)) {
-        section.problem("query", what, instead);
-    }
-    let service = service(setup, section);
-    let variables = variables(section, &query);
-    let measure = Measure {
+fn measure(setup: &Setup<'_>, name: &str, section: &Section<'_>, sources: &Sources) -> Option<Measure> {
+    let definition = Definition {
         about: section.text("about").unwrap_or_default(),
-        unit: unit(section),
-        limits: limits(section),
+        source: section.required_text("source"),
+        query: section.required_text("query"),
+        unit: section.text("unit").unwrap_or_default(),
+        better: section.choice("better", &["lower", "higher"]).map(|way| better(&way)),
+        warn: section.number("warn"),
+        bad: section.number("bad"),
         owner: section.text("owner").unwrap_or_default(),
-        in_verdicts: section.boolean("verdict").unwrap_or(false),
-        keeps: section.boolean("keep").unwrap_or(false),
-        source: source.and_then(Clone::clone)?,
-        source_name,
-        query,
-        service,
-        variables,
-        name,
+        service: section.text(SERVICE),
+        variables: variables(section),
     };
+    for Mistake { key, variable, what, instead } in
+        definition.mistakes(sources, |name| setup.config.services.contains_key(name))
+    {
+        match variable.as_ref().and_then(|name| Some((section.table(key)?, name))) {
+            Some((table, name)) => table.problem(name, what, instead),
+            None => section.problem(key, what, instead),
+        }
+    }
+    let [in_verdicts, keeps] = ["verdict", "keep"].map(|key| section.boolean(key).unwrap_or(false));
+    let measure = Measure { in_verdicts, keeps, ..Measure::of(name, &definition, sources)? };
     let measure = keeping(section, measure);
     check_verdict(section, &measure);
     Some(measure)
+}
+
+/// Which way is good, by its word.
+pub fn better(way: &str) -> Better {
+    if way == "higher" { Better::Higher } else { Better::Lower }
+}
+
+/// `variables = { quantile = ["0.95", "0.5"] }`: lists of texts by name.
+fn variables(section: &Section<'_>) -> Vec<Variable> {
+    let Some(table) = section.table("variables") else { return Vec::new() };
+    let variable = |name: &str| Variable { name: name.to_owned(), choices: table.required_texts(name) };
+    table.keys().map(variable).collect()
 }
 
 /// The same, with a source that knows how things stood where its figures are kept.
@@ -174,74 +167,27 @@ fn check_verdict(section: &Section<'_>, measure: &Measure) {
     wrong.into_iter().for_each(|(what, instead)| section.problem("verdict", what, instead));
 }
 
-fn service(setup: &Setup<'_>, section: &Section<'_>) -> Option<String> {
-    let service = section.text(SERVICE)?;
-    if !setup.config.services.contains_key(&service) {
-        let what = format!("there is no service {}", quoted(&service));
-        section.problem(SERVICE, what, "write one that there is, or take it out");
-    }
-    Some(service)
-}
-
-fn unit(section: &Section<'_>) -> Unit {
-    let word = section.text("unit").unwrap_or_default();
-    if word.chars().count() > unit::LONGEST || word.chars().any(|letter| letter.is_control() || letter == '`') {
-        let instead = format!("write at most {} letters, as in `ms`, `%` or `req/s`", unit::LONGEST);
-        section.problem("unit", format!("{} is no unit", quoted(&word)), instead);
-    }
-    Unit::of(&word)
-}
-
-fn limits(section: &Section<'_>) -> Limits {
-    let better = match section.choice("better", &["lower", "higher"]).as_deref() {
-        Some("higher") => Better::Higher,
-        _ => Better::Lower,
-    };
-    let limits = Limits { better, warn: section.number("warn"), bad: section.number("bad") };
-    if let (Some(warn), Some(bad)) = (limits.warn, limits.bad)
-        && limits.reached(Some(bad), warn)
-    {
-        let (more, way) = if better == Better::Lower { ("more", "lower") } else { ("less", "higher") };
-        let what = format!("what is bad begins before what needs a look, where `{way}` is better");
-        section.problem("bad", what, format!("write {more} than `warn`, or turn `better` round"));
-    }
-    if !section.has("better") && (limits.warn.is_some() || limits.bad.is_some()) {
-        let key = if limits.bad.is_some() { "bad" } else { "warn" };
-        let instead = "write `better = \"lower\"` or `better = \"higher\"`";
-        section.problem(key, "it is not said on which side of this it is well", instead);
-    }
-    limits
-}
-
-/// `variables = { quantile = ["0.95", "0.5"] }`: lists of texts by name.
-fn variables(section: &Section<'_>, query: &str) -> Vec<Variable> {
-    let Some(table) = section.table("variables") else { return Vec::new() };
-    let mut variables = Vec::new();
-    for name in table.keys() {
-        let choices = table.required_texts(name);
-        let odd = |text: &&String| {
-            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=\"".contains(letter))
-        };
-        if let Some(text) = choices.iter().find(odd) {
-            let what = format!("{} can not be chosen in chat", quoted(text));
-            table.problem(name, what, "write texts without `,`, `=` and quotes");
-        }
-        if [SERVICE, ENVIRONMENT].contains(&name) {
-            let what = format!("`{{{name}}}` stands for what the command says");
-            table.problem(name, what, "take it out, or call it something else");
-        } else if !is_name(name) {
-            let instead = "write small letters, digits and dashes";
-            table.problem(name, format!("{} is no name for a variable", quoted(name)), instead);
-        } else if !words::names(query).contains(&name) {
-            let instead = format!("write `{{{name}}}` in the query, or take it out");
-            table.problem(name, "the query does not have it", instead);
-        }
-        variables.push(Variable { name: name.to_owned(), choices });
-    }
-    variables
-}
-
 impl Measure {
+    /// What this definition means, beside these sources; nothing where its source is not to be had.
+    pub fn of(name: &str, definition: &Definition, sources: &Sources) -> Option<Measure> {
+        let Definition { about, source, query, unit, owner, service, variables, .. } = definition.clone();
+        Some(Measure {
+            name: name.to_owned(),
+            about,
+            source: sources.get(&source)?.clone()?,
+            source_name: source,
+            query,
+            unit: Unit::of(&unit),
+            limits: definition.limits(),
+            owner,
+            service,
+            variables,
+            in_verdicts: false,
+            keeps: false,
+            defined_by: None,
+        })
+    }
+
     /// Whether it says something about this service.
     pub fn is_about(&self, service: &str) -> bool {
         self.service.as_deref().map_or_else(|| self.mentions(SERVICE), |own| own == service)

@@ -11,6 +11,7 @@ use commands::ledger::Place;
 use commands::moment;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
+use commands::store::Read;
 use commands::table::{Table, Versioned};
 use commands::text;
 use serde::{Deserialize, Serialize};
@@ -124,11 +125,15 @@ impl Metrics {
 
     pub(super) async fn watch_it(&self, cx: &Cx) -> Result<Reply> {
         let WatchArgs { measure, said } = cx.args()?;
-        let asked = Asked::of(&self.settings, &measure, &said, cx.ports())?;
+        let asked = self.asked(cx.ports(), &measure, &said).await?;
         if asked.measure.limits.warn.or(asked.measure.limits.bad).is_none() {
             return Err(Stop::refuse(format!(
-                "Nobody has said from where on {} is not well, so there is nothing to watch. The operator writes `warn` or `bad` in its section.",
-                text::code(&measure)
+                "Nobody has said from where on {} is not well, so there is nothing to watch. {}",
+                text::code(&measure),
+                match asked.measure.defined_by {
+                    None => "The operator writes `warn` or `bad` in its section.".to_owned(),
+                    Some(_) => format!("Say it: `/metrics define name:{measure} bad:…`."),
+                }
             )));
         }
         let place = Place { message: String::new(), ..cx.call().place.clone() };
@@ -161,7 +166,7 @@ impl Metrics {
 
     pub(super) async fn unwatch(&self, cx: &Cx) -> Result<Reply> {
         let WatchArgs { measure, said } = cx.args()?;
-        let asked = Asked::of(&self.settings, &measure, &said, cx.ports())?;
+        let asked = self.asked(cx.ports(), &measure, &said).await?;
         let name = name(&cx.call().place, &asked);
         let title = text::code(&asked.title());
         let Some(found) = WATCHES.get(cx.store(), &name).await? else {
@@ -183,10 +188,11 @@ impl Metrics {
     /// When the store can not be read or written.
     pub(super) async fn look_out(&self, cx: &Cx) -> Result<()> {
         let mut seen = self.seen.lock().await;
+        let catalog = self.catalog(cx.ports()).await?;
         for (name, found) in WATCHES.scan(cx.store(), "", usize::MAX).await? {
             let Watch { measure, said, .. } = &found.value;
             // What the config does not have any more is watched again once it is back.
-            let Ok(asked) = Asked::of(&self.settings, measure, said, cx.ports()) else { continue };
+            let Ok(asked) = catalog.measure(measure).and_then(|it| Asked::of(it, said, cx.ports())) else { continue };
             let (level, shown) = self.level(cx, &asked).await;
             if level == found.value.level {
                 seen.remove(&name);
@@ -197,6 +203,16 @@ impl Metrics {
         }
         Ok(())
     }
+}
+
+/// What a channel watches: each measure's name, and what else was said of it.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn of_channel(store: &dyn Read, place: &Place) -> anyhow::Result<Vec<(String, Said)>> {
+    let channel = format!("{}/{}/", place.platform, place.channel);
+    let watches = WATCHES.scan(store, &channel, MOST).await?;
+    Ok(watches.into_iter().map(|(_, it)| (it.value.measure, it.value.said)).collect())
 }
 
 /// A sentence that ends.

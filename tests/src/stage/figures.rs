@@ -3,7 +3,7 @@
 use axum::extract::Query;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub struct Figures {
     /// What the next request is answered with instead.
     fault: Option<Fault>,
     amiss: Vec<String>,
+    /// What was marked at Graphite.
+    events: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +43,13 @@ impl Figures {
 
     /// Carries out a stage direction; false if it is none of the figures'.
     pub fn direct(&mut self, direction: &str, now: DateTime<Utc>) -> bool {
+        if let Some(marked) = direction.strip_prefix("Graphite's events are: ") {
+            let is_so = self.are_marked(marked);
+            if !is_so {
+                self.amiss.push(format!("Graphite's events are {:?}", self.events));
+            }
+            return true;
+        }
         let words: Vec<_> = direction.split(' ').collect();
         match words[..] {
             ["the", "figure", name, "is", value] => {
@@ -71,6 +80,8 @@ impl Figures {
             "/api/v1/query_range" => self.range(&text("query"), number("start"), number("end"), number("step")),
             "/render" => self.render(&text("target"), number("from"), number("until")),
             "/today.json" => (200, json!({ "orders": { "count": self.now("orders"), "by": "@everyone" } })),
+            "/events/get_data" => (200, self.events(number("from"), number("until"))),
+            "/events/" if request.method() == Method::POST => self.mark(request.body()),
             path => {
                 self.amiss.push(format!("{path} was asked for"));
                 (404, json!({}))
@@ -84,6 +95,28 @@ impl Figures {
             Some(Fault::Status(status)) => (status, String::new()),
         };
         Response::builder().status(status).body(body.into()).unwrap_or_default()
+    }
+
+    /// The events between two seconds, both left out.
+    fn events(&self, from: i64, until: i64) -> Value {
+        let within = |event: &&Value| event["when"].as_i64().is_some_and(|when| from < when && when < until);
+        self.events.iter().filter(within).cloned().collect()
+    }
+
+    fn mark(&mut self, body: &[u8]) -> (u16, Value) {
+        let event = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let fits = event["what"].is_string() && event["when"].is_i64() && event["tags"].is_string();
+        if self.events.iter().any(|other| *other == event) {
+            self.amiss.push(format!("{event} was marked twice"));
+        }
+        self.events.push(event);
+        (if fits { 200 } else { 400 }, json!({}))
+    }
+
+    /// Carries out the direction that says what is marked: false if it is something else.
+    fn are_marked(&self, marked: &str) -> bool {
+        let events: Vec<_> = self.events.iter().filter_map(|event| event["what"].as_str()).collect();
+        events.join("; ") == marked
     }
 
     /// What a figure is at a second: a little more or less by the minute.

@@ -1,6 +1,7 @@
 //! A room of its own for pictures: figures in, a picture out. Nothing here knows where figures come from.
 
 mod columns;
+mod multiples;
 mod picture;
 mod theme;
 mod ticks;
@@ -16,6 +17,7 @@ use resvg::usvg::{Options, Tree, fontdb};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
+pub use multiples::{MOST as MOST_CHARTS, Sheet};
 pub use picture::svg;
 pub use theme::{MOST, Theme};
 
@@ -98,8 +100,21 @@ const SHARP: f32 = 2.0;
 /// # Errors
 /// When the drawing can not be read, which is a mistake of ours.
 pub fn png(chart: &Chart) -> anyhow::Result<Vec<u8>> {
+    dots(&svg(chart))
+}
+
+/// The picture of several charts, as PNG.
+///
+/// # Errors
+/// As [`png`].
+pub fn sheet(sheet: &Sheet) -> anyhow::Result<Vec<u8>> {
+    dots(&multiples::svg(sheet))
+}
+
+/// The dots of a drawing.
+fn dots(svg: &str) -> anyhow::Result<Vec<u8>> {
     let options = Options { fontdb: FONTS.clone(), font_family: theme::FONT.to_owned(), ..Options::default() };
-    let tree = Tree::from_str(&svg(chart), &options).context("the drawing is no SVG")?;
+    let tree = Tree::from_str(svg, &options).context("the drawing is no SVG")?;
     let size = tree.size().to_int_size().scale_by(SHARP).context("the picture has no size")?;
     let mut dots = Pixmap::new(size.width(), size.height()).context("the picture is too large")?;
     resvg::render(&tree, Transform::from_scale(SHARP, SHARP), &mut dots.as_mut());

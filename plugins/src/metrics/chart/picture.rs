@@ -6,13 +6,15 @@ use super::{Chart, Limits, Line, Mark, SHARP, ticks};
 use crate::metrics::series::Point;
 use crate::metrics::unit::trimmed;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use commands::offer::Better;
 use commands::text;
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 
 /// The width of a drawing: as wide as is read on a phone without turning it.
-const WIDE: f64 = 540.0;
+pub const WIDE: f64 = 540.0;
 /// Where the plot begins below the title.
 const TOP: f64 = 62.0;
 /// How high the plot is.
@@ -26,10 +28,26 @@ pub const MARKS: usize = 8;
 /// About how wide a letter is.
 const LETTER: f64 = 7.0;
 
+/// The room that a plot has in a drawing, its axes included, and how many ticks they have at the most.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+    pub times: i64,
+    pub figures: u32,
+}
+
+/// The room of a chart that has its drawing for itself.
+const WHOLE: Room = Room { left: 0.0, right: WIDE - RIGHT, top: TOP, bottom: TOP + HIGH, times: 7, figures: 5 };
+
 /// Where a chart's figures stand in its drawing.
-struct Plot<'a> {
+pub struct Plot<'a> {
     chart: &'a Chart,
     colours: &'static Colours,
+    room: Room,
+    /// Where the axis of figures is.
     left: f64,
     /// The round figures of the axis, the lowest and the highest being its ends.
     ticks: Vec<f64>,
@@ -39,69 +57,75 @@ struct Plot<'a> {
 
 /// The chart as SVG.
 pub fn svg(chart: &Chart) -> String {
-    let plot = Plot::new(chart);
+    let plot = Plot::new(chart, WHOLE);
     let marks = chart.marks.len().min(MARKS) + usize::from(chart.marks.len() > MARKS);
     let rows = chart.lines.len() + 1 + marks;
     let high = TOP + HIGH + 46.0 + ROW * rows as f64;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDE}\" height=\"{high}\" viewBox=\"0 0 {WIDE} {high}\" font-family=\"{}\" font-size=\"12\">\n",
-        theme::FONT
-    );
+    let mut out = begun(high);
     // Writing into a text can not fail.
     let _ = plot.draw(&mut out, high);
     out + "</svg>\n"
 }
 
+/// The first line of a drawing as high as this.
+pub fn begun(high: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDE}\" height=\"{high}\" viewBox=\"0 0 {WIDE} {high}\" font-family=\"{}\" font-size=\"12\">\n",
+        theme::FONT
+    )
+}
+
 impl<'a> Plot<'a> {
-    fn new(chart: &'a Chart) -> Plot<'a> {
+    /// The plot of a chart in this room.
+    pub fn new(chart: &'a Chart, room: Room) -> Plot<'a> {
         let (low, high) = reach(chart);
         let rung = chart.unit.rung(low.abs().max(high.abs()));
-        let ticks: Vec<f64> = ticks::of_figures(low / rung.size, high / rung.size, 5);
+        let ticks: Vec<f64> = ticks::of_figures(low / rung.size, high / rung.size, room.figures);
         let digits = ticks::digits(&ticks);
         let labels: Vec<_> = ticks.iter().map(|tick| called(*tick, digits) + &rung.suffix).collect();
         let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or_default();
-        let left = (longest as f64 * LETTER + 14.0).min(WIDE / 4.0);
+        let left = room.left + (longest as f64 * LETTER + 14.0).min(WIDE / 4.0);
         let ticks = ticks.into_iter().map(|tick| tick * rung.size).collect();
-        Plot { chart, colours: chart.theme.colours(), left, ticks, labels }
+        Plot { chart, colours: chart.theme.colours(), room, left, ticks, labels }
     }
 
     fn draw(&self, out: &mut String, high: f64) -> std::fmt::Result {
         let Colours { ground, .. } = self.colours;
         writeln!(out, "<rect width=\"{WIDE}\" height=\"{high}\" fill=\"{ground}\"/>")?;
         self.head(out)?;
+        self.figures(out)?;
+        self.marks(out)?;
+        self.table(out)?;
+        self.legend(out)
+    }
+
+    /// The figures on their axes.
+    pub fn figures(&self, out: &mut String) -> std::fmt::Result {
         self.bands(out)?;
         self.axes(out)?;
         for (number, line) in self.chart.lines.iter().enumerate().rev() {
             self.line(out, number, line)?;
         }
-        self.limits(out)?;
-        self.marks(out)?;
-        self.table(out)?;
-        self.legend(out)
+        self.limits(out)
     }
 
     fn x(&self, at: DateTime<Utc>) -> f64 {
         let span = &self.chart.span;
         let share = |of: chrono::TimeDelta| of.num_milliseconds() as f64;
         let whole = share(span.end - span.start).max(1.0);
-        self.left + (share(at - span.start) / whole).clamp(0.0, 1.0) * (WIDE - RIGHT - self.left)
+        self.left + (share(at - span.start) / whole).clamp(0.0, 1.0) * (self.room.right - self.left)
     }
 
     fn y(&self, value: f64) -> f64 {
         let (low, high) = ends(&self.ticks);
         // Halved, since the distance of the least and the greatest number there is would be none.
         let share = (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
-        TOP + (1.0 - share.clamp(0.0, 1.0)) * HIGH
+        self.room.top + (1.0 - share.clamp(0.0, 1.0)) * (self.room.bottom - self.room.top)
     }
 
     fn head(&self, out: &mut String) -> std::fmt::Result {
         let Chart { title, span, zone, .. } = self.chart;
-        let Colours { ink, muted, .. } = self.colours;
-        let (from, to) = (span.start.with_timezone(zone), span.end.with_timezone(zone));
-        let last = if from.date_naive() == to.date_naive() { "%H:%M %Z" } else { "%a %-d %b %Y, %H:%M %Z" };
-        let span = format!("{} to {}", from.format("%a %-d %b %Y, %H:%M"), to.format(last));
-        writeln!(out, "<text x=\"14\" y=\"24\" font-size=\"16\" fill=\"{ink}\">{}</text>", words(title, 60))?;
-        writeln!(out, "<text x=\"14\" y=\"42\" fill=\"{muted}\">{}</text>", words(&span, 80))
+        head(out, self.colours, title, span, *zone)
     }
 
     /// The limits that are to be seen, each with where its band ends, and its colour.
@@ -118,7 +142,7 @@ impl<'a> Plot<'a> {
 
     /// From where on it is not well, behind everything.
     fn bands(&self, out: &mut String) -> std::fmt::Result {
-        let (left, wide) = (self.left, WIDE - RIGHT - self.left);
+        let (left, wide) = (self.left, self.room.right - self.left);
         for (limit, until, colour) in self.seen_limits() {
             let (one, other) = (self.y(limit), self.y(until));
             let (top, tall) = (one.min(other), (one - other).abs());
@@ -140,7 +164,7 @@ impl<'a> Plot<'a> {
             writeln!(
                 out,
                 "<path d=\"M{left:.1} {y:.1}H{}\" stroke=\"{colour}\" stroke-width=\"0.8\"/><text x=\"{:.1}\" y=\"{words_at:.1}\" font-size=\"10\" fill=\"{colour}\" stroke=\"{ground}\" stroke-width=\"2.5\" paint-order=\"stroke\">{}</text>",
-                WIDE - RIGHT,
+                self.room.right,
                 left + 4.0,
                 words(&self.chart.unit.show(limit), 20),
             )?;
@@ -150,7 +174,7 @@ impl<'a> Plot<'a> {
 
     fn axes(&self, out: &mut String) -> std::fmt::Result {
         let Colours { muted, grid, .. } = self.colours;
-        let (left, right, bottom) = (self.left, WIDE - RIGHT, TOP + HIGH);
+        let (left, Room { right, top, bottom, times, .. }) = (self.left, self.room);
         for (tick, label) in self.ticks.iter().zip(&self.labels) {
             let y = self.y(*tick);
             writeln!(
@@ -162,10 +186,10 @@ impl<'a> Plot<'a> {
             )?;
         }
         if self.chart.lines.iter().all(|line| line.series.summary().is_none()) {
-            let (x, y) = (f64::midpoint(left, right), TOP + HIGH / 2.0);
+            let (x, y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
             writeln!(out, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\" fill=\"{muted}\">no figures</text>")?;
         }
-        for tick in ticks::of_time(&self.chart.span, self.chart.zone, 7) {
+        for tick in ticks::of_time(&self.chart.span, self.chart.zone, times) {
             let x = self.x(tick.at);
             writeln!(
                 out,
@@ -286,6 +310,22 @@ impl<'a> Plot<'a> {
     }
 }
 
+/// What is shown, and of which time.
+pub fn head(
+    out: &mut String,
+    colours: &Colours,
+    title: &str,
+    span: &Range<DateTime<Utc>>,
+    zone: Tz,
+) -> std::fmt::Result {
+    let Colours { ink, muted, .. } = colours;
+    let (from, to) = (span.start.with_timezone(&zone), span.end.with_timezone(&zone));
+    let last = if from.date_naive() == to.date_naive() { "%H:%M %Z" } else { "%a %-d %b %Y, %H:%M %Z" };
+    let span = format!("{} to {}", from.format("%a %-d %b %Y, %H:%M"), to.format(last));
+    writeln!(out, "<text x=\"14\" y=\"24\" font-size=\"16\" fill=\"{ink}\">{}</text>", words(title, 60))?;
+    writeln!(out, "<text x=\"14\" y=\"42\" fill=\"{muted}\">{}</text>", words(&span, 80))
+}
+
 /// From where to where the axis of figures has to reach: round nought where that is near, and to a limit that is.
 fn reach(chart: &Chart) -> (f64, f64) {
     let summaries = chart.lines.iter().filter_map(|line| line.series.summary());
@@ -335,12 +375,12 @@ fn path(run: &[Spot]) -> String {
     path
 }
 
-fn dashed(dash: &str) -> String {
+pub fn dashed(dash: &str) -> String {
     if dash.is_empty() { String::new() } else { format!(" stroke-dasharray=\"{dash}\"") }
 }
 
 /// People's text, as it can stand in a drawing: on one line, no wider than `columns`, and with the letters that the font has.
-fn words(said: &str, columns: usize) -> String {
+pub fn words(said: &str, columns: usize) -> String {
     let plain = text::cut(&text::plain(said), columns);
     let letter = |letter: char| match letter {
         '&' => Cow::from("&amp;"),

@@ -1,12 +1,15 @@
 //! What sources over HTTP have in common: an address, who asks, and what goes wrong.
 
 use bytes::Bytes;
+use commands::act::Permit;
 use commands::cx::Ports;
 use commands::text;
 use config::Section;
-use http::{Request, StatusCode, header};
+use http::request::Builder;
+use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::time::Duration;
 
 /// How much of an answer is read.
@@ -64,29 +67,46 @@ impl Endpoint {
 
     /// Asks for what is at `path`, which begins with its `/`.
     pub async fn get(&self, ports: &Ports, path: &str) -> Result<Heard, Lost> {
-        let mut request = Request::get(format!("{}{path}", self.url)).header(header::ACCEPT, "application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+        let request = self.request(Method::GET, path).body(Bytes::new()).map_err(|error| unasked(&error))?;
+        heard(ports.http.read(request, self.timeout, LIMIT).await)
+    }
+
+    /// Posts a document of JSON to `path`.
+    pub async fn post(&self, ports: &Ports, permit: &Permit, path: &str, body: &Value) -> Result<Heard, Lost> {
+        let request = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.body(body.to_string().into()).map_err(|error| unasked(&error))?;
+        heard(ports.http.send(permit, request, self.timeout, LIMIT).await)
+    }
+
+    fn request(&self, method: Method, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request = request.header(header::ACCEPT, "application/json");
+        match &self.authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
         }
-        let unasked = |error: &dyn std::fmt::Display| {
-            Lost::Told(format!("can not be asked: {}", text::plain(&error.to_string())))
-        };
-        let request = request.body(Bytes::new()).map_err(|error| unasked(&error))?;
-        let answer = ports.http.read(request, self.timeout, LIMIT).await;
-        let answer = answer.map_err(|error| unasked(&format!("{error:#}")))?;
-        let (status, body) = (answer.status(), answer.into_body());
-        match status.as_u16() {
-            _ if body.len() >= LIMIT => Err(Lost::TooLong),
-            401 | 403 => Err(Lost::Told(format!(
-                "does not let Deckhand in ({}): the operator looks at `authorization` in its section",
-                status.as_u16()
-            ))),
-            300..=399 => Err(Lost::Told(format!(
-                "sends Deckhand elsewhere ({}): the operator writes the `url` that is meant",
-                status.as_u16()
-            ))),
-            _ => Ok(Heard { status, body }),
-        }
+    }
+}
+
+fn unasked(error: &dyn std::fmt::Display) -> Lost {
+    Lost::Told(format!("can not be asked: {}", text::plain(&error.to_string())))
+}
+
+/// What came back, if it is an answer at all.
+fn heard(answer: anyhow::Result<Response<Bytes>>) -> Result<Heard, Lost> {
+    let answer = answer.map_err(|error| unasked(&format!("{error:#}")))?;
+    let (status, body) = (answer.status(), answer.into_body());
+    match status.as_u16() {
+        _ if body.len() >= LIMIT => Err(Lost::TooLong),
+        401 | 403 => Err(Lost::Told(format!(
+            "does not let Deckhand in ({}): the operator looks at `authorization` in its section",
+            status.as_u16()
+        ))),
+        300..=399 => Err(Lost::Told(format!(
+            "sends Deckhand elsewhere ({}): the operator writes the `url` that is meant",
+            status.as_u16()
+        ))),
+        _ => Ok(Heard { status, body }),
     }
 }
 

@@ -2,13 +2,17 @@
 
 use super::endpoint::{Endpoint, encoded};
 use super::{Answer, Query, Source};
+use crate::metrics::markers::Marker;
 use crate::metrics::series::{Point, Series};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::act::Permit;
 use commands::cx::Ports;
+use commands::registry::is_name;
 use config::Section;
 use serde::Deserialize;
-use std::ops::Range;
+use serde_json::json;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,11 +22,35 @@ const LONGEST_STEP: i64 = 366 * 24 * 3600;
 /// How far back the newest figure is looked for.
 const RECENT: TimeDelta = TimeDelta::minutes(10);
 
-struct Graphite(Endpoint);
+struct Graphite {
+    endpoint: Endpoint,
+    /// Which acts are marked among its events.
+    markers: Vec<String>,
+}
 
-/// Reads `url`, `authorization` and `timeout`.
+/// The tag of all events that are ours.
+const TAG: &str = "deckhand";
+
+/// Reads `url`, `authorization`, `timeout` and `markers`.
 pub(super) fn read(section: &Section<'_>, _folder: &Path) -> Option<Arc<dyn Source>> {
-    Some(Arc::new(Graphite(Endpoint::read(section)?)))
+    let markers = section.texts("markers");
+    if let Some(odd) = markers.iter().find(|verb| verb.split('.').count() > 2 || !verb.split('.').all(is_name)) {
+        let what = format!("{} is no verb of the ledger", config::quoted(odd));
+        section.problem(
+            "markers",
+            what,
+            "write for example `\"deploy\"` or `\"deploy.ship\"`, as `/changes` shows them",
+        );
+    }
+    Some(Arc::new(Graphite { endpoint: Endpoint::read(section)?, markers }))
+}
+
+/// One of its events.
+#[derive(Deserialize)]
+struct Marked {
+    when: i64,
+    #[serde(default)]
+    what: String,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +62,26 @@ struct Found {
 
 #[async_trait]
 impl Source for Graphite {
+    fn markers(&self) -> &[String] {
+        &self.markers
+    }
+
+    async fn marked(&self, ports: &Ports, seconds: RangeInclusive<i64>) -> Result<Vec<(i64, String)>, String> {
+        // Its ends may be left out.
+        let (from, until) = (seconds.start() - 1, seconds.end() + 1);
+        let path = format!("/events/get_data?tags={TAG}&from={from}&until={until}");
+        let found: Vec<Marked> = self.endpoint.get(ports, &path).await?.json("Graphite")?;
+        Ok(found.into_iter().map(|it| (it.when, it.what)).collect())
+    }
+
+    async fn mark(&self, ports: &Ports, permit: &Permit, marker: &Marker) -> Result<(), String> {
+        let tags: Vec<_> = [TAG].into_iter().chain(marker.tags.iter().map(String::as_str)).collect();
+        // Older ones know tags as words in a row only.
+        let event = json!({ "what": marker.what, "when": marker.second, "tags": tags.join(" "), "data": "" });
+        let heard = self.endpoint.post(ports, permit, "/events/", &event).await?;
+        if heard.status.is_success() { Ok(()) } else { Err(format!("does not take markers: {}", heard.words())) }
+    }
+
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
         let answer = self.over(ports, query, &(at - RECENT..at)).await?;
         let newest = |series: Series| Series { points: series.finite().last().into_iter().collect(), ..series };
@@ -43,7 +91,7 @@ impl Source for Graphite {
     async fn over(&self, ports: &Ports, query: &Query, span: &Range<DateTime<Utc>>) -> Result<Answer, String> {
         let (from, until) = (span.start.timestamp(), span.end.timestamp());
         let path = format!("/render?format=json&from={from}&until={until}&target={}", encoded(&query.text));
-        let heard = self.0.get(ports, &path).await?;
+        let heard = self.endpoint.get(ports, &path).await?;
         if heard.status.is_client_error() {
             return Err(format!("does not understand the query: {}", heard.words()));
         }

@@ -10,14 +10,16 @@ mod pushed;
 
 pub use kept::kept;
 
+use super::markers::Marker;
 use super::series::Series;
 use super::unit::Unit;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::act::Permit;
 use commands::cx::Ports;
 use commands::offer::Better;
 use config::Section;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -45,6 +47,27 @@ pub trait Source: Send + Sync {
     /// Whether what programs push under this name is for this query of it.
     fn takes(&self, _name: &str, _query: &str) -> bool {
         false
+    }
+
+    /// Which acts of the ledger are marked at it, each by its verb or by the first part of one.
+    fn markers(&self) -> &[String] {
+        &[]
+    }
+
+    /// What is marked at it between these seconds, each with its own.
+    ///
+    /// # Errors
+    /// As [`Source::at`].
+    async fn marked(&self, _ports: &Ports, _seconds: RangeInclusive<i64>) -> Result<Vec<(i64, String)>, String> {
+        Ok(Vec::new())
+    }
+
+    /// Marks something at it.
+    ///
+    /// # Errors
+    /// As [`Source::at`].
+    async fn mark(&self, _ports: &Ports, _permit: &Permit, _marker: &Marker) -> Result<(), String> {
+        Err("takes no markers".to_owned())
     }
 
     /// How it stands at a moment: series of one figure each. One that does not remember says how it stands now.
