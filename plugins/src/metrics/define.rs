@@ -28,6 +28,9 @@ const MOST: usize = 200;
 /// How many earlier definitions of a measure are shown.
 const SHOWN: usize = 10;
 
+/// What is said for what there is not: not every platform lets a part of a form be left empty.
+const NONE: &str = "none";
+
 /// The longest query, in characters.
 const LONGEST: usize = 1_000;
 
@@ -266,18 +269,13 @@ impl Metrics {
         };
         let sources = text::cut(&known.join(", "), 90);
         let source = if so_far.source.is_empty() && known.len() == 1 { known[0] } else { so_far.source.as_str() };
+        let bad = so_far.bad.map_or_else(|| NONE.to_owned(), |bad| bad.to_string());
         let inputs = vec![
             input("source", "Source", &sources, source, SHORT),
             Input { long: true, ..input("query", "Query", "sum(rate(requests[5m]))", &so_far.query, LONGEST) },
-            input("unit", "Unit (may be left out)", "ms, %, req/s", &so_far.unit, SHORT),
+            input("unit", "Unit", "ms, %, req/s", if so_far.unit.is_empty() { NONE } else { &so_far.unit }, SHORT),
             input("better", "Which way is good: lower or higher", "lower", so_far.better.map_or("lower", way), SHORT),
-            input(
-                "bad",
-                "From where on it is bad (may be left out)",
-                "500",
-                &so_far.bad.map(|bad| bad.to_string()).unwrap_or_default(),
-                SHORT,
-            ),
+            input("bad", "From where on it is bad", "500", &bad, SHORT),
         ];
         let form = Form { title: text::cut(&format!("What {name} is"), 45), inputs };
         let missing = if so_far.source.is_empty() { "where its figures come from" } else { "what the source is asked" };
@@ -316,7 +314,7 @@ fn refused(name: &str, mistakes: &[String]) -> Stop {
 fn with(was: Definition, said: DefineArgs) -> Result<Definition, Vec<String>> {
     let mut mistakes = Vec::new();
     let mut text = |key: &str, said: Option<String>, was: String, most: usize| {
-        let value = said.map_or(was, |said| said.trim().to_owned());
+        let value = said.map_or(was, |said| if said.trim() == NONE { String::new() } else { said.trim().to_owned() });
         let letters = value.chars().count();
         if letters > most {
             mistakes.push(format!("`{key}`: it has {letters} characters, and may have {most}; write it shorter."));
@@ -338,7 +336,7 @@ fn with(was: Definition, said: DefineArgs) -> Result<Definition, Vec<String>> {
     for (key, said, limit) in [("warn", said.warn, &mut is.warn), ("bad", said.bad, &mut is.bad)] {
         match said.as_deref().map(str::trim) {
             None => {}
-            Some("none") => *limit = None,
+            Some(NONE) => *limit = None,
             Some(said) => match said.parse::<f64>().ok().filter(|figure| figure.is_finite()) {
                 Some(figure) => *limit = Some(figure),
                 None => mistakes.push(format!(
@@ -350,7 +348,7 @@ fn with(was: Definition, said: DefineArgs) -> Result<Definition, Vec<String>> {
     }
     match said.variables.as_deref().map(str::trim) {
         None => {}
-        Some("none") => is.variables = Vec::new(),
+        Some(NONE) => is.variables = Vec::new(),
         Some(said) => match variables(said) {
             Ok(variables) => is.variables = variables,
             Err(part) => mistakes.push(format!(

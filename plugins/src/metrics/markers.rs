@@ -105,9 +105,8 @@ async fn mark(cx: &Cx, name: &str, source: &dyn Source) -> Result<()> {
     // A source that is new is told of what comes.
     let limit = if since.is_some() { usize::MAX } else { 1 };
     let entries = Query { since, ..Query::default() }.run(cx.store(), limit).await?;
-    let Some(newest) = entries.first().map(|entry| Looked { seq: entry.seq, at: entry.draft.at }) else {
-        return Ok(());
-    };
+    let newest = entries.first().map(|entry| Looked { seq: entry.seq, at: entry.draft.at });
+    let newest = newest.or(looked).unwrap_or(Looked { seq: 0, at: cx.now() });
     if Some(newest) == looked {
         return Ok(());
     }

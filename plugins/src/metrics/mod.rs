@@ -2,7 +2,7 @@
 
 mod asked;
 mod catalog;
-mod chart;
+pub mod chart;
 mod compare;
 mod define;
 mod definition;
@@ -16,11 +16,11 @@ mod offers;
 mod overview;
 mod push;
 mod samples;
-mod series;
+pub mod series;
 mod settings;
 mod source;
 mod story;
-mod unit;
+pub mod unit;
 mod watch;
 
 use async_trait::async_trait;
@@ -234,6 +234,10 @@ impl Plugin for Metrics {
             markers::JOB => self.mark(cx).await,
             _ => Ok(self.sample(cx).await?),
         }
+    }
+
+    async fn watch(&self, cx: &Cx) {
+        self.read_books(cx).await;
     }
 
     fn routes(&self) -> Vec<Route> {

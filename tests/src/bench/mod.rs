@@ -6,6 +6,7 @@ pub mod deploys;
 pub mod discord;
 pub mod dora;
 pub mod flags;
+pub mod metrics;
 pub mod process;
 
 use std::fmt;

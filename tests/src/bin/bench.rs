@@ -1,10 +1,10 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
 //! deploys` what Deckhand adds to a deploy, `bench flags` what flags cost beside Unleash Edge (`bench flags small`: less of it),
-//! `bench dora` DORA's measures over many deployments, `bench ask` the time from a line to its last reply alone.
+//! `bench dora` DORA's measures over many deployments, `bench metrics` charts and digests, `bench ask` the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
-use tests::bench::{HEAD, ask, commits, deploys, discord, dora, flags, process};
+use tests::bench::{HEAD, ask, commits, deploys, discord, dora, flags, metrics, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -17,7 +17,16 @@ async fn main() -> anyhow::Result<()> {
     if part.as_deref() == Some("discord") {
         return Ok(write!(out, "{}", discord::run(programs, scratch.path()).await?)?);
     }
+    if part.as_deref() == Some("draw") {
+        // What `bench metrics` runs for each picture.
+        let said: Vec<_> = std::env::args().skip(2).collect();
+        let [lines, points, file] = said.as_slice() else { anyhow::bail!("draw LINES POINTS FILE") };
+        return Ok(writeln!(out, "{}", metrics::draw(lines.parse()?, points.parse()?, file.as_ref())?)?);
+    }
     writeln!(out, "{HEAD}")?;
+    if part.as_deref() == Some("metrics") {
+        return metrics::run(programs, scratch.path(), |figure| Ok(writeln!(out, "{figure}")?)).await;
+    }
     if part.as_deref() == Some("deploys") {
         for figure in deploys::run(programs, scratch.path()).await? {
             writeln!(out, "{figure}")?;

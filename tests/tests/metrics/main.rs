@@ -10,7 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderValue;
 use serde_json::Value;
 use servers::{Graphite, NodeExporter, Prometheus};
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 use tests::program::{Home, client, until};
 use tests::team::filled;
 
@@ -303,12 +305,17 @@ to = ["deployer"]
 [console]
 listen = "{listen}"
 
+[lock]
+
+[services.hello]
+
 [metrics]
 theme = "dark"
 
 [metrics.sources.graphite]
 kind = "graphite"
 url = "{graphite}"
+markers = ["lock.take"]
 
 [metrics.measures.load]
 source = "graphite"
@@ -347,6 +354,37 @@ async fn what_graphite_has_is_drawn_and_told() {
         let says = text(&home, line);
         assert!(says.contains(part), "{line}: {says}");
     }
-    deckhand.stop();
     assert!(home.ledger().is_empty(), "looking is no act");
+    let marked = marks(&home, &graphite, 1).await;
+    let first = marked[0].as_object().expect("an event");
+    assert!(first["what"].as_str().unwrap_or_default().ends_with(" lock.take production/hello"), "{first:?}");
+    let tags: BTreeSet<_> = first["tags"].as_array().expect("tags").iter().filter_map(Value::as_str).collect();
+    assert_eq!(tags, BTreeSet::from(["deckhand", "hello", "lock.take", "production"]));
+
+    // What was marked is not marked again, whatever is restarted.
+    deckhand.kill();
+    let deckhand = home.start();
+    let marked = marks(&home, &graphite, marked.len() + 1).await;
+    let whats: BTreeSet<_> = marked.iter().map(|event| event["what"].to_string()).collect();
+    assert_eq!(whats.len(), marked.len(), "{marked:?}");
+    deckhand.stop();
+    home.assert_sound();
+}
+
+/// Takes and gives back a lock again and again, until so many events are at Graphite: a new source is told of what comes after
+/// the first look at it.
+async fn marks(home: &Home, graphite: &Graphite, count: usize) -> Vec<Value> {
+    let address = format!("{}/events/get_data?tags=deckhand", graphite.url());
+    for _ in 0..60 {
+        let taken = say(home, "lock take service:hello env:production because:\"the <b>database</b> `moves`\"");
+        assert_eq!(taken["outcome"], "done", "{taken}");
+        say(home, "lock release service:hello env:production");
+        let answer = client().get(&address).send().await.expect("Graphite answers");
+        let events: Vec<Value> = answer.json().await.expect("it is JSON");
+        if events.len() >= count {
+            return events;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    panic!("Graphite has not been told: {}", home.log());
 }

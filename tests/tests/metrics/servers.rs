@@ -135,10 +135,16 @@ impl Graphite {
         note.stdin.take().expect("it is piped").write_all(lines.as_bytes()).expect("it reads them");
         assert!(note.wait().expect("it ends").success(), "Python's whisper is missing: run `scripts/setup`");
         let log = File::create(folder.path().join("log")).expect("a file");
-        let mut command = Command::new(PYTHON);
-        command.args(["-m", "django", "runserver", "--noreload"]).arg(address.to_string());
-        command.env("PYTHONPATH", peers).env("PYTHONDONTWRITEBYTECODE", "1").env("GRAPHITE_DRILL", folder.path());
-        command.env("GRAPHITE_SETTINGS_MODULE", "drill_settings").env("DJANGO_SETTINGS_MODULE", "graphite.settings");
+        let django = |words: &[&str]| {
+            let mut command = Command::new(PYTHON);
+            command.args(["-m", "django"]).args(words).env("PYTHONPATH", &peers).env("PYTHONDONTWRITEBYTECODE", "1");
+            command.env("GRAPHITE_DRILL", folder.path()).env("GRAPHITE_SETTINGS_MODULE", "drill_settings");
+            command.env("DJANGO_SETTINGS_MODULE", "graphite.settings");
+            command
+        };
+        let tables = django(&["migrate", "--run-syncdb", "--verbosity=0"]).output().expect("Django can be run");
+        assert!(tables.status.success(), "Django made no tables for events: {tables:?}");
+        let mut command = django(&["runserver", "--noreload", &address.to_string()]);
         let mut server = Server::start(&mut command, log, "graphite-web");
         server.wait(address, "graphite-web");
         Graphite { address, _server: server, _folder: folder }

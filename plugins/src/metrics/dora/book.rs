@@ -235,8 +235,8 @@ impl Book {
         day.unsorted = true;
     }
 
-    /// What the deployments of these days come to, beside what went wrong meanwhile.
-    pub fn over(&mut self, span: &RangeInclusive<NaiveDate>, troubles: &[Trouble]) -> Figures {
+    /// What the deployments of these days come to, beside what went wrong meanwhile. `today` is not over yet.
+    pub fn over(&mut self, span: &RangeInclusive<NaiveDate>, today: NaiveDate, troubles: &[Trouble]) -> Figures {
         for (_, day) in self.days.range_mut(span.clone()).filter(|(_, day)| day.unsorted) {
             day.lead.sort_unstable();
             day.recovery.sort_unstable();
@@ -257,7 +257,7 @@ impl Book {
             deployments: sum(|day| day.reached),
             days_with: with.len(),
             one_in: if with.is_empty() { 0.0 } else { length(&self.known(span)) as f64 / with.len() as f64 },
-            week: middle(weeks(&self.known(span), with.iter().map(|(date, _)| *date))),
+            week: middle(weeks(&self.known(span), today, with.iter().map(|(date, _)| *date))),
             a_day: middle(with.iter().map(|(_, day)| day.reached as f64).collect()),
             lead: middle_of_sorted(&lead, &[]),
             early: sum(|day| day.early),
@@ -366,12 +366,14 @@ fn seconds(since: DateTime<Utc>, until: DateTime<Utc>) -> u32 {
     u32::try_from((until - since).num_seconds()).unwrap_or(0)
 }
 
-/// On how many days of each whole week there was something, Monday to Sunday; weeks that are not whole are left out.
-fn weeks(span: &RangeInclusive<NaiveDate>, days: impl Iterator<Item = NaiveDate>) -> Vec<f64> {
+/// On how many days of each whole week there was something, Monday to Sunday; weeks that are not whole are left out, and so is
+/// the one that is not over yet, even on its Sunday.
+fn weeks(span: &RangeInclusive<NaiveDate>, today: NaiveDate, days: impl Iterator<Item = NaiveDate>) -> Vec<f64> {
     let monday = |date: NaiveDate| date.week(Weekday::Mon).checked_first_day();
     let (start, end) = (*span.start(), *span.end());
     let firsts = start.iter_days().take_while(|date| *date <= end).filter(|date| date.weekday() == Weekday::Mon);
-    let whole = firsts.filter(|date| date.week(Weekday::Mon).checked_last_day().is_some_and(|last| last <= end));
+    let whole = firsts
+        .filter(|date| date.week(Weekday::Mon).checked_last_day().is_some_and(|last| last <= end && last < today));
     let mut weeks: BTreeMap<NaiveDate, usize> = whole.map(|first| (first, 0)).collect();
     for date in days {
         if let Some(count) = monday(date).and_then(|first| weeks.get_mut(&first)) {

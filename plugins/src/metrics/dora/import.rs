@@ -13,6 +13,7 @@ use commands::store::Read;
 use commands::table::Table;
 use commands::text;
 use commands::vocabulary::Vocabulary;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,6 +29,9 @@ const LAST: Table<DateTime<Utc>> = Table::new("metrics/dora/imported");
 
 /// How many records are kept at once.
 const CHUNK: usize = 1_000;
+
+/// How many are read at once.
+pub const PAGE: usize = 500;
 
 /// How many mistakes are told at once.
 const TOLD: usize = 10;
@@ -78,11 +82,13 @@ const KINDS: [(&str, &str, &[&str], &[&str]); 3] = [
 /// A refusal with every mistake and its line; then nothing was taken.
 pub async fn import(cx: &Cx, text: &str) -> Result<Reply> {
     let (kind, count, rows) = read_file(text, &cx.ports().vocabulary).map_err(|mistakes| refused(&mistakes))?;
-    if let Rows::Deployments(rows) = &rows {
-        let mistakes = gone_back_from_nothing(cx.store(), rows).await?;
-        if !mistakes.is_empty() {
-            return Err(refused(&mistakes));
-        }
+    let mistakes = match &rows {
+        Rows::Deployments(rows) => gone_back_from_nothing(cx.store(), rows).await?,
+        Rows::Commits(rows) => brought_by_nothing(cx.store(), rows).await?,
+        Rows::Incidents(_) => Vec::new(),
+    };
+    if !mistakes.is_empty() {
+        return Err(refused(&mistakes));
     }
     let act = Act {
         verb: "metrics.import",
@@ -131,6 +137,27 @@ async fn gone_back_from_nothing(store: &dyn Read, rows: &BTreeMap<String, Deploy
     Ok(mistakes)
 }
 
+/// Which commits are of deployments that were not taken in: they would be counted nowhere.
+async fn brought_by_nothing(store: &dyn Read, rows: &BTreeMap<String, Vec<Change>>) -> anyhow::Result<Vec<String>> {
+    let mut mistakes = Vec::new();
+    for name in rows.keys() {
+        if DEPLOYMENTS.get(store, name).await?.is_none() {
+            let (target, id) = parted(name);
+            mistakes
+                .push(format!("{} is no deployment {target}. Import the file of deployments first.", text::code(id)));
+        }
+    }
+    Ok(mistakes)
+}
+
+/// The target that a record's name is of, in words, and what is behind it.
+fn parted(name: &str) -> (String, &str) {
+    let mut parts = name.splitn(3, '/');
+    let mut part = || parts.next().unwrap_or_default();
+    let (service, environment) = (part(), part());
+    (format!("of `{service}` in `{environment}`"), part())
+}
+
 /// Whether this is what a deploy of Deckhand's own is called.
 fn is_own(id: &str) -> bool {
     id.starts_with('#')
@@ -162,7 +189,7 @@ async fn keep(cx: &Cx, permit: &Permit, rows: Rows) -> Result<usize> {
     Ok(count)
 }
 
-async fn put_all<T: Serialize + serde::de::DeserializeOwned>(
+async fn put_all<T: Serialize + DeserializeOwned>(
     permit: &Permit,
     table: &Table<T>,
     rows: BTreeMap<String, T>,
@@ -197,15 +224,33 @@ pub async fn version(store: &dyn Read) -> anyhow::Result<u64> {
 /// When the store can not be read.
 pub async fn deployments(store: &dyn Read, target: &Target) -> anyhow::Result<Vec<Deployment>> {
     let prefix = format!("{}/{}/", target.service, target.environment);
-    let commits = COMMITS.scan(store, &prefix, usize::MAX).await?;
-    let mut commits: BTreeMap<_, _> = commits.into_iter().map(|(name, changes)| (name, changes.value)).collect();
-    let found = DEPLOYMENTS.scan(store, &prefix, usize::MAX).await?;
-    let deployment = |(name, it): (String, commands::table::Versioned<Deployed>)| {
-        let Deployed { began, ended, came, back_over } = it.value;
+    let mut commits: BTreeMap<_, _> = all(&COMMITS, store, &prefix).await?.into_iter().collect();
+    let found = all(&DEPLOYMENTS, store, &prefix).await?;
+    let deployment = |(name, it): (String, Deployed)| {
+        let Deployed { began, ended, came, back_over } = it;
         let id = name[prefix.len()..].to_owned();
         Deployment { id, began, ended, came, back_over, changes: commits.remove(&name) }
     };
     Ok(found.into_iter().map(deployment).collect())
+}
+
+/// All records whose names begin so, a page at a time: others are answered meanwhile.
+async fn all<T: Serialize + DeserializeOwned>(
+    table: &Table<T>,
+    store: &dyn Read,
+    prefix: &str,
+) -> anyhow::Result<Vec<(String, T)>> {
+    let mut found: Vec<(String, T)> = Vec::new();
+    loop {
+        let before = found.last().map(|(name, _)| name.as_str());
+        let page = table.scan_back(store, prefix, before, PAGE).await?;
+        let last = page.len() < PAGE;
+        found.extend(page.into_iter().map(|(name, it)| (name, it.value)));
+        if last {
+            return Ok(found);
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The incidents of a target that were imported, and were not over at this moment.

@@ -16,6 +16,7 @@ use commands::stop::{Result, Stop};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -86,7 +87,10 @@ pub struct Target {
 
 /// The running books, by target: each is written on from where it was when it was last asked for.
 #[derive(Default)]
-pub struct Books(Mutex<HashMap<Target, Kept>>);
+pub struct Books(Mutex<HashMap<Target, Shelf>>);
+
+/// A book, and its turn: who asks for one waits for no other.
+type Shelf = Arc<Mutex<Option<Kept>>>;
 
 struct Kept {
     book: Book,
@@ -136,19 +140,26 @@ impl Metrics {
         span: &RangeInclusive<NaiveDate>,
     ) -> anyhow::Result<Figures> {
         let troubles = troubles(ports, target, *span.start()).await?;
-        let mut books = self.books.0.lock().await;
+        let shelf = self.books.0.lock().await.entry(target.clone()).or_default().clone();
+        let mut shelf = shelf.lock().await;
         let now = ports.clock.now();
         let imported = import::version(&*ports.store).await?;
         let earliest = now - TimeDelta::days(LONGEST as i64 + 1);
-        if books.get(target).is_none_or(|kept| kept.imported != imported) {
+        if shelf.as_ref().is_none_or(|kept| kept.imported != imported) {
             let mut book = Book::new(ports.vocabulary.zone, self.settings.rules.lead_from);
             let mut all = import::deployments(&*ports.store, target).await?;
             let told = ports.offered.deployments(ports, &target.service, &target.environment, earliest..now).await?;
             all.extend(told.into_iter().map(Deployment::from));
             all.sort_by(|one, other| (one.ended, &one.id).cmp(&(other.ended, &other.id)));
-            all.into_iter().for_each(|deployment| book.add(deployment));
-            books.insert(target.clone(), Kept { book, until: now, anew: now, imported });
-        } else if let Some(kept) = books.get_mut(target) {
+            for (number, deployment) in all.into_iter().enumerate() {
+                book.add(deployment);
+                if number % import::PAGE == 0 {
+                    // Others are answered meanwhile.
+                    tokio::task::yield_now().await;
+                }
+            }
+            *shelf = Some(Kept { book, until: now, anew: now, imported });
+        } else if let Some(kept) = shelf.as_mut() {
             let anew = now - kept.anew >= ANEW;
             let open = kept.book.open_since(if anew { earliest } else { now - LATE }).into_iter();
             if anew {
@@ -161,7 +172,23 @@ impl Metrics {
             told.into_iter().for_each(|deployment| kept.book.add(deployment.into()));
             kept.until = now;
         }
-        Ok(books.get_mut(target).map(|kept| kept.book.over(span, &troubles)).unwrap_or_default())
+        let today = now.with_timezone(&ports.vocabulary.zone).date_naive();
+        Ok(shelf.as_mut().map(|kept| kept.book.over(span, today, &troubles)).unwrap_or_default())
+    }
+
+    /// Reads the books that are asked for first, before anybody does: those of the last environment.
+    pub(super) async fn read_books(&self, cx: &Cx) {
+        let vocabulary = &cx.ports().vocabulary;
+        let Some(environment) = vocabulary.environments.last() else { return };
+        let today = ending(cx.ports(), 1);
+        for service in &vocabulary.services {
+            let target = Target { service: service.clone(), environment: environment.clone() };
+            let read = self.figures(cx.ports(), &target, &today);
+            let Some(read) = cx.stopping().run_until_cancelled(read).await else { return };
+            if let Err(error) = read {
+                tracing::warn!(service, "its deployments could not be read: {error:#}");
+            }
+        }
     }
 }
 

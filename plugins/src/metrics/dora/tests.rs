@@ -58,7 +58,7 @@ fn trouble(since: i64, resolved: Option<i64>, cause: Option<&str>) -> Trouble {
 fn figures(deployments: Vec<Deployment>, troubles: &[Trouble], span: &RangeInclusive<NaiveDate>, zone: Tz) -> Figures {
     let mut book = Book::new(zone, LeadFrom::Commit);
     deployments.into_iter().for_each(|deployment| book.add(deployment));
-    book.over(span, troubles)
+    book.over(span, date("2026-06-01"), troubles)
 }
 
 fn middle(value: f64, n: usize) -> Option<Middle> {
@@ -123,13 +123,13 @@ fn lead_times_are_those_of_changes() {
     assert_eq!(book.open_since(at(0)), Some(at(10)));
     for _ in 0..2 {
         book.add(live("1", 10, &[60]));
-        let it = book.over(&four_weeks(), &[]);
+        let it = book.over(&four_weeks(), date("2026-06-01"), &[]);
         assert_eq!((it.deployments, it.lead, it.without_changes), (1, middle(3_600.0, 1), 0));
     }
     assert_eq!(book.open_since(at(0)), None);
     let mut book = Book::new(Tz::UTC, LeadFrom::Merge);
     book.add(live("1", 10, &[60]));
-    assert_eq!(book.over(&four_weeks(), &[]).lead, middle(1_800.0, 1));
+    assert_eq!(book.over(&four_weeks(), date("2026-06-01"), &[]).lead, middle(1_800.0, 1));
 }
 
 #[test]
@@ -371,6 +371,11 @@ fn days_and_weeks_are_those_of_the_teams_clocks() {
         assert_eq!((it.days, it.days_with, it.week), (days, with, week), "{what}");
     }
     assert_eq!(figures(on(&[10, 14, 15]), &[], &four_weeks(), Tz::UTC).one_in, 6.0);
+    // The running week is not whole on its Sunday, and is the day after.
+    let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+    on(&[0, 1, 21, 22, 23]).into_iter().for_each(|deployment| book.add(deployment));
+    let weeks = |book: &mut Book, today: &str| book.over(&four_weeks(), date(today), &[]).week.map(|week| week.n);
+    assert_eq!((weeks(&mut book, "2026-03-29"), weeks(&mut book, "2026-03-30")), (Some(3), Some(4)));
     // At 15:30 UTC it is the next day in Seoul; in Berlin clocks go forward on 29 March 2026, so that the day has 23 hours.
     let on_days = |zone: Tz, minutes: &[i64]| {
         let deployments = minutes.iter().map(|at| live(&at.to_string(), *at, &[])).collect();
