@@ -109,7 +109,17 @@ impl GitHub {
             return (status, body, Vec::new());
         }
         let path = request.uri().path();
-        let lost = match self.faults.first() {
+        let lost = match self.faults.first_mut() {
+            Some(Fault::Artifacts(left)) => {
+                if path.ends_with("/artifacts") {
+                    *left = left.saturating_sub(1);
+                    if *left == 0 {
+                        self.faults.remove(0);
+                    }
+                    return Fault::Trouble(502).answer(now);
+                }
+                false
+            }
             Some(Fault::Lost) => path.ends_with("/dispatches"),
             Some(Fault::Silent) => path.ends_with("/deployments"),
             Some(_) => return self.faults.remove(0).answer(now),

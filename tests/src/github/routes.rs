@@ -19,6 +19,7 @@ pub static ROUTES: &[Route<Handler>] = &[
     route("GET", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs", runs::list),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}", runs::get),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", runs::jobs),
+    route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts", runs::artifacts),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", runs::cancel),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
 ];

@@ -46,12 +46,17 @@ pub struct Run {
     /// Whether a machine has taken it.
     works: bool,
     ended: Option<String>,
+    /// What it uploads, with its digest.
+    uploads: Vec<(String, Option<String>)>,
 }
 
 impl Repository {
     /// Carries out a stage direction about runs; false if it is none.
     pub(super) fn direct(&mut self, direction: &str, now: DateTime<Utc>) -> bool {
         self.advance(now);
+        if let Some(uploads) = direction.strip_prefix("the workflow uploads ") {
+            return self.upload(uploads);
+        }
         match direction {
             "the next run fails" => self.scripts.push_back(Script::Fails),
             "the next run hangs" => self.scripts.push_back(Script::Hangs),
@@ -67,6 +72,20 @@ impl Repository {
             _ => return false,
         }
         true
+    }
+
+    /// Lets the next runs upload what it says: `hello.tar sha256:aaaa`, and, from a run that was run again, what follows
+    /// ` then `. False if it can not be understood.
+    fn upload(&mut self, says: &str) -> bool {
+        let one = |says: &str| match says.split_once(' ')? {
+            (name, "without a digest") => Some((name.to_owned(), None)),
+            (name, digest) => Some((name.to_owned(), Some(digest.to_owned()))),
+        };
+        let all: Option<Vec<_>> =
+            if says == "nothing" { Some(Vec::new()) } else { says.split(" then ").map(one).collect() };
+        let understood = all.is_some();
+        self.uploads = all.unwrap_or_default();
+        understood
     }
 
     /// Lets the runs go on to this moment.
@@ -215,7 +234,7 @@ pub(super) fn dispatch(repository: &mut Repository, call: &Call) -> Answer {
     if call.body["ref"] != "main" {
         return refusal(422, &format!("No ref found for: {}", call.body["ref"].as_str().unwrap_or_default()));
     }
-    let known = ["environment", "commit", "deckhand"];
+    let known = ["environment", "commit", "deckhand", "artifact"];
     let odd: Vec<_> = call.body["inputs"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
     let odd: Vec<_> = odd.into_iter().filter(|name| !known.contains(&name.as_str())).collect();
     if !odd.is_empty() {
@@ -223,7 +242,8 @@ pub(super) fn dispatch(repository: &mut Repository, call: &Call) -> Answer {
     }
     let id = 7_000 + u64::try_from(repository.runs.len()).unwrap_or_default();
     let script = repository.scripts.pop_front();
-    let run = Run { id, inputs: call.body["inputs"].clone(), script, began: call.now, works: false, ended: None };
+    let (inputs, uploads) = (call.body["inputs"].clone(), repository.uploads.clone());
+    let run = Run { id, inputs, script, began: call.now, works: false, ended: None, uploads };
     let page = run.page();
     repository.events.push(run.event("requested", call.now));
     repository.runs.push(run);
@@ -258,6 +278,22 @@ pub(super) fn jobs(repository: &mut Repository, call: &Call) -> Answer {
     };
     let job = json!({ "id": 1, "run_id": run.id, "name": "ship", "status": status, "conclusion": conclusion, "steps": steps });
     (200, json!({ "total_count": 1, "jobs": [job] }))
+}
+
+/// What a run has uploaded: it is there once the run has ended.
+pub(super) fn artifacts(repository: &mut Repository, call: &Call) -> Answer {
+    let Some(run) = repository.run(call) else { return refusal(404, "Not Found") };
+    let wanted = |name: &str| run.ended.is_some() && call.query.get("name").is_none_or(|wanted| wanted == name);
+    let artifact = |(id, (name, digest)): (usize, &(String, Option<String>))| {
+        json!({
+            "id": id, "name": name, "digest": digest, "size_in_bytes": 10_240, "expired": false,
+            "workflow_run": { "id": run.id, "head_branch": "main" },
+        })
+    };
+    let all: Vec<_> = run.uploads.iter().enumerate().filter(|(_, (name, _))| wanted(name)).map(artifact).collect();
+    // GitHub lists the newest first.
+    let all: Vec<_> = all.into_iter().rev().collect();
+    (200, json!({ "total_count": all.len(), "artifacts": call.page(all) }))
 }
 
 pub(super) fn cancel(repository: &mut Repository, call: &Call) -> Answer {

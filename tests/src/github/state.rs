@@ -32,6 +32,8 @@ pub struct Repository {
     pub shipped: Vec<(String, String)>,
     /// What has happened since webhooks were last sent: the names of events, and what they tell.
     pub events: Vec<(&'static str, Value)>,
+    /// What the next runs upload, by name and digest.
+    pub uploads: Vec<(String, Option<String>)>,
     /// Whether the workflow can not be dispatched.
     pub undispatchable: bool,
     /// Whether it is an older GitHub, which does not say which run it has started.
@@ -132,6 +134,8 @@ pub enum Fault {
     Lost,
     /// A deployment is written, and its answer never comes.
     Silent,
+    /// It has trouble so many times, when it is asked for artifacts.
+    Artifacts(u32),
 }
 
 /// The fault that a stage direction is about: `GitHub answers 502 next`.
@@ -142,6 +146,7 @@ pub fn fault(direction: &str) -> Option<Fault> {
         ["the", "answer", "to", "the", "next", "dispatch", "is", "lost"] => Some(Fault::Lost),
         ["the", "answer", "to", "the", "next", "deployment", "never", "comes"] => Some(Fault::Silent),
         ["GitHub", "answers", status, "next"] => status.parse().ok().map(Fault::Trouble),
+        ["GitHub", "answers", "502", times, "times", "about", "artifacts"] => times.parse().ok().map(Fault::Artifacts),
         ["GitHub", "wants", "a", "pause", "of", s, "seconds"] => seconds(s).map(Fault::Secondary),
         ["GitHub's", "rate", "limit", "is", "spent", "for", s, "seconds"] => seconds(s).map(Fault::Spent),
         _ => None,
@@ -153,7 +158,7 @@ impl Fault {
     pub fn answer(&self, now: DateTime<Utc>) -> (u16, Value, Vec<(&'static str, String)>) {
         match self {
             Fault::Trouble(status) => (*status, Value::String("<html>Unicorn!</html>".to_owned()), Vec::new()),
-            Fault::Lost | Fault::Silent => Fault::Trouble(502).answer(now),
+            Fault::Lost | Fault::Silent | Fault::Artifacts(_) => Fault::Trouble(502).answer(now),
             Fault::Secondary(pause) => {
                 let (status, body) = refusal(403, "You have exceeded a secondary rate limit.");
                 (status, body, vec![("retry-after", pause.as_secs().to_string())])

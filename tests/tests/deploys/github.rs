@@ -25,6 +25,7 @@ const SERVICE: &str = r#"
 driver = "github"
 github = "acme/hello"
 workflow = "deploy.yml"
+artifact = "hello.tar"
 limit = "2m"
 "#;
 
@@ -40,6 +41,7 @@ async fn installation() -> (Home, Served, Service) {
     let commits = ["v1", "v2", "v3"].map(|tag| service.commit(tag)).to_vec();
     let hello = |github: &mut tests::github::GitHub| {
         github.state.repositories.values_mut().for_each(|repository| repository.commits.clone_from(&commits));
+        assert!(github.direct("the workflow uploads hello.tar sha256:aaaa", chrono::Utc::now()));
     };
     hello(&mut served.github());
     home.write_config(&written(&served));
@@ -173,7 +175,18 @@ async fn prism_finds_nothing_wrong_with_what_github_is_asked() {
     said.end();
     deckhand.stop();
     let asked = served.github().asked().to_vec();
-    for part in ["check-runs", "/status?", "dispatches", "/runs?", "/jobs", "/cancel", "/force-cancel", "/statuses"] {
+    let parts = [
+        "check-runs",
+        "/status?",
+        "dispatches",
+        "/runs?",
+        "/jobs",
+        "/artifacts?",
+        "/cancel",
+        "/force-cancel",
+        "/statuses",
+    ];
+    for part in parts {
         assert!(
             asked.iter().any(|it| it.uri().to_string().contains(part) || it.uri().path().ends_with(part)),
             "{part}"

@@ -1,6 +1,9 @@
 //! The driver `github`: a deployment at GitHub, shipped by a workflow that is dispatched, followed, and cancelled there.
 
-use super::{Begun, Driver, End, Found, Handle, Run, Work};
+mod artifact;
+mod jobs;
+
+use super::{Begun, Driver, End, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::source::github::{Fault, GitHub, Home};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,6 +11,7 @@ use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::text;
 use config::Section;
+use jobs::{Jobs, Told};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -45,6 +49,8 @@ struct Workflow {
     branch: String,
     /// What the workflow is told beside the three inputs that it always has.
     inputs: BTreeMap<String, String>,
+    /// Which of the artifacts that a run uploads is the one that it has shipped.
+    artifact: Option<String>,
 }
 
 /// What finds a run again.
@@ -84,27 +90,6 @@ struct Seen {
     html_url: String,
 }
 
-#[derive(Deserialize)]
-struct Jobs {
-    jobs: Vec<Job>,
-}
-
-#[derive(Deserialize)]
-struct Job {
-    name: String,
-    status: String,
-    conclusion: Option<String>,
-    #[serde(default)]
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Step {
-    name: String,
-    status: String,
-    conclusion: Option<String>,
-}
-
 /// Why a run is ended before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
@@ -112,7 +97,7 @@ enum Cut {
     TooLong,
 }
 
-/// Reads `workflow`, `branch` and `inputs`.
+/// Reads `workflow`, `branch`, `inputs` and `artifact`.
 pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     let Home { github, repository, placeholders, .. } = *home;
     if !github.is_set_up() {
@@ -130,8 +115,15 @@ pub(super) fn read(_setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -
     let inputs = section.text_map("inputs");
     inputs.values().for_each(|value| placeholders.check(section, "inputs", value));
     let branch = section.text("branch").unwrap_or_else(|| "main".to_owned());
-    let driver = Workflow { github: github.clone(), repository: repository?.to_owned(), workflow, branch, inputs };
-    Some(Arc::new(driver))
+    let artifact = section.text("artifact");
+    if let Some(name) = &artifact {
+        placeholders.check(section, "artifact", name);
+        if name.trim().is_empty() {
+            section.problem("artifact", "this is no artifact's name", "write for example `artifact = \"hello.tar\"`");
+        }
+    }
+    let (github, repository) = (github.clone(), repository?.to_owned());
+    Some(Arc::new(Workflow { github, repository, workflow, branch, inputs, artifact }))
 }
 
 #[async_trait]
@@ -210,6 +202,18 @@ impl Driver for Workflow {
             "cancelled" => End::Failed("Its run was cancelled at GitHub".to_owned()),
             other => End::Failed(format!("Its run at GitHub ended with {}", text::code(other))),
         })
+    }
+
+    async fn artifact(
+        &self,
+        ports: &Ports,
+        work: &Work<'_>,
+        handle: Option<&Handle>,
+    ) -> Result<Option<String>, Unsaid> {
+        match &self.artifact {
+            Some(name) => self.built(ports, work, handle, &work.names(None).fill(name)).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -423,43 +427,6 @@ impl Workflow {
     /// Where a person sees the workflow's runs.
     fn page(&self) -> String {
         self.github.page(&format!("/{}/actions/workflows/{}", self.repository, self.workflow))
-    }
-}
-
-/// What has been told of a run, so that only news is told.
-#[derive(Default)]
-struct Told(BTreeMap<String, String>);
-
-impl Told {
-    /// The job that failed, and where.
-    fn failed(&self) -> Option<String> {
-        let (name, says) = self.0.iter().find(|(_, says)| says.starts_with("failure"))?;
-        let at =
-            says.strip_prefix("failure at the step ").map(|step| format!(" failed at the step {}", text::code(step)));
-        Some(format!("the job {}{}", text::code(name), at.unwrap_or_else(|| " failed".to_owned())))
-    }
-
-    /// A line for each job that stands otherwise than it was told.
-    fn news(&mut self, seen: &Seen, jobs: &[Job]) -> Vec<String> {
-        let own = match seen.status.as_deref().unwrap_or("queued") {
-            "completed" => None,
-            "waiting" => Some("waits for a review at GitHub".to_owned()),
-            other => Some(other.replace('_', " ")),
-        };
-        let job = |job: &Job| {
-            let step = job.steps.iter().find(|step| step.status == "in_progress");
-            let failed = job.steps.iter().find(|step| step.conclusion.as_deref() == Some("failure"));
-            let says = match (&job.conclusion, failed, step) {
-                (Some(how), Some(step), _) => format!("{how} at the step {}", step.name),
-                (Some(how), None, _) => how.clone(),
-                (None, _, Some(step)) => step.name.clone(),
-                (None, _, None) => job.status.replace('_', " "),
-            };
-            (job.name.clone(), says)
-        };
-        let all = own.map(|says| ("run".to_owned(), says)).into_iter().chain(jobs.iter().map(job));
-        let new = all.filter(|(name, says)| self.0.insert(name.clone(), says.clone()).as_ref() != Some(says));
-        new.map(|(name, says)| format!("{name}: {says}")).collect()
     }
 }
 
