@@ -64,6 +64,15 @@ pub enum What {
         /// What it says from now on.
         reply: Reply,
     },
+    /// A new message in the thread under one that stands.
+    Under {
+        /// The message that stands.
+        place: Place,
+        /// What the thread is called, where it is opened now.
+        title: String,
+        /// The message.
+        reply: Reply,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +100,12 @@ impl Outgoing {
     /// Another text for the message at `place`, written `now`.
     pub fn edit(now: DateTime<Utc>, place: Place, reply: Reply) -> Outgoing {
         Outgoing { id: next_id(now), platform: place.platform.clone(), what: What::Edit { place, reply }, at: now }
+    }
+
+    /// A message in the thread under the one at `place`, written `now`.
+    pub fn under(now: DateTime<Utc>, place: Place, title: String, reply: Reply) -> Outgoing {
+        let platform = place.platform.clone();
+        Outgoing { id: next_id(now), platform, what: What::Under { place, title, reply }, at: now }
     }
 }
 
@@ -226,7 +241,29 @@ async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Res
             POSTED.put_in(done, &thread.name, &posted).map_err(PostError::Refused)
         }
         What::Edit { place, reply } => platform.edit(&place, &reply).await,
+        What::Under { place, title, reply } => match post_under(platform, &place, &title, &reply, &id).await {
+            Err(PostError::Refused(error)) => {
+                tracing::info!(platform = platform.name(), "nothing is said in a thread: {error:#}");
+                Ok(())
+            }
+            posted => posted,
+        },
     }
+}
+
+/// Posts a message in the thread under another one, or in the thread that this one is in: a thread has none in it.
+async fn post_under(
+    platform: &dyn Platform,
+    place: &Place,
+    title: &str,
+    reply: &Reply,
+    once: &str,
+) -> Result<(), PostError> {
+    let thread = match place.channel.contains('/') {
+        true => place.channel.clone(),
+        false => platform.open_thread(place, title).await?,
+    };
+    platform.post(&thread, reply, once).await.map(drop)
 }
 
 /// Posts a message; where the thread that it was for is gone, in the channel that the thread hung under.

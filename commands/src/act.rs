@@ -225,6 +225,19 @@ impl Permit {
         Ok(())
     }
 
+    /// Says `reply` in the thread under a message, when the act ends; the thread is opened where there is none, and has this
+    /// title then. On a platform without threads it is not said.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub fn say_under(&self, message: &Place, title: &str, reply: Reply) -> Result<()> {
+        if !message.platform.is_empty() && !message.message.is_empty() {
+            let world = &self.0.world;
+            world.outbox.stage_under(&mut self.staged().batch, world.ports.clock.now(), message, title, reply)?;
+        }
+        Ok(())
+    }
+
     /// Puts `reply` in the place of a message that was posted, when the act ends.
     ///
     /// # Errors

@@ -270,6 +270,19 @@ pub trait Outbox: Send + Sync {
         thread: Thread,
     ) -> anyhow::Result<()>;
 
+    /// Puts `reply` on its way to the thread under a message that stands.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    fn stage_under(
+        &self,
+        batch: &mut Batch,
+        at: DateTime<Utc>,
+        message: &Place,
+        title: &str,
+        reply: Reply,
+    ) -> anyhow::Result<()>;
+
     /// Puts `reply` on its way into the place of a message that stands.
     ///
     /// # Errors

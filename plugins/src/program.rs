@@ -3,9 +3,8 @@
 
 mod board;
 
-pub(crate) use board::{Board, Shown};
+pub(crate) use board::{Board, LINES, Shown};
 
-use board::LINES;
 use commands::act::Permit;
 use commands::cx::{Cx, Ports};
 use commands::ports::{Exit, Group, Running};

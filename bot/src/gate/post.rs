@@ -34,6 +34,19 @@ impl Outbox for Post {
         outbox::stage(batch, &Outgoing::post(at, &*place.platform, &*place.channel, reply).with(thread))
     }
 
+    fn stage_under(
+        &self,
+        batch: &mut Batch,
+        at: DateTime<Utc>,
+        message: &Place,
+        title: &str,
+        mut reply: Reply,
+    ) -> anyhow::Result<()> {
+        self.ready(batch, at, &mut reply)?;
+        let title = self.redactor.redact(title).into_owned();
+        outbox::stage(batch, &Outgoing::under(at, message.clone(), title, reply))
+    }
+
     fn stage_edit(
         &self,
         batch: &mut Batch,

@@ -1,13 +1,14 @@
 //! A deploy of several steps: one loop that takes them, saves how far it is, and turns back when one does not work.
 
 use super::driver::{Begun, End, Found, Handle, Run, Unsaid, Work};
-use super::plan::Plan;
+use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, Fared, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
 use super::{Deployer, artifact, doubt, health, logs, over, show};
 use crate::program::{self, Board, Cancel, Shown};
+use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ports::{Exit, Program};
@@ -344,11 +345,12 @@ impl Course<'_> {
         })
     }
 
-    /// Makes sure that the targets stay well for so long.
+    /// Makes sure that the targets stay well for so long, and that nothing that is measured gets worse meanwhile.
     async fn hold(&self, place: &Place, time: Duration) -> std::result::Result<(), Trouble> {
-        let until = Instant::now() + time;
+        let (since, until) = (self.cx.now(), Instant::now() + time);
         loop {
             self.check(place).await?;
+            self.measure(since).await?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
@@ -357,6 +359,23 @@ impl Course<'_> {
                 () = tokio::time::sleep(left.min(WATCH)) => {}
                 () = self.cancel.cancelled() => return Err(Trouble::Sick("It was cancelled".to_owned())),
                 () = self.cx.stopping().cancelled() => return Err(Trouble::Left),
+            }
+        }
+    }
+
+    /// Holds what is measured since then against the time before this deploy, where the config watches what is shipped; what
+    /// goes back is not watched.
+    async fn measure(&self, since: DateTime<Utc>) -> std::result::Result<(), Trouble> {
+        let Plan { target, way, .. } = self.plan;
+        if *way == Way::Back || self.deploy.back.is_some() {
+            return Ok(());
+        }
+        match self.deployer.worse(self.cx, target, self.deploy.began, since).await {
+            Ok(worse) if worse.is_empty() => Ok(()),
+            Ok(worse) => Err(Trouble::Sick(format!("Measured to be worse than before: {}", worse.join("; ")))),
+            Err(stop) => {
+                tracing::warn!(service = target.service, "a canary can not be measured: {stop}");
+                Ok(())
             }
         }
     }

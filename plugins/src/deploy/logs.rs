@@ -1,6 +1,20 @@
-//! What the logs of a deploy are called.
+//! The logs of a deploy: what they are called, and how they are told in the thread under its message.
 
+use super::plan;
 use super::records::Target;
+use super::settings::Service;
+use crate::program::LINES;
+use commands::act::Permit;
+use commands::cx::Cx;
+use commands::reply::Reply;
+use commands::stop::Result;
+use commands::text;
+
+/// The most of a log that one message has, in bytes: Discord takes 2,000 characters.
+const PAGE: usize = 1_700;
+
+/// The most messages that the logs of one deploy are told in.
+const PAGES: usize = 8;
 
 /// The log of a deploy as a whole.
 pub(super) fn whole(target: &Target, number: u64) -> String {
@@ -14,3 +28,71 @@ pub(super) fn part(log: &str, part: &str) -> String {
 
 /// The part that switches write to. No target is called like that: see [`super::settings`].
 pub(super) const SWITCH: &str = "switch";
+
+/// Tells the logs in the thread under the message that tells of the deploy, each to its end; one that the message has shown
+/// whole is left out.
+pub(super) async fn tell(cx: &Cx, permit: &Permit, service: &Service, target: &Target, number: u64) -> Result<()> {
+    let logs = plan::logs(service, target, number);
+    let most = (PAGES / logs.len().max(1)).max(1);
+    for (title, log) in logs {
+        // What can not be read is a file of the message all the same, or was never written.
+        let Ok(Some(log)) = cx.ports().files.tail(&log, 2 * most * PAGE).await else { continue };
+        let (pages, whole) = pages(&log, most);
+        let of = pages.len();
+        for (page, output) in pages.into_iter().enumerate() {
+            let mut says = if of == 1 { format!("{title}.") } else { format!("{title}, {} of {of}.", page + 1) };
+            if page == 0 && !whole {
+                says += " What came before is in the file.";
+            }
+            let place = &permit.entry().draft.place;
+            permit.say_under(place, &format!("{target}: #{number}"), Reply::say(says).output(output))?;
+        }
+    }
+    Ok(())
+}
+
+/// The end of a log, in as many pages at the most; none where it is so short that it was shown whole. And whether that is
+/// all of it.
+fn pages(log: &str, most: usize) -> (Vec<String>, bool) {
+    let lines: Vec<_> = log.lines().map(text::line).collect();
+    if lines.len() <= LINES {
+        return (Vec::new(), true);
+    }
+    let (mut pages, mut whole) = (vec![Vec::<String>::new()], true);
+    let mut room = PAGE;
+    for line in lines.into_iter().rev() {
+        if line.len() >= room {
+            if pages.len() == most {
+                whole = false;
+                break;
+            }
+            pages.push(Vec::new());
+            room = PAGE;
+        }
+        room = room.saturating_sub(line.len() + 1);
+        pages.last_mut().into_iter().for_each(|page| page.insert(0, line.clone()));
+    }
+    (pages.into_iter().rev().map(|page| page.join("\n")).collect(), whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_to_its_end_in_few_pages() {
+        let log = |lines: usize| (1..=lines).map(|line| format!("line {line:04}\n")).collect::<String>();
+        assert_eq!(pages(&log(LINES), 8), (Vec::new(), true));
+        let (short, whole) = pages(&log(LINES + 1), 8);
+        assert_eq!((short.len(), whole), (1, true));
+        assert_eq!(short[0].lines().count(), LINES + 1);
+        let (long, whole) = pages(&log(500), 8);
+        assert_eq!((long.join("\n") + "\n", whole), (log(500), true));
+        assert!(long.len() > 1 && long.iter().all(|page| page.len() <= PAGE));
+        let (cut, whole) = pages(&log(5_000), 3);
+        assert_eq!((cut.len(), whole), (3, false));
+        assert!(cut[2].ends_with("line 5000"));
+        let wide = pages(&"x".repeat(9_000), 8);
+        assert_eq!(wide, (Vec::new(), true), "a line is no page");
+    }
+}

@@ -113,6 +113,23 @@ impl Known {
         Ok(params)
     }
 
+    /// What a release that was shipped with `params` then meets in the config of today, where that has changed: sentences.
+    pub fn since(&self, params: &Params) -> Option<String> {
+        let says = |(name, value): (&String, &String)| {
+            let (shown, param) =
+                (text::code(&pair(name, value)), self.0.iter().find(|it| it.declared.spec.name == *name));
+            match param.map(|param| param.declared.spec.kind) {
+                None => Some(format!("The config has no param `{name}` any more, so {shown} is left out.")),
+                Some(Kind::Choice(words)) if !words.contains(&value.as_str()) => {
+                    Some(format!("The config does not offer {shown} any more; it is used as it was then."))
+                }
+                Some(_) => None,
+            }
+        };
+        let says: Vec<_> = params.iter().filter_map(says).collect();
+        (!says.is_empty()).then(|| says.join(" "))
+    }
+
     /// What may be written for `params:`.
     pub fn choices(&self) -> Vec<Choice> {
         let choice = |param: &Param| {

@@ -91,6 +91,11 @@ impl Plan<'_> {
         (!self.on.is_empty()).then(|| format!("{} ({} of {all})", named(), self.on.len()))
     }
 
+    /// What has changed in the config since what it goes back to was shipped: sentences.
+    pub fn since(&self) -> Option<String> {
+        self.service.params.since(&self.release.params).filter(|_| self.way == Way::Back)
+    }
+
     /// What is asked for, and agreed to.
     pub fn act(&self) -> Act {
         let Target { service, environment } = &self.target;
@@ -122,6 +127,9 @@ impl Plan<'_> {
             act.facts.push(("params", with));
         }
         act.facts.extend(release.artifact.iter().map(|artifact| ("artifact", artifact.clone())));
+        if let Some(since) = self.since() {
+            act.says = format!("{} {since}", act.says);
+        }
         if let Some(already) = self.already() {
             act.says = format!("{} On it already, and left so: {already}.", act.says);
             act.facts.push((ON_ALREADY, self.on.join(", ")));

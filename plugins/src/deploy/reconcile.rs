@@ -47,7 +47,14 @@ impl Deployer {
         let noted = DEPLOYS.get(cx.store(), name(&target, doing.seq)).await?;
         let deploy = noted.map_or_else(|| begun(&target, &doing), |noted| noted.value);
         let number = deploy.number;
-        let reply = cx.resume(doing, async |permit| self.settle_run(cx, permit, &target, deploy).await).await?;
+        let settled = cx.resume(doing, async |permit| {
+            let reply = self.settle_run(cx, permit, &target, deploy).await?;
+            if let Some(service) = self.settings.services.get(&target.service) {
+                logs::tell(cx, permit, service, &target, number).await?;
+            }
+            Ok(reply)
+        });
+        let reply = settled.await?;
         let held = doubt::held(cx.store(), &target).await?.filter(|held| held.value.deploy == number);
         let told = |mut reply: Reply, held: &Versioned<Doubt>| {
             reply.text = format!("{} {}. {}", reply.text, held.value.says, held.value.next(&target));
@@ -249,10 +256,16 @@ impl Deployer {
                 );
                 let reply = told(Tone::Working, target, deploy.number, says);
                 cx.progress(reply.button(show::cancel(target, deploy.number)));
-                tokio::select! {
-                    end = end => Some(Some(end)),
-                    () = cx.stopping().cancelled() => None,
-                }
+                let end = tokio::select! {
+                    end = end => end,
+                    () = cx.stopping().cancelled() => return None,
+                };
+                Some(Some(match end {
+                    End::Cancelled { left_behind } => {
+                        End::Cancelled { left_behind: Some(registered.cancel.why(worker, left_behind)) }
+                    }
+                    end => end,
+                }))
             }
         }
     }
@@ -267,9 +280,14 @@ impl Deployer {
         (before, end): (Option<&Live>, Option<End>),
     ) -> Met {
         if let Some(End::Failed(why)) = &end {
-            return Met::Bad(format!("{release} is not live. {why}."));
+            // It may have come far enough to be live all the same, so only what is seen is said.
+            return Met::Bad(format!("{why}."));
         }
         let checked = self.is_live(cx, target, release, service).await;
+        let cancelled = match &end {
+            Some(End::Cancelled { left_behind: Some(how) }) => format!("{how}. "),
+            _ => String::new(),
+        };
         let tells =
             service.is_some_and(|service| plan::tells(service, target, release, before.map(|live| &live.release)));
         match (checked, end) {
@@ -289,9 +307,9 @@ impl Deployer {
                 let worker = service.map_or("program", |service| service.driver.worker());
                 Met::Bad(format!("{release} is not live: there is no sign that its {worker} was ever started."))
             }
-            (Some(Err(met)), _) => Met::Bad(format!("{release} is not live: its health check {met}.")),
+            (Some(Err(met)), _) => Met::Bad(format!("{cancelled}{release} is not live: its health check {met}.")),
             (Some(Ok(())) | None, _) => {
-                Met::Bad(format!("Whether {release} is live is not known: there is no health check."))
+                Met::Bad(format!("{cancelled}Whether {release} is live is not known: there is no health check."))
             }
         }
     }

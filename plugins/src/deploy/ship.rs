@@ -3,11 +3,11 @@
 use super::afterwards::afterwards;
 use super::driver::{Begun, End, Ending, Run};
 use super::health;
-use super::plan::{Plan, Way, logs};
+use super::plan::{self, Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, history, name};
 use super::settings::Service;
 use super::strategy::Step;
-use super::{Deployer, artifact, doubt, show};
+use super::{Deployer, artifact, doubt, logs, show};
 use crate::program::{self, Board, Cancel, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -39,7 +39,9 @@ impl Deployer {
                 if let Ok(Outcome::Left(how)) = outcome {
                     return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), &how))));
                 }
-                Ok((permit.act(), outcome?))
+                let outcome = outcome?;
+                logs::tell(cx, permit, plan.service, &plan.target, permit.act()).await?;
+                Ok((permit.act(), outcome))
             })
             .await?;
         let (live, version) = super::records::live(cx.store(), &plan.target).await?;
@@ -80,7 +82,7 @@ impl Deployer {
 
     /// The last lines of a deploy's logs.
     async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64) -> String {
-        let logs = logs(plan.service, &plan.target, number);
+        let logs = plan::logs(plan.service, &plan.target, number);
         let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
         let tails: Vec<_> = join_all(tails).await.into_iter().filter_map(|tail| tail.ok().flatten()).collect();
         program::last_lines(tails.iter().flat_map(|tail| tail.lines()))
@@ -262,7 +264,7 @@ impl Seen {
 
 /// Adds the logs that there are.
 pub(super) async fn with_logs(cx: &Cx, mut reply: Reply, service: &Service, target: &Target, number: u64) -> Reply {
-    for (title, log) in logs(service, target, number) {
+    for (title, log) in plan::logs(service, target, number) {
         if matches!(cx.ports().files.tail(&log, 1).await, Ok(Some(_))) {
             reply = reply.file(title, log);
         }

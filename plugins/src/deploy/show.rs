@@ -20,6 +20,7 @@ fn card(tone: Tone, title: String, plan: &Plan<'_>, number: u64, says: impl Into
         .field("Live before", before);
     let with = params::said(&plan.release.params);
     let reply = if with.is_empty() { reply } else { reply.field("With", text::plain(&with)) };
+    let reply = plan.since().into_iter().fold(reply, |reply, since| reply.field("Since then", since));
     let artifact = plan.release.artifact.iter().map(|artifact| text::code(artifact));
     let reply = artifact.fold(reply, |reply, artifact| reply.field("Artifact", artifact));
     let reply = plan.already().into_iter().fold(reply, |reply, on| reply.field("On it already", on));

@@ -79,6 +79,8 @@ pub enum Script {
     Hangs,
     /// It can not be started.
     Missing,
+    /// It says so many lines, and goes well.
+    Says(u32),
 }
 
 impl World {
@@ -114,6 +116,10 @@ impl World {
         let words: Vec<_> = direction.split(' ').collect();
         match words[..] {
             ["the", "next", "program", "hangs"] => state.scripts.push_back(Script::Hangs),
+            ["the", "next", "program", "says", lines, "lines"] => match lines.parse() {
+                Ok(lines) => state.scripts.push_back(Script::Says(lines)),
+                Err(_) => return false,
+            },
             ["the", "next", "program", "is", "missing"] => state.scripts.push_back(Script::Missing),
             ["the", "next", "program", "fails", "with", status] => match status.parse() {
                 Ok(status) => state.scripts.push_back(Script::Fails(status)),
@@ -231,13 +237,24 @@ impl World {
         match script {
             Some(Script::Fails(status)) => Exit::Status(status),
             Some(Script::Hangs | Script::Missing) => std::future::pending().await,
-            None => {
+            None | Some(Script::Says(_)) => {
+                self.talk(script, told, log).await;
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let builds = self.state().builds.clone();
                 builds.iter().for_each(|artifact| self.write(log, &format!("artifact: {artifact}")));
                 self.ship(program);
                 Exit::Status(0)
             }
+        }
+    }
+
+    /// Writes so many long lines, which nobody should believe.
+    async fn talk(&self, script: Option<Script>, told: &mpsc::Sender<String>, log: &str) {
+        let Some(Script::Says(lines)) = script else { return };
+        for line in 1..=lines {
+            let says = format!("{line} of {lines}: @everyone ``` <@1> {}", "=".repeat(120));
+            self.write(log, &says);
+            let _ = told.send(says).await;
         }
     }
 

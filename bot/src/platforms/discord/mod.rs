@@ -395,8 +395,12 @@ impl Platform for Discord {
 
     async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError> {
         let taken = self.records.get(&place.message).await.map_err(PostError::Away)?;
-        let message = taken.and_then(|taken| taken.message).unwrap_or_else(|| place.message.clone());
         let channel = leaf(&place.channel);
+        // An answer that has outlived its token goes on in its thread already.
+        if let Some(moved) = taken.iter().find(|taken| taken.token.is_empty() && taken.channel != channel) {
+            return Ok(format!("{channel}/{}", moved.channel));
+        }
+        let message = taken.and_then(|taken| taken.message).unwrap_or_else(|| place.message.clone());
         let body = json!({ "name": text::cut(&text::line(title), LONGEST_TITLE), "auto_archive_duration": 1440 });
         let path = format!("/channels/{channel}/messages/{message}/threads");
         match self.rest.call(Request::new(Method::POST, path).body(body)).await {

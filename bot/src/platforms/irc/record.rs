@@ -174,7 +174,7 @@ impl Records {
         }
         // It is held again after each try: how long it has waited is told by what does not change.
         let since = match &what {
-            What::Post { .. } => outbox::written(id),
+            What::Post { .. } | What::Under { .. } => outbox::written(id),
             What::Edit { .. } => self.get(id).await?.map(|taken| taken.at),
         };
         HELD.put_in(&mut batch, name, &Held { to: to.to_owned(), what, at: since.unwrap_or_else(|| self.now()) })?;
@@ -205,7 +205,7 @@ impl Records {
         for (name, held) in held.into_iter().filter(|(_, held)| held.value.to == to) {
             // A post keeps its id: by that it is known whether it was said.
             let id = match held.value.what {
-                What::Post { .. } => name[prefix.len()..].to_owned(),
+                What::Post { .. } | What::Under { .. } => name[prefix.len()..].to_owned(),
                 What::Edit { .. } => outbox::next_id(self.now()),
             };
             let message = Outgoing { id, platform: self.network.clone(), what: held.value.what, at: held.value.at };

@@ -213,11 +213,10 @@ fn may_go_on(says: String) -> End {
     End::Unknown { says, settle: Some("A look there".to_owned()) }
 }
 
-/// What an earlier start began took longer than it may, and was ended: how far it had come by then, only what is live tells.
+/// What an earlier start began took longer than it may, and was ended: it has failed, as if it had been watched.
 pub(super) fn too_long(left_behind: Option<String>) -> End {
-    let says = "Its program took too long, and was ended".to_owned();
-    let says = left_behind.into_iter().fold(says, |says, left| format!("{says}. {left}"));
-    End::Unknown { says, settle: None }
+    let says = format!("Its program failed: {}", Exit::TimedOut);
+    End::Failed(left_behind.into_iter().fold(says, |says, left| format!("{says}. {left}")))
 }
 
 /// Only who starts a program learns its exit status.

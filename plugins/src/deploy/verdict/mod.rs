@@ -21,6 +21,7 @@ use commands::table::Table;
 use commands::text;
 use config::DECKHAND;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::PoisonError;
 use tokio::time::sleep;
 
@@ -256,6 +257,19 @@ impl Deployer {
         Ok(Reply::card(Tone::Good, watched.title("was kept"), "It is not watched any more."))
     }
 
+    /// What is measured to be worse since a canary has its share, than before its deploy `began`: a few words each. Nothing
+    /// where the config does not watch what is shipped there.
+    pub(super) async fn worse(
+        &self,
+        cx: &Cx,
+        target: &Target,
+        began: DateTime<Utc>,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<String>> {
+        let Some(settings) = self.settings.verdicts.get(target) else { return Ok(Vec::new()) };
+        Ok(against_before(cx, target, began, since..cx.now(), settings).await?.worse)
+    }
+
     fn verdict_of(&self, target: &Target) -> Result<&settings::Verdict> {
         self.settings.verdicts.get(target).ok_or_else(|| {
             Stop::refuse(format!(
@@ -344,14 +358,26 @@ fn table(reply: Reply, compared: &Compared) -> Reply {
 
 /// What was measured since it went live, against as long a time before it was begun.
 async fn compare(cx: &Cx, watched: &Watched, settings: &settings::Verdict) -> Result<Compared> {
-    let Target { service, environment } = &watched.target;
-    let (ports, until) = (cx.ports(), cx.now().min(watched.until));
+    let since = watched.since..cx.now().min(watched.until);
+    against_before(cx, &watched.target, watched.began, since, settings).await
+}
+
+/// What was measured in a while, against the time before a deploy that `began` then.
+async fn against_before(
+    cx: &Cx,
+    target: &Target,
+    began: DateTime<Utc>,
+    since: Range<DateTime<Utc>>,
+    settings: &settings::Verdict,
+) -> Result<Compared> {
+    let Target { service, environment } = target;
+    let ports = cx.ports();
     let measures = async |span| ports.offered.measures(ports, service, environment, span).await;
-    let before = measures(offer::before(watched.began, settings.lasts)).await?;
-    let now = measures(watched.since..until).await?;
+    let before = measures(offer::before(began, settings.lasts)).await?;
+    let now = measures(since).await?;
     let mut just_before = Vec::new();
     for part in JUST_BEFORE {
-        just_before.extend(measures(offer::before(watched.began, settings.lasts / part)).await?);
+        just_before.extend(measures(offer::before(began, settings.lasts / part)).await?);
     }
     let well =
         now.iter().all(|measure| measure.unit != "%" || measure.better == Better::Lower || measure.value >= 50.0);
