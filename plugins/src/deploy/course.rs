@@ -254,7 +254,7 @@ impl Course<'_> {
         self.deploy.release = release;
         taken.map_err(|unsaid| match unsaid {
             Unsaid::Never(why) => Trouble::Sick(why),
-            Unsaid::Unheard(says) => Trouble::Unknown(says),
+            Unsaid::Unheard(says) => Trouble::Unknown(unknown(says, Some(Unsaid::SETTLE.to_owned()))),
         })
     }
 

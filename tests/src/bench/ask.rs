@@ -66,16 +66,28 @@ command = ["./ship", "{environment}", "{commit}"]
 ///
 /// # Errors
 /// When a bot can not be made, or an answer is not what it should be.
-pub async fn run(folder: &Path) -> Result<Vec<Figure>> {
+pub async fn run(folder: &Path, tell: impl FnMut(Figure) -> Result<()>) -> Result<()> {
+    measure(folder, &LINES, LONGEST, tell).await
+}
+
+/// Measures these lines, each with its goal, for so long at the most, and tells each figure as soon as it is there.
+///
+/// # Errors
+/// As [`run`].
+pub async fn measure(
+    folder: &Path,
+    lines: &[(&str, f64)],
+    longest: Duration,
+    mut tell: impl FnMut(Figure) -> Result<()>,
+) -> Result<()> {
     let [few, many] = ACTS;
     let short = bot(&folder.join("short"), few).await?;
     let long = bot(&folder.join("long"), many).await?;
-    let mut figures = Vec::new();
-    for (line, goal) in LINES {
+    for (line, goal) in lines {
         let (mut with_few, mut with_many) = (Vec::new(), Vec::new());
         let began = Instant::now();
         // By turns: a slow moment of the machine is to hit both.
-        while with_few.len() < TIMES && began.elapsed() < LONGEST {
+        while with_few.len() < TIMES && began.elapsed() < longest {
             with_few.push(ask(&short, line).await?);
             with_many.push(ask(&long, line).await?);
         }
@@ -84,16 +96,16 @@ pub async fn run(folder: &Path) -> Result<Vec<Figure>> {
         for (name, percent) in [("p50", 50), ("p99", 99)] {
             let at = with_few.len() * percent / 100;
             let (few_took, many_took) = (with_few[at], with_many[at]);
-            figures.push(Figure {
+            tell(Figure {
                 what: format!("`{line}` {name}, {many} acts on the ledger"),
                 measured: shown(many_took),
                 against: format!("{few} acts: {}", shown(few_took)),
                 ratio: many_took.as_secs_f64() / few_took.as_secs_f64(),
-                goal: Goal::AtMost(goal),
-            });
+                goal: Goal::AtMost(*goal),
+            })?;
         }
     }
-    Ok(figures)
+    Ok(())
 }
 
 fn shown(took: Duration) -> String {

@@ -1,7 +1,7 @@
 //! What Deckhand adds to a deploy: the time from the line to its last reply against the same commands in a loop of a shell,
-//! and its memory while a program talks without end.
+//! its memory while a program talks without end, and what a long history costs those who look at it.
 
-use super::ask::ask;
+use super::ask::{self, ask};
 use super::process::Server;
 use super::{Figure, Goal, median};
 use crate::deploys::{config, free_port};
@@ -20,8 +20,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many targets there are, and how often each case has its turn.
+/// How many targets there are, and how often each case has its turn at the most.
 const TARGETS: [(usize, usize); 2] = [(1, 25), (50, 7)];
+
+/// How often it has its turn at the least: the one in the middle counts.
+const TURNS: usize = 3;
+
+/// What is asked about a history, and how much longer it may take with the long one.
+const LINES: [(&str, f64); 3] =
+    [("/deploy history hello staging", 1.5), ("/deploy live hello", 1.5), ("/changes 30d", 1.5)];
 
 /// How much a program says, in bytes.
 const SAYS: [usize; 2] = [1 << 20, 100 << 20];
@@ -39,25 +46,30 @@ struct Way {
     against: &'static str,
 }
 
-/// Measures deploys of `true`, and then `deckhand` in the folder `programs`; everything is kept under `scratch`.
+/// Measures deploys of `true`, what is asked about a history, and then `deckhand` in the folder `programs`; everything is kept
+/// under `scratch`. Each case takes no more turns once it has had `longest`. Each figure is told as soon as it is there.
 ///
 /// # Errors
-/// When a deploy does not go well.
-pub async fn run(programs: &Path, scratch: &Path) -> Result<Vec<Figure>> {
+/// When a deploy does not go well, or a figure can not be told.
+pub async fn run(
+    programs: &Path,
+    scratch: &Path,
+    longest: Duration,
+    mut tell: impl FnMut(Figure) -> Result<()>,
+) -> Result<()> {
     let repository = scratch.join("app");
     repository_at(&repository)?;
     let sshd = Sshd::start();
-    let mut figures = Vec::new();
     let sockets = tempfile::tempdir()?;
-    for way in ways(&sshd, sockets.path()) {
+    for (case, way) in ways(&sshd, sockets.path()).into_iter().enumerate() {
         for (targets, turns) in TARGETS {
-            let folder = scratch.join(format!("case {}", figures.len()));
+            let folder = scratch.join(format!("case {case} of {targets}"));
             fs::create_dir_all(&folder)?;
-            figures.push(added(&way, (targets, turns), &folder, &repository).await?);
+            tell(added(&way, (targets, turns, longest), &folder, &repository).await?)?;
         }
     }
-    figures.push(flood(programs, scratch, &repository)?);
-    Ok(figures)
+    tell(flood(programs, scratch, &repository)?)?;
+    ask::measure(scratch, &LINES, longest / 4, tell).await
 }
 
 /// Connections that are kept have their sockets in `sockets`, whose path has to be short.
@@ -95,10 +107,18 @@ fn repository_at(folder: &Path) -> Result<()> {
 }
 
 /// The time of a deploy against that of the loop, which take turns: a slow moment of the machine is to hit both.
-async fn added(way: &Way, (targets, turns): (usize, usize), folder: &Path, repository: &Path) -> Result<Figure> {
+async fn added(
+    way: &Way,
+    (targets, turns, longest): (usize, usize, Duration),
+    folder: &Path,
+    repository: &Path,
+) -> Result<Figure> {
     let bot = bot(&way.keys, targets, folder, repository)?;
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let (mut ours, mut bare, since) = (Vec::new(), Vec::new(), Instant::now());
     for turn in 0..=turns {
+        if turn > TURNS && since.elapsed() > longest {
+            break;
+        }
         let took = ask(&bot, "/deploy ship app staging v1").await?.as_secs_f64();
         let began = Instant::now();
         let script = format!("i=0; while [ $i -lt {targets} ]; do {} || exit 1; i=$((i+1)); done", way.body);
@@ -110,9 +130,10 @@ async fn added(way: &Way, (targets, turns): (usize, usize), folder: &Path, repos
             bare.push(began.elapsed().as_secs_f64());
         }
     }
+    let what = format!("a deploy of `true`, {}, targets: {targets}, turns: {}", way.name, ours.len());
     let (ours, bare) = (median(ours), median(bare));
     Ok(Figure {
-        what: format!("a deploy of `true`, {}, targets: {targets}", way.name),
+        what,
         measured: format!("{:.1} ms", ours * 1e3),
         against: format!("{}: {:.1} ms", way.against, bare * 1e3),
         ratio: ours / bare,

@@ -1,9 +1,11 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
-//! deploys` what Deckhand adds to a deploy, `bench flags` what flags cost beside Unleash Edge (`bench flags small`: less of it),
-//! `bench dora` DORA's measures over many deployments, `bench metrics` charts and digests, `bench ask` the time from a line to its last reply alone.
+//! deploys` what Deckhand adds to a deploy (`bench deploys small`: fewer turns), `bench flags` what flags cost beside Unleash
+//! Edge (`bench flags small`: less of it), `bench dora` DORA's measures over many deployments, `bench metrics` charts and
+//! digests, `bench ask` the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
+use std::time::Duration;
 use tests::bench::{HEAD, ask, commits, deploys, discord, dora, flags, metrics, process};
 
 #[tokio::main]
@@ -24,14 +26,14 @@ async fn main() -> anyhow::Result<()> {
         return Ok(writeln!(out, "{}", metrics::draw(lines.parse()?, points.parse()?, file.as_ref())?)?);
     }
     writeln!(out, "{HEAD}")?;
+    let small = std::env::args().nth(2).as_deref() == Some("small");
+    let tell = |figure| Ok(writeln!(std::io::stdout(), "{figure}")?);
     if part.as_deref() == Some("metrics") {
-        return metrics::run(programs, scratch.path(), |figure| Ok(writeln!(out, "{figure}")?)).await;
+        return metrics::run(programs, scratch.path(), tell).await;
     }
     if part.as_deref() == Some("deploys") {
-        for figure in deploys::run(programs, scratch.path()).await? {
-            writeln!(out, "{figure}")?;
-        }
-        return Ok(());
+        let longest = Duration::from_secs(if small { 5 } else { 60 });
+        return deploys::run(programs, scratch.path(), longest, tell).await;
     }
     if part.as_deref() == Some("dora") {
         for figure in dora::run(scratch.path()).await? {
@@ -40,7 +42,6 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if part.as_deref() == Some("flags") {
-        let small = std::env::args().nth(2).as_deref() == Some("small");
         let size = if small { flags::Size::SMALL } else { flags::Size::FULL };
         for figure in flags::run(programs, scratch.path(), &size).await? {
             writeln!(out, "{figure}")?;
@@ -55,8 +56,5 @@ async fn main() -> anyhow::Result<()> {
             writeln!(out, "{figure}")?;
         }
     }
-    for figure in ask::run(scratch.path()).await? {
-        writeln!(out, "{figure}")?;
-    }
-    Ok(())
+    ask::run(scratch.path(), tell).await
 }

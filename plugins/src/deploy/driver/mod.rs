@@ -241,11 +241,16 @@ pub enum Unsaid {
     Unheard(String),
 }
 
+impl Unsaid {
+    /// What a person looks at to find out.
+    pub const SETTLE: &str = "A look at what ships it";
+}
+
 impl From<Unsaid> for End {
     fn from(unsaid: Unsaid) -> End {
         match unsaid {
             Unsaid::Never(why) => End::Failed(why),
-            Unsaid::Unheard(says) => End::Unknown { says, settle: Some("A look at what ships it".to_owned()) },
+            Unsaid::Unheard(says) => End::Unknown { says, settle: Some(Unsaid::SETTLE.to_owned()) },
         }
     }
 }
