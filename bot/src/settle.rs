@@ -7,7 +7,7 @@ use crate::outbox;
 use crate::platforms::Platform;
 use chrono::{DateTime, Utc};
 use commands::cx::{Call, Cx};
-use commands::ledger::{self, Entry, Phase, Place, Query};
+use commands::ledger::{self, Entry, NOT_KNOWN, Phase, Place, Query};
 use commands::reply::{Button, Outcome, Reply, Tone};
 use commands::store::Read;
 use commands::text;
@@ -59,6 +59,7 @@ async fn last_word(store: &dyn Read, place: &Place, begun: DateTime<Utc>) -> any
     };
     let draft = &entry.draft;
     let (tone, how, outcome) = match draft.phase {
+        Phase::Failed if draft.note.starts_with(NOT_KNOWN) => (Tone::Warn, "ended nobody knows how", Outcome::Broken),
         Phase::Failed => (Tone::Bad, "failed", Outcome::Broken),
         _ => (Tone::Good, "is done", Outcome::Done),
     };

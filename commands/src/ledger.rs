@@ -78,6 +78,9 @@ impl Draft {
     }
 }
 
+/// How the note of an act begins that is closed as *failed*, because nobody knows how it ended.
+pub const NOT_KNOWN: &str = "not known: ";
+
 /// Where in its act an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

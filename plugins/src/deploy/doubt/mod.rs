@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
+use commands::ledger::NOT_KNOWN;
 use commands::parse;
 use commands::reply::{Button, Reply};
 use commands::stop::Result;
@@ -139,7 +140,7 @@ pub fn hold(
         LIVE.put(permit, target, &before.in_doubt(deploy.number))?;
     }
     // Should this be all that can be told, it says what is to be done.
-    permit.failed(format!("not known: {}. {}", doubt.says, doubt.next(target)));
+    permit.failed(format!("{NOT_KNOWN}{}. {}", doubt.says, doubt.next(target)));
     deploy.state = Progress::Unknown { at, why: doubt.says };
     Ok(())
 }
