@@ -337,8 +337,9 @@ async fn release(cx: &Cx, asked: Asked) -> Result<Reply> {
             book.edit(permit)?;
             permit.delete(LOCKS.key(scope.name()));
             book.locks.retain(|other| *other != lock);
+            let before = book.waits.clone();
             tend::call_next(cx, permit, &mut book)?;
-            Ok(book.waits.iter().find(|(_, wait)| wait.told == Some(cx.now())).map(|(_, wait)| wait.who.clone()))
+            Ok(book.waits.iter().find(|wait| !before.contains(wait)).map(|(_, wait)| wait.who.clone()))
         })
         .await?;
     let next = match next {

@@ -52,6 +52,40 @@ async fn who_waited_when_it_was_killed_is_told_that_nothing_was_done() {
 }
 
 #[tokio::test]
+async fn two_who_ship_in_the_same_second_ship_one_after_the_other() {
+    let (home, service) = installation();
+    let deckhand = home.start();
+    service.how("sleep 0.5");
+    let both = [("ana", "v1"), ("ben", "v2")].map(|(who, tag)| {
+        let line = format!("deploy ship app staging {tag}");
+        home.begin(&["say", "--as", who, &line])
+    });
+    let both = both.map(|one| one.end());
+    assert!(both.iter().all(|said| said.code == Some(0)), "{both:?}");
+    let phases: Vec<_> = home.ledger().iter().map(|entry| (entry["phase"].clone(), entry["who"].clone())).collect();
+    let [first, _, second, _] = &phases[..] else { panic!("{phases:?}") };
+    assert_eq!(phases[1], ("did".into(), first.1.clone()), "the second begins when the first has ended: {phases:?}");
+    assert_eq!(phases[3], ("did".into(), second.1.clone()));
+    assert_ne!(first.1, second.1);
+    assert_eq!(service.runs().len(), 2);
+    let last = if second.1 == "ana" { "v1" } else { "v2" };
+    assert_eq!(service.live(), service.commit(last));
+    deckhand.stop();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lock_is_next_and_whoever_gives_it_back_hears_so() {
+    let (home, _service) = installation();
+    let deckhand = home.start();
+    let say = |who: &str, line: &str| home.run(&["say", "--as", who, line]);
+    assert_eq!(say("ana", "lock take env:staging service:app because:drill").code, Some(0));
+    assert_eq!(say("ben", "lock wait env:staging service:app").code, Some(0));
+    let back = say("ana", "lock release env:staging service:app");
+    assert!(back.out.contains("ben is next in line, and was told"), "{back:?}");
+    deckhand.stop();
+}
+
+#[tokio::test]
 async fn a_repository_that_is_elsewhere_is_read_from_its_mirror() {
     let (home, service) = installation();
     let deckhand = home.start();

@@ -243,14 +243,15 @@ pub(super) async fn commits(cx: &Cx, plan: &Plan<'_>, reply: Reply) -> Reply {
             return reply.field("Commits", format!("Not known: {why}."));
         }
     };
-    let mut reply = reply.field("Commits", counted(&new, &gone));
-    if !unsafe_back.is_empty() {
-        let says = match between(from, to, unsafe_back).await {
+    let back = if unsafe_back.is_empty() {
+        format!("To {}. The config has no `unsafe_back`, so nothing is known to be in the way.", live.release)
+    } else {
+        match between(from, to, unsafe_back).await {
             Ok(found) => unsafe_to_go_back(&found, &live.release.to_string()),
             Err(why) => format!("Whether it is safe is not known: {why}."),
-        };
-        reply = reply.field("Rollback", says);
-    }
+        }
+    };
+    let reply = reply.field("Commits", counted(&new, &gone)).field("Rollback", back);
     let rows: Vec<_> = new.iter().filter(|commit| !commit.merge).take(SHOWN).map(row).collect();
     if rows.is_empty() { reply } else { reply.table(["Commit", "Author", "Says"], rows) }
 }
