@@ -1,6 +1,6 @@
 //! The jobs that Deckhand does for itself: the daily backup, and looking after what is left open.
 
-use crate::gate::{Bot, buttons, consent};
+use crate::gate::{Bot, buttons, consent, heard};
 use crate::jobs::{Job, Missed, Run, Schedule};
 use crate::platforms::console::session;
 use crate::platforms::discord::record;
@@ -15,7 +15,7 @@ use futures::FutureExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How long a button can be pressed, in days.
+/// How long a button can be pressed, and a line can name a message, in days.
 const BUTTON_DAYS: i64 = 30;
 
 /// How long a program's log is kept, in days.
@@ -73,7 +73,7 @@ pub fn reminders(bot: &Arc<Bot>, schedule: Schedule) -> Job {
     Job { name: "reminders".to_owned(), schedule, missed: Missed::Once, run: Box::new(run) }
 }
 
-/// Every day: forgets old buttons, old logs, what was said by itself long ago, browsers that were signed in long ago, and
+/// Every day: forgets old buttons and messages, old logs, what was said by itself long ago, browsers that were signed in long ago, and
 /// interactions that are over.
 pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
     let bot = bot.clone();
@@ -84,6 +84,7 @@ pub fn cleaning(bot: &Arc<Bot>, schedule: Schedule, files: Arc<Folder>) -> Job {
             let (store, now) = (&*ports.store, ports.clock.now());
             let mut batch = Batch::default();
             buttons::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
+            heard::forget(store, now - TimeDelta::days(BUTTON_DAYS), &mut batch).await?;
             act::forget_sayings(store, now - TimeDelta::days(SAID_DAYS), &mut batch).await?;
             session::forget(store, now, &mut batch).await?;
             record::forget(store, now, &mut batch).await?;

@@ -65,6 +65,7 @@ mod tests {
         need: Need::Rule,
         effect: Effect::Reads,
         urgent: false,
+        on_message: None,
         examples: &["try"],
     };
 

@@ -10,6 +10,7 @@ pub mod complete;
 pub mod cx;
 pub mod ledger;
 pub mod line;
+pub mod message;
 pub mod moment;
 pub mod offer;
 pub mod parse;

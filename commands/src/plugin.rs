@@ -4,6 +4,7 @@ use crate::args::Args;
 use crate::complete::Choice;
 use crate::cx::{Cx, Ports};
 use crate::ledger::{self, Entry};
+use crate::message::Message;
 use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
@@ -80,6 +81,24 @@ pub trait Plugin: Send + Sync {
     /// Keeps watch: work that goes on all the time at a pace of its own, such as a check every few seconds. It returns when
     /// `cx.stopping()` is cancelled; of several replicas one keeps watch. The actor is Deckhand itself.
     async fn watch(&self, _cx: &Cx) {}
+
+    /// What somebody says by pinning a message, or by marking it with a pin: the line, less the message, of one of its commands
+    /// that are [offered on messages](CommandSpec::on_message). Nothing where that means nothing to it.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn marked(&self, _cx: &Cx, _message: &Message) -> anyhow::Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Takes notice of a message, by its [name](Message::name), that says something else now, or nothing any more. The actor
+    /// is Deckhand itself; most messages mean nothing to any plugin.
+    ///
+    /// # Errors
+    /// What went wrong: it is not tried again.
+    async fn revised(&self, _cx: &Cx, _message: &str, _says: Option<&str>) -> Result<()> {
+        Ok(())
+    }
 
     /// What programs may ask of it over HTTP, as its part of the config has it.
     fn routes(&self) -> Vec<Route> {

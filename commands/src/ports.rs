@@ -276,17 +276,20 @@ pub enum Pushed {
     Refused(String),
 }
 
-/// Files that Deckhand keeps beside the store: logs too long for a message.
+/// What the names of files begin with that stay for good, and are shown as they are: others go when they are old.
+pub const KEPT: &str = "kept-";
+
+/// Files that Deckhand keeps beside the store: logs too long for a message, and copies of what people have sent.
 #[async_trait]
 pub trait Files: Send + Sync {
     /// The last `limit` bytes of a file, from the beginning of a line on; nothing where there is none.
     async fn tail(&self, name: &str, limit: usize) -> anyhow::Result<Option<String>>;
 
-    /// The bytes of a picture, of which a part is worth nothing; nothing where there is none.
+    /// The bytes of a picture, or of any file of which a part is worth nothing; nothing where there is none.
     async fn picture(&self, name: &str) -> anyhow::Result<Option<Bytes>>;
 
-    /// Keeps a picture under this name, in place of what was there. It lies in Deckhand's own folder, and goes when it is
-    /// old: nothing changes in the world.
+    /// Keeps a picture, or any file whose name begins with [`KEPT`], in place of what was there. It lies in Deckhand's own
+    /// folder: nothing changes in the world.
     async fn keep_picture(&self, name: &str, bytes: Bytes) -> anyhow::Result<()>;
 
     /// Keeps a text under this name, as [`Files::keep_picture`] keeps a picture.

@@ -1,5 +1,6 @@
 //! Every command there is, looked up by name, and what Discord's rules say about the table.
 
+use crate::message::ARGUMENT;
 use crate::parse;
 use crate::spec::{CommandSpec, Kind};
 use crate::vocabulary::Vocabulary;
@@ -11,6 +12,10 @@ pub const MOST: usize = 25;
 
 /// The most commands and groups of the first level that Discord takes.
 const MOST_COMMANDS: usize = 100;
+
+/// The most commands in the menu of a message, and the longest name of one there, in characters, that Discord takes.
+const MOST_ON_MESSAGES: usize = 5;
+const LONGEST_LABEL: usize = 32;
 
 /// The longest description of a command or an argument that Discord takes.
 pub const LONGEST_ABOUT: usize = 100;
@@ -33,6 +38,11 @@ impl Registry {
     /// The command of exactly this name.
     pub fn find(&self, name: &str) -> Option<&'static CommandSpec> {
         self.iter().find(|spec| spec.name == name)
+    }
+
+    /// The command that is offered on messages under this label.
+    pub fn on_message(&self, label: &str) -> Option<&'static CommandSpec> {
+        self.iter().find(|spec| spec.on_message == Some(label))
     }
 
     /// Every group, such as `deploy` of `deploy ship`, once.
@@ -64,6 +74,14 @@ impl Registry {
         let first: BTreeSet<_> = self.iter().filter_map(|spec| spec.name.split(' ').next()).collect();
         if first.len() > MOST_COMMANDS {
             wrong.push(format!("there are {} first words, and may be {MOST_COMMANDS}", first.len()));
+        }
+        let on_messages: Vec<_> = self.iter().filter_map(|spec| spec.on_message).collect();
+        let labels: BTreeSet<_> = on_messages.iter().collect();
+        if labels.len() < on_messages.len() || labels.len() > MOST_ON_MESSAGES {
+            let all = on_messages.len();
+            wrong.push(format!(
+                "{all} commands are offered on messages: at most {MOST_ON_MESSAGES}, of different names"
+            ));
         }
         wrong
     }
@@ -99,6 +117,13 @@ impl Registry {
                 wrong.push(format!("`{name}` {what}"));
             }
         }
+        if let Some(label) = spec.on_message
+            && !is_offered_well(spec, label)
+        {
+            wrong.push(format!(
+                "`{label}` has more than {LONGEST_LABEL} characters, or its required argument is not `{ARGUMENT}` alone"
+            ));
+        }
         if spec.examples.is_empty() {
             wrong.push("it has no example".to_owned());
         }
@@ -111,6 +136,13 @@ impl Registry {
         }
         wrong.into_iter().map(|what| format!("{}: {what}", spec.name)).collect()
     }
+}
+
+/// Whether a command can be offered on messages under this label.
+fn is_offered_well(spec: &CommandSpec, label: &str) -> bool {
+    let mut required = spec.args.iter().filter(|arg| arg.required);
+    let names_it = required.next().is_some_and(|arg| arg.name == ARGUMENT && arg.kind == Kind::Text);
+    names_it && required.next().is_none() && (1..=LONGEST_LABEL).contains(&label.chars().count())
 }
 
 /// The word of `name` that follows its first words `group`.
@@ -152,6 +184,7 @@ mod tests {
         need: Need::Rule,
         effect: Effect::Reads,
         urgent: false,
+        on_message: None,
         examples: &["fine"],
     };
 

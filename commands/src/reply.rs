@@ -247,8 +247,13 @@ pub struct FileRef {
 }
 
 /// The endings of pictures, and what they are called on the web.
-const PICTURES: [(&str, &str); 4] =
-    [(".png", "image/png"), (".jpg", "image/jpeg"), (".webp", "image/webp"), (".svg", "image/svg+xml")];
+const PICTURES: [(&str, &str); 5] = [
+    (".png", "image/png"),
+    (".jpg", "image/jpeg"),
+    (".webp", "image/webp"),
+    (".gif", "image/gif"),
+    (".svg", "image/svg+xml"),
+];
 
 /// The media type of a kept file of this name, if it is a picture.
 pub fn picture(name: &str) -> Option<&'static str> {

@@ -17,6 +17,7 @@ const READS: CommandSpec = CommandSpec {
     need: Need::Rule,
     effect: Effect::Reads,
     urgent: false,
+    on_message: None,
     examples: &[],
 };
 

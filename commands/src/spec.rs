@@ -32,6 +32,9 @@ pub struct CommandSpec {
     /// is asked: for a command that ends or answers that change, or settles who may change anything. One that goes back asks
     /// nobody for a yes or an approval, either.
     pub urgent: bool,
+    /// What it is called in the menu of a message, where it can be asked for on one: its first argument,
+    /// [`crate::message::ARGUMENT`], then names that message, and no other is required.
+    pub on_message: Option<&'static str>,
     /// Whole lines that work, without the slash; at least one.
     pub examples: &'static [&'static str],
 }
@@ -45,6 +48,7 @@ impl CommandSpec {
         need: Need::Rule,
         effect: Effect::Reads,
         urgent: false,
+        on_message: None,
         examples: &[],
     };
 

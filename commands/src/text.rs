@@ -52,7 +52,34 @@ fn code_within(text: &str, columns: usize) -> String {
 
 /// `text` as a part of a sentence: on one line, without backticks, at most 500 columns wide.
 pub fn plain(text: &str) -> String {
-    cut(&harmless(text).replace('`', "'"), PLAIN)
+    cut(&plain_whole(text), PLAIN)
+}
+
+/// The same, however long it is: to be told from what [`plain`] shows of it.
+pub fn plain_whole(text: &str) -> String {
+    harmless(text).replace('`', "'")
+}
+
+/// People's words, however long, for preformatted display: in lines of at most so many columns, broken between words where
+/// that is possible.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines = Vec::new();
+    for given in text.lines() {
+        let mut line = String::new();
+        for word in harmless(given).split_inclusive(' ') {
+            if !line.is_empty() && line.width() + word.trim_end().width() > columns {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+            }
+            for cluster in word.graphemes(true) {
+                if line.width() + cluster.trim_end().width() > columns {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push_str(cluster);
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.join("\n")
 }
 
 /// A line of a program's output for preformatted display, at most 200 columns wide: without colours, with the tabs as a

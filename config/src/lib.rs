@@ -103,6 +103,8 @@ pub struct Service {
     pub repository: Option<String>,
     /// Whom to ask about it: people and roles of the config.
     pub owners: Vec<String>,
+    /// The services that it can not do without.
+    pub depends_on: Vec<String>,
 }
 
 /// The local console.
@@ -332,6 +334,8 @@ fn zone(top: &Section) -> Tz {
 
 /// The services. `known` are the people and roles that there are.
 fn services(top: &Section, known: &[&str]) -> BTreeMap<String, Service> {
+    let all = top.tables("services");
+    let names: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
     let read = |(name, section): (String, Section)| {
         if let Some(mistake) = names::mistake("a service", &name) {
             section.problem_at_start(mistake);
@@ -345,11 +349,19 @@ fn services(top: &Section, known: &[&str]) -> BTreeMap<String, Service> {
                 (format!("there is no person or role {}", text.shown()), instead)
             })
         });
+        let depends_on = section.texts_each("depends_on", |text| match names.contains(&text.value) {
+            true if text.value != name => None,
+            true => Some(("it depends on itself".to_owned(), "take it out".to_owned())),
+            false => {
+                let others = names.iter().map(String::as_str).filter(|other| *other != name);
+                Some((format!("there is no service {}", text.shown()), names::nearest(&text.value, others)))
+            }
+        });
         // The tables in it are other readers' sections, which `unclaimed` looks after.
         section.finish_except_tables();
-        (name, Service { about, repository, owners })
+        (name, Service { about, repository, owners, depends_on })
     };
-    top.tables("services").into_iter().map(read).collect()
+    all.into_iter().map(read).collect()
 }
 
 /// A URL that git can only read from, or `user@host:path`, stays as it is; anything else is a path. Helpers such as

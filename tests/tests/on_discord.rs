@@ -12,6 +12,10 @@ mod long;
 mod odd;
 #[path = "on_discord/once.rs"]
 mod once;
+#[path = "on_discord/rings.rs"]
+mod rings;
+#[path = "on_discord/talk.rs"]
+mod talk;
 #[path = "on_discord/ways.rs"]
 mod ways;
 #[path = "on_discord/who.rs"]
@@ -202,6 +206,14 @@ impl House {
 
     fn user(&self, name: &str) -> String {
         self.at(|state| state.user(name).unwrap().to_owned())
+    }
+
+    /// The thread whose name begins like this.
+    fn thread(&self, name: &str) -> String {
+        self.at(|state| {
+            let mut threads = state.channels.iter().filter(|(_, channel)| channel.parent.is_some());
+            threads.find(|(_, thread)| thread.name.starts_with(name)).expect("there is a thread").0.clone()
+        })
     }
 
     fn channel(&self, name: &str) -> String {

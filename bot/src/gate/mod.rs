@@ -7,6 +7,7 @@ pub mod completion;
 pub mod consent;
 mod foresight;
 pub mod grants;
+pub mod heard;
 mod import;
 pub mod lanes;
 pub mod people;

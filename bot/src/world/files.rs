@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
-use commands::ports::Files;
+use commands::ports::{Files, KEPT};
 use std::io::SeekFrom;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -39,14 +39,15 @@ impl Folder {
 }
 
 impl Folder {
-    /// Removes the files that nobody has written to since `then`.
+    /// Removes the files that nobody has written to since `then`, but for those that stay for good.
     ///
     /// # Errors
     /// When the folder can not be read, or a file not be removed.
     pub fn forget(&self, then: SystemTime) -> Result<()> {
         for entry in std::fs::read_dir(&self.0)? {
             let entry = entry?;
-            if entry.metadata()?.modified()? < then {
+            let stays = entry.file_name().to_str().is_some_and(|name| name.starts_with(KEPT));
+            if !stays && entry.metadata()?.modified()? < then {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -115,7 +116,9 @@ mod tests {
         assert!(folder.keep_picture("../a.png", Bytes::new()).await.is_err());
         folder.forget(SystemTime::now() - std::time::Duration::from_secs(3600)).unwrap();
         assert!(folder.tail("a.log", 10).await.unwrap().is_some());
+        folder.keep_picture("kept-7-1.bin", Bytes::from_static(b"\0")).await.unwrap();
         folder.forget(SystemTime::now() + std::time::Duration::from_secs(3600)).unwrap();
+        assert_eq!(folder.picture("kept-7-1.bin").await.unwrap().unwrap(), "\0");
         assert_eq!(folder.tail("a.log", 10).await.unwrap(), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Incidents, as one plugin tells another of them.
 
 use crate::ledger::Place;
+use crate::reply::FileRef;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +84,10 @@ pub struct Event {
     pub act: Option<u64>,
     /// Where it was said, where that is known.
     pub place: Option<Place>,
+    /// Where a browser finds what was said.
+    pub link: Option<String>,
+    /// Copies of what went with it: files that stay for good.
+    pub files: Vec<FileRef>,
 }
 
 /// Something that an incident leaves to be done.

@@ -1,6 +1,7 @@
-//! The table of commands as Discord registers it: a list of chat-input commands with their sub-commands and options.
+//! The table of commands as Discord registers it: a list of chat-input commands with their sub-commands and options, and
+//! of those that are offered in the menu of a message.
 //!
-//! Names stay English, for a line is the same on every platform; descriptions are there in every language of [`words`].
+//! Names that are typed stay English, for a line is the same on every platform; descriptions are there in every language of [`words`].
 //! Discord's limits are checked on the table itself, by [`Registry::checks`], and the one on a command as a whole here,
 //! by [`checks`].
 
@@ -14,8 +15,9 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The type of a chat-input command, among application commands.
+/// The types of a chat-input command and of one in the menu of a message, among application commands.
 const CHAT_INPUT: u8 = 1;
+const MESSAGE: u8 = 3;
 /// The types of options.
 const SUB_COMMAND: u8 = 1;
 const SUB_COMMAND_GROUP: u8 = 2;
@@ -84,7 +86,18 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn show(&self) -> Value {
-        self.words("").into_iter().map(|word| self.command(word)).collect()
+        let typed = self.words("").into_iter().map(|word| self.command(word));
+        let on_messages =
+            self.registry.iter().filter_map(|command| Some(self.on_message(command, command.on_message?)));
+        typed.chain(on_messages).collect()
+    }
+
+    /// A command as it stands in the menu of a message: it has a name, and nothing else that people could read.
+    fn on_message(&self, command: &CommandSpec, label: &str) -> Value {
+        let mut object = json!({ "type": MESSAGE, "name": label });
+        self.translate(&mut object, "name", label);
+        self.limit(&mut object, self.open(command));
+        object
     }
 
     /// The words that go on behind `group` in commands' names, each once; the first words of all behind nothing.
@@ -106,10 +119,15 @@ impl Table<'_> {
             // Discord knows permissions of whole commands only.
             None => self.registry.group(word).any(|inside| self.open(inside)),
         };
+        self.limit(&mut command, open);
+        command
+    }
+
+    /// Says where a command is, and whether it is for administrators alone.
+    fn limit(&self, command: &mut Value, open: bool) {
         command["default_member_permissions"] = if open { Value::Null } else { ADMINISTRATORS_ONLY.into() };
         command["contexts"] = json!(IN_SERVERS);
         command["integration_types"] = json!(BY_SERVERS);
-        command
     }
 
     /// Whether somebody may say the command, with whatever arguments.
@@ -132,7 +150,7 @@ impl Table<'_> {
         let command = self.registry.find(name);
         let about = command.map_or_else(|| self.about_group(name), |command| command.about.to_owned());
         let mut object = json!({ "type": kind, "name": word, "description": about });
-        self.translate(&mut object, name);
+        self.translate(&mut object, "description", name);
         object["options"] = match command {
             // A channel sees what was given with a slash command; what is secret is asked for in a form.
             Some(command) => command.args.iter().filter(|arg| !arg.secret).map(|arg| self.option(name, arg)).collect(),
@@ -157,18 +175,18 @@ impl Table<'_> {
         if all.len() <= LONGEST_ABOUT { all } else { format!("{group}: {} commands", words.len()) }
     }
 
-    /// Adds what the object of this name is for in other languages.
-    fn translate(&self, object: &mut Value, what: &str) {
+    /// Adds a text of the object, its description or its name, in other languages.
+    fn translate(&self, object: &mut Value, field: &str, what: &str) {
         let texts = self.languages.iter().filter_map(|(code, words)| Some((*code, words.of(what)?)));
         let texts: BTreeMap<_, _> = texts.collect();
         if !texts.is_empty() {
-            object["description_localizations"] = json!(texts);
+            object[format!("{field}_localizations")] = json!(texts);
         }
     }
 
     fn option(&self, command: &str, arg: &ArgSpec) -> Value {
         let mut option = json!({ "type": STRING, "name": arg.name, "description": arg.about });
-        self.translate(&mut option, &format!("{command} {}", arg.name));
+        self.translate(&mut option, "description", &format!("{command} {}", arg.name));
         option["required"] = arg.required.into();
         narrow(&mut option, arg.kind);
         option

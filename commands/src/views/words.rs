@@ -46,14 +46,15 @@ impl Words {
     }
 }
 
-/// All that has a description, with the English one; of a group its name.
+/// All that has a description, with the English one; of a group, and of what stands in a menu, its name.
 fn described(registry: &Registry) -> BTreeMap<String, &'static str> {
     let groups = registry.groups().into_iter().map(|group| (group.to_owned(), group));
     let commands = registry.iter().map(|command| (command.name.to_owned(), command.about));
     let args = registry
         .iter()
         .flat_map(|command| command.args.iter().map(|arg| (format!("{} {}", command.name, arg.name), arg.about)));
-    groups.chain(commands).chain(args).collect()
+    let on_messages = registry.iter().filter_map(|command| command.on_message).map(|label| (label.to_owned(), label));
+    groups.chain(commands).chain(args).chain(on_messages).collect()
 }
 
 #[cfg(test)]

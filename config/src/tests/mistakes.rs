@@ -34,6 +34,11 @@ fn each_mistake_is_told_with_what_to_write() {
             "2:1: `[services.shop]` has no setting `abuot`; write `about`, or take it out",
         ),
         (
+            "[services.shop]\ndepends_on = [\"bd\", \"shop\"]\n[services.db]".into(),
+            "2:15: there is no service `bd`; write `db`",
+        ),
+        ("[services.shop]\ndepends_on = [\"shop\"]".into(), "2:15: it depends on itself; take it out"),
+        (
             "[services.shop.flags]".into(),
             "1:16: nothing reads `[services.shop.flags]`; write a section `[flags]` too, which turns it on, or take this one out",
         ),

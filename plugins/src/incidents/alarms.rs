@@ -7,29 +7,16 @@ use commands::cx::Cx;
 use commands::offer::Alert;
 use commands::stop::Result;
 use commands::text;
-use std::time::Duration;
-use tokio::time::sleep;
-
-/// How often the alerts are looked at.
-const PACE: Duration = Duration::from_secs(2);
 
 /// How many incidents are looked at for alerts that still fire after them.
 const RECENT: usize = 50;
 
 impl Incidents {
-    /// Looks at the alerts all the time.
-    pub(super) async fn look_out(&self, cx: &Cx) {
-        let listens = !self.settings.alerts.is_empty() && !self.settings.tell.is_empty();
-        while listens && !cx.stopping().is_cancelled() {
-            if let Err(stop) = self.take_in(cx).await {
-                tracing::warn!("alerts can not be taken into incidents: {stop}");
-            }
-            cx.stopping().run_until_cancelled(sleep(PACE)).await;
-        }
-    }
-
     /// Takes in what fires and has not been taken in, and notes what is over.
-    async fn take_in(&self, cx: &Cx) -> Result<()> {
+    pub(super) async fn take_in(&self, cx: &Cx) -> Result<()> {
+        if self.settings.alerts.is_empty() || self.settings.tell.is_empty() {
+            return Ok(());
+        }
         let firing = cx.ports().offered.alerts(cx.ports(), None, None).await?;
         for alert in firing.iter().filter(|alert| alert.silenced.is_none()) {
             let Some(severity) = self.settings.alerts.get(&alert.severity) else { continue };

@@ -1,6 +1,5 @@
 //! What changes an incident: how bad it is, what it affects, how far it has come, and its clocks.
 
-use super::open::first_questions;
 use super::records::{Incident, Kind, Standing, Update};
 use super::{Change, Incidents, check_moment, meant, show};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -83,7 +82,7 @@ impl Incidents {
             return Err(Stop::refuse(format!("Incident #{} is SEV{sev} already, so nothing was changed.", it.number)));
         }
         it.incident.severity = Some(sev);
-        it.incident.reminders.update = it.incident.update_after(cx.now());
+        it.incident.reminders.update = self.settings.remind.update_after(&it.incident, cx.now());
         let what = match before {
             Some(before) => format!("It is SEV{sev} now; it was SEV{before}"),
             None => format!("It is SEV{sev}"),
@@ -134,7 +133,7 @@ impl Incidents {
         let mut it = meant(cx, number).await?;
         check_length(&text)?;
         it.incident.update = Some(Update { text: text.clone(), who: cx.who().to_owned(), at: cx.now() });
-        it.incident.reminders.update = it.incident.update_after(cx.now());
+        it.incident.reminders.update = self.settings.remind.update_after(&it.incident, cx.now());
         let change = Change::now(cx, "incidents.update", text::plain(text.trim_end_matches('.'))).loud();
         self.change(cx, it, Change { kind: Some(Kind::Update), ..change }).await
     }
@@ -161,7 +160,8 @@ impl Incidents {
                 show::moment(cx, since)
             )));
         }
-        let at = at.unwrap_or_else(|| cx.now());
+        at.iter().try_for_each(|at| check_moment(cx, *at))?;
+        let at = at.unwrap_or_else(|| now_or_later(cx.now(), &it.incident.clocks));
         it.incident.clocks.mitigated = Some(at);
         check(cx, &it.incident.clocks)?;
         it.incident.stage = Stage::Mitigated;
@@ -184,7 +184,8 @@ impl Incidents {
                 show::moment(cx, since)
             )));
         }
-        let at = at.unwrap_or_else(|| cx.now());
+        at.iter().try_for_each(|at| check_moment(cx, *at))?;
+        let at = at.unwrap_or_else(|| now_or_later(cx.now(), &it.incident.clocks));
         it.incident.clocks.resolved = Some(at);
         it.incident.clocks.mitigated = it.incident.clocks.mitigated.or(Some(at));
         check(cx, &it.incident.clocks)?;
@@ -222,9 +223,9 @@ impl Incidents {
         };
         let now = cx.now();
         it.incident.stage = stage;
-        it.incident.reminders.update = it.incident.update_after(now);
+        it.incident.reminders.update = self.settings.remind.update_after(&it.incident, now);
         it.incident.reminders.open = self.settings.daily.as_ref().and_then(|daily| daily.next(now));
-        (it.incident.reminders.lead, it.incident.reminders.severity) = first_questions(now);
+        (it.incident.reminders.lead, it.incident.reminders.severity) = self.settings.remind.first_questions(now);
         let mut calls = match it.incident.commander() {
             Some(commander) => vec![commander.to_owned()],
             None => self.settings.on_call(&it.incident.services, now),
@@ -243,6 +244,7 @@ impl Incidents {
 
     pub(super) async fn clock(&self, cx: &Cx) -> Result<Reply> {
         let ClockArgs { clock, at, because, number } = cx.args()?;
+        check_moment(cx, at)?;
         let mut it = meant(cx, number).await?;
         let (clocks, stage) = (&mut it.incident.clocks, it.incident.stage);
         let before = match clock.as_str() {
@@ -281,7 +283,7 @@ impl Incidents {
     pub(super) async fn snooze(&self, cx: &Cx) -> Result<Reply> {
         let SnoozeArgs { r#for, stop, number } = cx.args()?;
         let mut it = meant(cx, number).await?;
-        if it.incident.stage == Stage::Resolved || it.incident.pace().is_none() {
+        if it.incident.stage == Stage::Resolved || !matches!(it.incident.severity, Some(1..=3)) {
             return Err(Stop::refuse(format!(
                 "Nobody is reminded of updates of #{}, so nothing was changed: {}.",
                 it.number,
@@ -353,12 +355,25 @@ fn with(what: String, how: Option<String>) -> String {
     how.iter().fold(what, |what, how| format!("{what}: {}", text::plain(how.trim_end_matches('.'))))
 }
 
+/// This moment; or, where the machine's clock was set back, the latest that the incident has: nothing ends before it began.
+fn now_or_later(now: DateTime<Utc>, clocks: &Clocks) -> DateTime<Utc> {
+    let Clocks { started, detected, mitigated, .. } = clocks;
+    [*started, Some(*detected), *mitigated].into_iter().flatten().fold(now, DateTime::max)
+}
+
 /// Refuses clocks that no incident can have.
 fn check(cx: &Cx, clocks: &Clocks) -> Result<()> {
-    let Clocks { started, detected, declared, mitigated, resolved } = clocks;
-    for at in [Some(*detected), Some(*declared), *started, *mitigated, *resolved].into_iter().flatten() {
-        check_moment(cx, at)?;
-    }
+    let Some([(first, at), (second, then)]) = out_of_order(clocks) else { return Ok(()) };
+    Err(Stop::refuse(format!(
+        "`{second}` ({}) would be before `{first}` ({}), so nothing was changed. Say another time, or correct the other clock first with `/incident clock`.",
+        show::moment(cx, then),
+        show::moment(cx, at)
+    )))
+}
+
+/// Two clocks of which the first is later than the second, though no incident has them so.
+fn out_of_order(clocks: &Clocks) -> Option<[(&'static str, DateTime<Utc>); 2]> {
+    let Clocks { started, detected, mitigated, resolved, .. } = clocks;
     let in_order = [
         ("started", *started, "detected", Some(*detected)),
         ("started", *started, "mitigated", *mitigated),
@@ -366,13 +381,34 @@ fn check(cx: &Cx, clocks: &Clocks) -> Result<()> {
         ("mitigated", *mitigated, "resolved", *resolved),
         ("detected", Some(*detected), "resolved", *resolved),
     ];
-    for (first, at, second, then) in in_order {
-        let Some((at, then)) = at.zip(then).filter(|(at, then)| at > then) else { continue };
-        return Err(Stop::refuse(format!(
-            "`{second}` ({}) would be before `{first}` ({}), so nothing was changed. Say another time, or correct the other clock first with `/incident clock`.",
-            show::moment(cx, then),
-            show::moment(cx, at)
-        )));
+    let late = |[(_, first), (_, second)]: &[(_, DateTime<Utc>); 2]| first > second;
+    in_order.into_iter().find_map(|(first, at, second, then)| Some([(first, at?), (second, then?)]).filter(late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_nothing_before_it_began() {
+        let at = |minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
+        let clocks = |detected, mitigated: Option<i64>| Clocks {
+            started: Some(at(100)),
+            detected: at(detected),
+            declared: at(detected),
+            mitigated: mitigated.map(at),
+            resolved: None,
+        };
+        for (now, clocks, wanted) in [
+            (130, clocks(110, None), 130),
+            (60, clocks(110, None), 110),
+            (60, clocks(110, Some(120)), 120),
+            (60, clocks(100, None), 100),
+        ] {
+            let ended = now_or_later(at(now), &clocks);
+            assert_eq!(ended, at(wanted), "{now} {clocks:?}");
+            let ended = Clocks { mitigated: Some(ended), resolved: Some(ended), ..clocks };
+            assert_eq!(out_of_order(&ended), None, "it can be resolved");
+        }
     }
-    Ok(())
 }

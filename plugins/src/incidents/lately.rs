@@ -1,5 +1,7 @@
-//! What changed lately on what an incident affects, as the ledger has it: the newest first, each with its way back.
+//! What changed lately on what an incident affects and on its neighbours, as the ledger has it: the newest first, each with
+//! its way back.
 
+use super::settings::Settings;
 use super::show;
 use chrono::TimeDelta;
 use commands::act;
@@ -11,6 +13,9 @@ use commands::text;
 use std::collections::HashSet;
 use std::collections::btree_map::{self, BTreeMap};
 
+/// What is said of an act that has not ended.
+pub(super) const UNDER_WAY: &str = " (under way)";
+
 /// How many changes are shown under an incident.
 const MOST: usize = 5;
 
@@ -18,8 +23,12 @@ const MOST: usize = 5;
 const MOST_OF_EACH: usize = 60;
 const PAGE: usize = 60;
 
-/// The acts since so long before the incident that touch what it affects, newest first.
-pub(super) async fn acts(cx: &Cx, incident: &Incident, before: TimeDelta) -> anyhow::Result<Vec<Entry>> {
+/// The acts since so long before the incident that touch what it affects, or a neighbour of that, newest first.
+pub(super) async fn acts(cx: &Cx, incident: &Incident, settings: &Settings) -> anyhow::Result<Vec<Entry>> {
+    let before = settings.lately;
+    let mut incident = incident.clone();
+    incident.services.extend(settings.neighbours(&incident.services).into_keys());
+    let incident = &incident;
     let query = Query {
         since: incident.since().checked_sub_signed(before),
         until: incident.clocks.resolved.map(|resolved| resolved + TimeDelta::seconds(1)),
@@ -71,7 +80,7 @@ pub(super) fn words(entry: &Entry) -> String {
     let draft = &entry.draft;
     let how = match draft.phase {
         Phase::Did => "",
-        Phase::Doing => " (under way)",
+        Phase::Doing => UNDER_WAY,
         Phase::Failed => " (failed)",
     };
     let place = draft.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
@@ -86,9 +95,12 @@ pub(super) struct Lately {
 
 impl Lately {
     /// Looks it up.
-    pub(super) async fn read(cx: &Cx, incident: &Incident, before: TimeDelta) -> anyhow::Result<Lately> {
-        let found = acts(cx, incident, before).await?;
-        let span = config::duration::show(before.to_std().unwrap_or_default());
+    pub(super) async fn read(cx: &Cx, incident: &Incident, settings: &Settings) -> anyhow::Result<Lately> {
+        let mut found = acts(cx, incident, settings).await?;
+        // That something is not well has changed nothing: it may be what the incident is about.
+        found.retain(|entry| !entry.draft.verb.starts_with("alerts."));
+        let neighbours = settings.neighbours(&incident.services);
+        let span = config::duration::show(settings.lately.to_std().unwrap_or_default());
         let says = match found.len() {
             0 => format!("nothing in the {span} before"),
             count if count <= MOST => "newest first".to_owned(),
@@ -99,9 +111,11 @@ impl Lately {
         for entry in found.iter().take(MOST) {
             let who = show::who(&entry.draft.who);
             let name = format!("#{} {who}, {}", entry.act(), text::ago(entry.draft.at, cx.now()));
-            lately.fields.push((name, words(entry)));
+            let neighbour = entry.draft.service.as_ref().and_then(|service| Some((service, neighbours.get(service)?)));
+            let neighbour = neighbour.map(|(service, why)| format!(" ({service}, {why})")).unwrap_or_default();
+            lately.fields.push((name, words(entry) + &neighbour));
             // Only the newest change of a thing can be taken back by its own line: an older one has been overtaken.
-            if seen.insert((entry.draft.service.clone(), entry.draft.environment.clone())) {
+            if seen.insert(&entry.draft.state) {
                 lately.buttons.extend(act::way_back(cx.store(), entry).await?);
             }
         }

@@ -8,6 +8,7 @@ mod look;
 mod notice;
 mod offers;
 mod open;
+mod quote;
 pub mod records;
 mod remind;
 mod roles;
@@ -23,11 +24,12 @@ use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Place;
+use commands::message::Message;
 use commands::offer::Offers;
 use commands::offer::incident::Stage;
-use commands::parse::Invocation;
+use commands::parse::{Invocation, LONGEST_LINE};
 use commands::plugin::{Guarded, Job, Plugin};
-use commands::reply::Reply;
+use commands::reply::{Button, Reply};
 use commands::spec::{ArgSpec, PluginSpec};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -36,6 +38,14 @@ use lately::Lately;
 use records::{Entry, INCIDENTS, Kind, Standing, TIMELINE, entry_name, name};
 use settings::Settings;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often it is looked what is due.
+const PACE: Duration = Duration::from_secs(2);
+
+/// Of how many incidents it is asked which is meant.
+const MOST_ASKED: usize = 5;
 
 /// What can be said about incidents.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -72,6 +82,7 @@ impl Plugin for Incidents {
             "incident timeline" => self.timeline(cx).await,
             "incident keep" => self.keep(cx).await,
             "incident amend" => timeline::amend(cx).await,
+            "incident quote" => self.quote(cx).await,
             "incident todo" => self.todo(cx).await,
             "incident allow" => self.allow(cx).await,
             "incident snooze" => self.snooze(cx).await,
@@ -82,6 +93,7 @@ impl Plugin for Incidents {
     async fn complete(&self, arg: &ArgSpec, _given: &Args, ports: &Ports) -> Vec<Choice> {
         match arg.name {
             "number" => look::numbers(&*ports.store).await.unwrap_or_default(),
+            "message" => quote::heard(ports).await.unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -90,22 +102,37 @@ impl Plugin for Incidents {
         self.guards(cx).await
     }
 
+    async fn marked(&self, cx: &Cx, message: &Message) -> anyhow::Result<Option<String>> {
+        quote::marked(cx, message).await
+    }
+
+    async fn revised(&self, cx: &Cx, message: &str, says: Option<&str>) -> Result<()> {
+        quote::revised(cx, message, says).await
+    }
+
     fn offers(&self) -> Option<&dyn Offers> {
         Some(self)
     }
 
     fn jobs(&self) -> Vec<Job> {
         let every_minute = Schedule::parse("* * * * *", chrono_tz::UTC);
-        every_minute.into_iter().map(|schedule| Job { name: "remind", schedule }).collect()
+        every_minute.into_iter().map(|schedule| Job { name: "notice", schedule }).collect()
     }
 
     async fn watch(&self, cx: &Cx) {
-        self.look_out(cx).await;
+        while !cx.stopping().is_cancelled() {
+            if let Err(stop) = self.take_in(cx).await {
+                tracing::warn!("alerts can not be taken into incidents: {stop}");
+            }
+            if let Err(stop) = self.remind(cx).await {
+                tracing::warn!("nobody can be reminded of incidents: {stop}");
+            }
+            cx.stopping().run_until_cancelled(sleep(PACE)).await;
+        }
     }
 
     async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
-        self.notice(cx).await?;
-        self.remind(cx).await
+        self.notice(cx).await
     }
 }
 
@@ -196,7 +223,7 @@ impl Incidents {
         };
         let mut card = show::card(cx, it, "");
         if it.incident.stage == Stage::Open {
-            card = Lately::read(cx, &it.incident.offered(it.number), self.settings.lately).await?.onto(card);
+            card = Lately::read(cx, &it.incident.offered(it.number), &self.settings).await?.onto(card);
         }
         Ok(Some((posted.message.clone(), card)))
     }
@@ -247,7 +274,8 @@ fn same_channel(one: &Place, other: &Place) -> bool {
     one.platform == other.platform && one.channel == other.channel
 }
 
-/// The incident that is meant: the one of this number, else the one that is open here, else the only one that is open.
+/// The incident that is meant: the one of this number, else the one whose thread this is, else the one that is open here,
+/// else the only one that is open.
 async fn meant(cx: &Cx, number: Option<u64>) -> Result<Standing> {
     if let Some(number) = number {
         return Standing::read(cx.store(), number).await?.ok_or_else(|| {
@@ -256,29 +284,45 @@ async fn meant(cx: &Cx, number: Option<u64>) -> Result<Standing> {
             ))
         });
     }
+    let here = &cx.call().place;
     let mut open = Standing::open(cx.store()).await?;
-    let own = |it: &Standing| same_channel(it.home(), &cx.call().place);
-    let here = |it: &Standing| own(it) || same_channel(&it.incident.place, &cx.call().place);
-    let narrower: [&dyn Fn(&Standing) -> bool; 2] = [&here, &own];
-    for narrower in narrower {
-        if open.iter().any(narrower) {
-            open.retain(narrower);
-        }
+    let own = |it: &Standing| same_channel(it.home(), here);
+    // Where there are no threads, an incident is at home in the channel, and others may be, too.
+    if let Some(own) = open.iter().position(|it| own(it) && !same_channel(it.home(), &it.incident.place)) {
+        return Ok(open.swap_remove(own));
+    }
+    if let Some(over) = Standing::of_thread(cx.store(), here).await? {
+        return Ok(over);
+    }
+    let nearby = |it: &Standing| own(it) || same_channel(&it.incident.place, here);
+    if open.iter().any(nearby) {
+        open.retain(nearby);
     }
     if open.len() > 1 {
-        let each = |it: &Standing| format!("#{} is {}", it.number, text::cut(&text::plain(&it.incident.title), 60));
-        let all: Vec<_> = open.iter().take(5).map(each).collect();
-        return Err(Stop::refuse(format!(
-            "{} incidents are open, and it was not said which is meant, so nothing was done. {}. Say it again with `number:{}`, or another.",
-            open.len(),
-            all.join("; "),
-            open[0].number
-        )));
+        return Err(which(cx, &open));
     }
     match open.pop() {
         Some(it) => Ok(it),
         None => Err(none_open(cx).await?),
     }
+}
+
+/// Asks which of these is meant: the same line again, for each.
+fn which(cx: &Cx, open: &[Standing]) -> Stop {
+    let each = |it: &Standing| format!("#{} is {}", it.number, text::cut(&text::plain(&it.incident.title), 60));
+    let all: Vec<_> = open.iter().take(MOST_ASKED).map(each).collect();
+    let mut reply = Reply::refuse(format!(
+        "{} incidents are open, and it was not said which is meant, so nothing was done. {}. Say it again with `number:{}`, or another.",
+        open.len(),
+        all.join("; "),
+        open[0].number
+    ));
+    for it in open.iter().take(MOST_ASKED) {
+        let line = cx.invocation().map(|said| format!("{} number:{}", said.line(), it.number));
+        let fits = line.filter(|line| line.chars().count() <= LONGEST_LINE);
+        reply.buttons.extend(fits.map(|line| Button::new(format!("#{}", it.number), line)));
+    }
+    reply.into()
 }
 
 async fn none_open(cx: &Cx) -> Result<Stop> {
@@ -289,7 +333,7 @@ async fn none_open(cx: &Cx) -> Result<Stop> {
     Ok(Stop::refuse(format!("No incident is open, so nothing was done.{last} `/incident open` opens one.")))
 }
 
-/// Refuses a moment that is still to come, or before there were computers.
+/// Refuses a moment that somebody has said, and that is still to come, or before there were computers.
 fn check_moment(cx: &Cx, at: DateTime<Utc>) -> Result<()> {
     let wrong = match () {
         () if at > cx.now() => "is still to come",

@@ -51,6 +51,7 @@ impl Incidents {
             text: words.clone(),
             about: Some(done.act()),
             place: draft.place.clone(),
+            message: None,
             revisions: Vec::new(),
         };
         let act = Act {

@@ -2,7 +2,7 @@
 
 use super::Incidents;
 use super::records::{Role, Standing, TIMELINE, timeline_of};
-use super::show;
+use super::{show, timeline};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
@@ -37,10 +37,14 @@ impl Offers for Incidents {
     async fn incident(&self, ports: &Ports, number: u64) -> anyhow::Result<Option<Account>> {
         let Some(it) = Standing::read(&*ports.store, number).await? else { return Ok(None) };
         let timeline = TIMELINE.scan(&*ports.store, &timeline_of(number), usize::MAX).await?;
-        let event = |(_, entry): (String, commands::table::Versioned<super::Entry>)| {
-            let super::Entry { at, who, text, about, place, .. } = entry.value;
-            Event { at, who, text, act: about, place: Some(place) }
-        };
+        let mut events = Vec::new();
+        for (_, entry) in timeline {
+            let mut entry = entry.value;
+            timeline::settle(&*ports.store, &mut entry).await?;
+            let super::Entry { at, who, text, about, place, message, .. } = entry;
+            let (link, files) = message.map(|message| (message.link, message.files)).unwrap_or_default();
+            events.push(Event { at, who, text, act: about, place: Some(place), link, files });
+        }
         let mut roles: Vec<(Role, String)> = it.incident.roles.clone();
         roles.extend(it.incident.former.iter().cloned());
         roles.sort();
@@ -48,7 +52,7 @@ impl Offers for Incidents {
             incident: it.incident.offered(number),
             update: it.incident.update.as_ref().map(|update| update.text.clone()),
             roles: roles.into_iter().map(|(role, who)| (role.word(), who)).collect(),
-            timeline: timeline.into_iter().map(event).collect(),
+            timeline: events,
             todos: it.incident.todos,
         }))
     }

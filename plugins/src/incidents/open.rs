@@ -1,7 +1,7 @@
 //! Opening an incident: it is written down, its owners are called, and what changed lately is shown.
 
 use super::lately::Lately;
-use super::records::{Asked, Incident, Joined, LAST, Reminders, Standing, card_of};
+use super::records::{Incident, Joined, LAST, Reminders, Standing, card_of};
 use super::{Change, Incidents, act, check_moment, enter, same_channel, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
@@ -12,10 +12,6 @@ use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use commands::text;
 use serde::Deserialize;
-
-/// How long after the beginning it is asked first who leads, and how bad it is.
-const LEAD_MINUTES: i64 = 2;
-const SEVERITY_MINUTES: i64 = 5;
 
 /// How old an incident is at least when it is told that it is still open.
 const DAILY_HOURS: i64 = 4;
@@ -77,7 +73,7 @@ impl Incidents {
     /// An incident that begins now.
     pub(super) fn begun(&self, cx: &Cx, begins: Begins) -> Incident {
         let now = cx.now();
-        let (lead, severity) = first_questions(now);
+        let (lead, severity) = self.settings.remind.first_questions(now);
         let daily = self.settings.daily.as_ref();
         let mut incident = Incident {
             title: begins.title,
@@ -109,7 +105,7 @@ impl Incidents {
                 open: daily.and_then(|daily| daily.next(now + TimeDelta::hours(DAILY_HOURS))),
             },
         };
-        incident.reminders.update = incident.update_after(now);
+        incident.reminders.update = self.settings.remind.update_after(&incident, now);
         incident
     }
 
@@ -120,7 +116,7 @@ impl Incidents {
         let change = Change::now(cx, "incidents.open", format!("Opened: {title}")).because(Some(why));
         let on_call = self.settings.on_call(&incident.services, cx.now());
         let called: Vec<_> = on_call.into_iter().filter(|person| person != cx.who()).collect();
-        let lately = Lately::read(cx, &incident.offered(0), self.settings.lately).await?;
+        let lately = Lately::read(cx, &incident.offered(0), &self.settings).await?;
         let mut it = Standing { number: 0, incident, version: 0, posted: None };
         let begun = Act {
             object: title.clone(),
@@ -150,12 +146,6 @@ impl Incidents {
 /// The version of the record of the incident that was opened last.
 pub(super) async fn last_opened(cx: &Cx) -> Result<u64> {
     Ok(LAST.get(cx.store(), "").await?.map_or(0, |last| last.version))
-}
-
-/// When it is asked first who leads, and how bad it is, were it opened now.
-pub(super) fn first_questions(now: DateTime<Utc>) -> (Asked, Asked) {
-    let ask = |minutes| Asked { times: 0, next: now + TimeDelta::minutes(minutes) };
-    (ask(LEAD_MINUTES), ask(SEVERITY_MINUTES))
 }
 
 /// Refuses a second incident of the same thing.

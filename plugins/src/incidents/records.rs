@@ -5,10 +5,10 @@ use commands::act::{POSTED, Permit, Posted};
 use commands::cx::Cx;
 use commands::ledger::Place;
 use commands::offer::incident::{Clocks, Incident as Offered, Stage, Todo};
+use commands::reply::FileRef;
 use commands::store::Read;
 use commands::table::Table;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// The incidents, by number.
 pub const INCIDENTS: Table<Incident> = Table::new("incidents/all/");
@@ -27,6 +27,12 @@ pub const LED: Table<()> = Table::new("incidents/led/");
 
 /// What happened, by the incident's number, the moment, and the act that noted it.
 pub const TIMELINE: Table<Entry> = Table::new("incidents/timeline/");
+
+/// Of how many of the last incidents the threads are known.
+const RECENT: usize = 100;
+
+/// Messages that stand in a timeline, by their names and the incident's: the name of the entry.
+pub const QUOTED: Table<String> = Table::new("incidents/quoted/");
 
 /// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -187,9 +193,33 @@ pub struct Entry {
     pub about: Option<u64>,
     /// Where it was said.
     pub place: Place,
+    /// The message that it is, where somebody has kept one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Quoted>,
     /// What stood there before, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
+}
+
+/// What is kept of a message besides its words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quoted {
+    /// What names it.
+    pub name: String,
+    /// What its author was called where they said it.
+    pub called: String,
+    /// Where a browser finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Copies of what went with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRef>,
+    /// What went with it and was not copied, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// When it was deleted where it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<DateTime<Utc>>,
 }
 
 /// What kind of thing happened.
@@ -198,6 +228,8 @@ pub struct Entry {
 pub enum Kind {
     /// Somebody noted it.
     Note,
+    /// Somebody said it, and it was kept.
+    Quote,
     /// It was told to everybody.
     Update,
     /// The incident itself changed: its severity, a role, a clock.
@@ -252,23 +284,6 @@ impl Incident {
         self.former.push((role, who.to_owned()));
     }
 
-    /// After how long without an update people are reminded of one.
-    pub fn pace(&self) -> Option<Duration> {
-        let minutes = match self.severity? {
-            1 => 30,
-            2 => 60,
-            3 => 4 * 60,
-            _ => return None,
-        };
-        Some(Duration::from_secs(minutes * 60))
-    }
-
-    /// When the next update is due, were the last one told `at`.
-    pub fn update_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let pace = self.pace().filter(|_| self.stage != Stage::Resolved && !self.reminders.stopped)?;
-        Some(at + pace)
-    }
-
     /// As other plugins see it.
     pub fn offered(&self, number: u64) -> Offered {
         Offered {
@@ -290,7 +305,7 @@ impl Entry {
     pub fn by(cx: &Cx) -> Entry {
         let (who, place) = (cx.who().to_owned(), cx.call().place.clone());
         let (kind, text) = (Kind::Note, String::new());
-        Entry { at: cx.now(), kind, who, text, about: None, place, revisions: Vec::new() }
+        Entry { at: cx.now(), kind, who, text, about: None, place, message: None, revisions: Vec::new() }
     }
 }
 
@@ -316,6 +331,25 @@ impl Standing {
             found.extend(Standing::read(store, number).await?);
         }
         Ok(found)
+    }
+
+    /// The one that this is the thread of, open or not, if it is one of the last.
+    ///
+    /// # Errors
+    /// When they can not be read.
+    pub async fn of_thread(store: &dyn Read, here: &Place) -> anyhow::Result<Option<Standing>> {
+        // A thread's channel names the one that it hangs under.
+        if !here.channel.contains('/') {
+            return Ok(None);
+        }
+        for it in Standing::newest(store, RECENT).await? {
+            let found = Standing::read(store, it.number).await?;
+            let is_here = |it: &Standing| it.home().platform == here.platform && it.home().channel == here.channel;
+            if let Some(found) = found.filter(is_here) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Where it is talked about: in its thread, where it has one.
@@ -367,6 +401,11 @@ pub fn name(number: u64) -> String {
 /// What an incident's card is found by.
 pub fn card_of(number: u64) -> String {
     format!("incidents/{}", name(number))
+}
+
+/// The name under which it is found where a message stands.
+pub fn quoted(message: &str, incident: u64) -> String {
+    format!("{message}/{}", name(incident))
 }
 
 /// Where the timeline of an incident lies.

@@ -1,20 +1,16 @@
 //! Reminders: who leads, how bad it is, the next update, and what is still open. Each is told once, whatever restarts: it
 //! goes out in the batch that notes that it has.
 
-use super::records::{Asked, Role, Standing};
+use super::records::{Asked, Incident, Role, Standing};
+use super::settings::Remind;
 use super::{Incidents, show};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::offer::incident::Stage;
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
-
-/// How often a question is asked at the most, and how long it rests in between.
-const MOST_TIMES: u8 = 5;
-const LEAD_PAUSE: TimeDelta = TimeDelta::minutes(2);
-const SEVERITY_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// What people are reminded of at once.
 #[derive(Default)]
@@ -71,24 +67,24 @@ impl Incidents {
         let on_call = self.settings.on_call(&it.incident.services, now);
         let open = it.incident.stage == Stage::Open;
         let leads = it.incident.commander().map(str::to_owned);
-        if let Some(last) = ask(&mut it.incident.reminders.lead, open && leads.is_none(), LEAD_PAUSE, cx) {
+        let pace = &self.settings.remind;
+        if let Some(last) = pace.ask(&mut it.incident.reminders.lead, open && leads.is_none(), pace.lead, now) {
             reminder.about.push("lead");
             reminder.says.push(format!("Nobody leads. Whoever does, says `/incident lead number:{number}`.{last}"));
             reminder.calls.extend(on_call.clone());
         }
         let unknown = it.incident.severity.is_none();
-        if let Some(last) = ask(&mut it.incident.reminders.severity, unknown, SEVERITY_PAUSE, cx) {
+        if let Some(last) = pace.ask(&mut it.incident.reminders.severity, unknown, pace.severity, now) {
             reminder.about.push("severity");
             reminder.says.push(format!("Nobody has said how bad it is: `/incident sev 2 number:{number}`.{last}"));
         }
         if !reminder.says.is_empty() {
             reminder.buttons = show::next(it);
         }
-        let pace = it.incident.pace().and_then(|pace| TimeDelta::from_std(pace).ok());
-        if let (Some(due), Some(pace)) = (it.incident.reminders.update, pace)
+        if let (Some(due), Some(next)) = (it.incident.reminders.update, pace.update_after(&it.incident, now))
             && due <= now
         {
-            it.incident.reminders.update = Some(now + pace);
+            it.incident.reminders.update = Some(next);
             let last = it.incident.update.as_ref().map_or(it.incident.clocks.declared, |update| update.at);
             reminder.about.push("update");
             reminder.says.push(format!("An update is due; the last word was {}.", text::ago(last, now)));
@@ -110,12 +106,31 @@ impl Incidents {
     }
 }
 
-/// Whether a question is to be asked now, and what is said of the last time.
-fn ask(asked: &mut Asked, open: bool, pause: TimeDelta, cx: &Cx) -> Option<&'static str> {
-    if !open || asked.times >= MOST_TIMES || asked.next > cx.now() {
-        return None;
+impl Remind {
+    /// Whether a question is to be asked now, and what is said of the last time.
+    fn ask(&self, asked: &mut Asked, open: bool, pause: TimeDelta, now: DateTime<Utc>) -> Option<&'static str> {
+        // A machine whose clock was set back asks sooner rather than hours later.
+        let waits = now < asked.next && asked.next <= now + pause;
+        if !open || asked.times >= self.times || waits {
+            return None;
+        }
+        asked.times += 1;
+        // It keeps its pace, unless it comes late.
+        let on_time = asked.next + pause;
+        asked.next = if on_time > now && on_time <= now + pause { on_time } else { now + pause };
+        Some(if asked.times == self.times { " This is not asked again." } else { "" })
     }
-    asked.times += 1;
-    asked.next = cx.now() + pause;
-    Some(if asked.times == MOST_TIMES { " This is not asked again." } else { "" })
+
+    /// When the next update of an incident is due, were the last one told `at`; nothing where nobody is reminded.
+    pub(super) fn update_after(&self, incident: &Incident, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let pace = self.updates.get(usize::from(incident.severity?).checked_sub(1)?)?;
+        let reminded = incident.stage != Stage::Resolved && !incident.reminders.stopped;
+        reminded.then(|| at + *pace)
+    }
+
+    /// When it is asked first who leads, and how bad it is, were it opened now.
+    pub(super) fn first_questions(&self, now: DateTime<Utc>) -> (Asked, Asked) {
+        let first = |pause| Asked { times: 0, next: now + pause };
+        (first(self.lead), first(self.severity))
+    }
 }

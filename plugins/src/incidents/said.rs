@@ -165,6 +165,8 @@ pub const COMMANDS: &[CommandSpec] = &[
             NUMBER,
             ArgSpec::optional("candidates", YES, "What stands on the ledger, and not in the timeline"),
             ArgSpec::optional("before", Kind::Text, "Only before this; its button fills it in").by_name(),
+            ArgSpec::optional("entry", Kind::Integer(1, i64::MAX), "This entry, whole, with what it said before")
+                .by_name(),
         ],
         examples: &["incident timeline", "incident timeline 41", "incident timeline candidates:yes"],
         ..CommandSpec::READS
@@ -175,9 +177,22 @@ pub const COMMANDS: &[CommandSpec] = &[
         args: &[
             ArgSpec::required("act", Kind::Integer(1, i64::MAX), "The number of the act"),
             ArgSpec::optional("cause", YES, "It brought the incident about"),
+            ArgSpec::optional("remove", YES, "Take it out again; with cause, only that it brought it about").by_name(),
             NAMED,
         ],
-        examples: &["incident keep 57", "incident keep act:57 cause:yes number:61"],
+        examples: &["incident keep 57", "incident keep act:57 cause:yes number:61", "incident keep 57 remove:yes"],
+        ..AT_ONCE
+    },
+    CommandSpec {
+        name: "incident quote",
+        about: "Keep what somebody said in the timeline, with its time and copies of its files",
+        args: &[
+            ArgSpec::required("message", Kind::Text, "Which message; the menu of messages fills it in"),
+            ArgSpec::optional("remove", YES, "Take it out again").by_name(),
+            NAMED,
+        ],
+        on_message: Some("Add to timeline"),
+        examples: &["incident quote message:chat-1298", "incident quote message:chat-1298 remove:yes number:41"],
         ..AT_ONCE
     },
     CommandSpec {

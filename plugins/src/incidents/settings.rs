@@ -8,6 +8,10 @@ use config::{Config, Schedule, Section, quoted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The shortest and the longest time between two reminders.
+const SHORTEST_PACE: Duration = Duration::from_secs(1);
+const LONGEST_PACE: Duration = Duration::from_secs(7 * 86_400);
+
 /// When it is told what is still open, where the config does not say.
 const DAILY: &str = "0 9 * * mon-fri";
 
@@ -25,6 +29,8 @@ pub struct Settings {
     pub guarded: u8,
     /// How far back it is looked for what changed before an incident.
     pub lately: TimeDelta,
+    /// How often people are reminded.
+    pub remind: Remind,
     /// When it is told what is still open.
     pub daily: Option<Schedule>,
     /// The acts, by their verbs, that leave a note by themselves.
@@ -35,6 +41,21 @@ pub struct Settings {
     on_call: OnCall,
     /// Who is on call for each service.
     services: BTreeMap<String, OnCall>,
+    /// Which services each depends on.
+    depends_on: BTreeMap<String, Vec<String>>,
+}
+
+/// How often people are reminded.
+#[derive(Debug)]
+pub struct Remind {
+    /// How long it rests until it is asked (again) who leads.
+    pub lead: TimeDelta,
+    /// How long it rests until it is asked (again) how bad it is.
+    pub severity: TimeDelta,
+    /// How often either is asked at the most.
+    pub times: u8,
+    /// After how long without an update people are reminded of one: for SEV1, SEV2 and SEV3.
+    pub updates: [TimeDelta; 3],
 }
 
 /// What becomes of changes of what an open incident affects.
@@ -66,13 +87,16 @@ impl Settings {
             guard: Guard::Refuse,
             guarded: 2,
             lately: TimeDelta::hours(6),
+            remind: Remind::default(),
             daily: Schedule::parse(DAILY, config.zone).ok(),
             notes: vec![NOTED.to_owned()],
             alerts: BTreeMap::new(),
             on_call: OnCall::default(),
             services: BTreeMap::new(),
+            depends_on: BTreeMap::new(),
         };
         for (name, service) in &config.services {
+            settings.depends_on.insert(name.clone(), service.depends_on.clone());
             let people = service.owners.iter().flat_map(|owner| people_of(config, owner)).collect();
             settings.services.insert(name.clone(), OnCall { people, ..OnCall::default() });
         }
@@ -97,6 +121,9 @@ impl Settings {
             settings.lately =
                 TimeDelta::from_std(lately.min(Duration::from_secs(30 * 86_400))).unwrap_or(settings.lately);
         }
+        if let Some(remind) = section.table("remind") {
+            settings.remind.read(remind);
+        }
         if section.has("daily") {
             settings.daily = section.schedule("daily", config.zone);
         }
@@ -113,6 +140,20 @@ impl Settings {
         settings
     }
 
+    /// The neighbours of these services, each with what makes it one: what they depend on, and what depends on them.
+    pub fn neighbours(&self, services: &[String]) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for (name, needs) in &self.depends_on {
+            if services.contains(name) {
+                let others = needs.iter().filter(|other| !services.contains(other));
+                others.for_each(|other| _ = found.insert(other.clone(), format!("which {name} depends on")));
+            } else if let Some(service) = needs.iter().find(|other| services.contains(other)) {
+                found.entry(name.clone()).or_insert_with(|| format!("which depends on {service}"));
+            }
+        }
+        found
+    }
+
     /// Whom to call for these services at this moment, each once.
     pub fn on_call(&self, services: &[String], now: DateTime<Utc>) -> Vec<String> {
         let of = |service: &String| self.services.get(service).map(|on_call| on_call.at(now)).unwrap_or_default();
@@ -123,6 +164,37 @@ impl Settings {
         let mut seen = std::collections::BTreeSet::new();
         found.retain(|person| seen.insert(person.clone()));
         found
+    }
+}
+
+impl Default for Remind {
+    fn default() -> Remind {
+        let minutes = TimeDelta::minutes;
+        Remind { lead: minutes(2), severity: minutes(5), times: 5, updates: [30, 60, 240].map(minutes) }
+    }
+}
+
+impl Remind {
+    fn read(&mut self, section: Section<'_>) {
+        let [sev1, sev2, sev3] = &mut self.updates;
+        let spans = [
+            ("lead", &mut self.lead),
+            ("severity", &mut self.severity),
+            ("sev1", sev1),
+            ("sev2", sev2),
+            ("sev3", sev3),
+        ];
+        for (key, span) in spans {
+            let Some(given) = section.duration(key) else { continue };
+            if given < SHORTEST_PACE || given > LONGEST_PACE {
+                section.problem(key, "nobody can be reminded at this pace", "write a time from `1s` to `7d`");
+            }
+            *span = TimeDelta::from_std(given).unwrap_or(*span);
+        }
+        if let Some(times) = section.integer("times", 0..=100) {
+            self.times = u8::try_from(times).unwrap_or(self.times);
+        }
+        section.finish();
     }
 }
 
@@ -207,6 +279,10 @@ mod tests {
             ("on_call_calendar = \"oncall.ics\"", "`/nowhere/oncall.ics`: there is no such file"),
             ("channel = \"opps\"", "there is no channel `opps`"),
             ("severity = 1", "has no setting `severity`"),
+            ("remind = { lead = \"1m\", severity = \"10m\", times = 3, sev1 = \"15m\" }", ""),
+            ("remind = { lead = \"0s\" }", "nobody can be reminded at this pace"),
+            ("remind = { sev4 = \"1h\" }", "has no setting `sev4`"),
+            ("remind = { times = 1000 }", "`times` is 1000"),
             ("alerts = { critical = 1 }", "no channel is named in which alerts open incidents"),
             ("channel = \"ops\"\nalerts = { critical = 1, warning = 3 }", ""),
             ("channel = \"ops\"\nalerts = { critical = 5 }", "`critical` is 5"),
@@ -231,6 +307,25 @@ mod tests {
         assert_eq!(call("on_call = [\"ana\"]", &["shop"]), "ana");
         assert_eq!(call("on_call = [\"ana\"]", &[]), "ana");
         assert_eq!(call("[services.hello.incidents]\non_call = [\"ben\"]", &["hello"]), "ben");
+    }
+
+    #[test]
+    fn neighbours_are_what_a_service_depends_on_and_what_depends_on_it() {
+        let mut settings = read("").0;
+        let needs = [("shop", &["hello", "pay"][..]), ("hello", &["db"]), ("db", &["disk"]), ("pay", &["shop"])];
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        settings.depends_on = needs.iter().map(|(name, needs)| ((*name).to_owned(), names(needs))).collect();
+        for (services, wanted) in [
+            (&["hello"][..], "db (which hello depends on), shop (which depends on hello)"),
+            (&["shop"], "hello (which shop depends on), pay (which shop depends on)"),
+            (&["hello", "db"], "disk (which db depends on), shop (which depends on hello)"),
+            (&["disk"], "db (which depends on disk)"),
+            (&[], ""),
+        ] {
+            let found = settings.neighbours(&names(services));
+            let found: Vec<_> = found.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+            assert_eq!(found.join(", "), wanted, "{services:?}");
+        }
     }
 
     #[test]

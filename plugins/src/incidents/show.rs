@@ -85,11 +85,17 @@ pub(super) fn stands(cx: &Cx, it: &Standing) -> String {
     };
     let phase = phase.as_ref().filter(|_| *stage == Stage::Open);
     let phase = phase.map_or_else(String::new, |phase| format!(" {}.", text::capital(phase)));
+    let is_over = *stage == Stage::Resolved;
     let lead = match it.incident.commander() {
-        Some(commander) => format!(" {} leads.", text::plain(commander)),
+        Some(commander) => format!(" {} {}.", text::plain(commander), if is_over { "led" } else { "leads" }),
+        None if is_over => " Nobody led.".to_owned(),
         None => " Nobody leads yet.".to_owned(),
     };
-    let severity = if it.incident.severity.is_none() { " Nobody has said how bad it is." } else { "" };
+    let severity = match it.incident.severity {
+        Some(_) => "",
+        None if is_over => " Nobody has said how bad it was.",
+        None => " Nobody has said how bad it is.",
+    };
     format!("{how}{phase}{lead}{severity}")
 }
 

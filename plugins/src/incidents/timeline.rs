@@ -1,15 +1,16 @@
 //! The timeline: what people note, what is told, what changes, and acts of the ledger that somebody keeps.
 
 use super::records::{Entry, Kind, Revision, Standing, TIMELINE, noted_by, timeline_of};
-use super::{Change, Incidents, act, check_moment, enter, lately, look, meant, same_channel, show};
+use super::{Change, Incidents, act, check_moment, enter, lately, look, meant, quote, same_channel, show};
 use chrono::{DateTime, SecondsFormat, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::ledger::{self, Phase, Query};
 use commands::offer::incident::Todo;
-use commands::parse::{LONGEST_LINE, quote};
+use commands::parse::{self, LONGEST_LINE};
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
+use commands::store::Read;
 use commands::table::Versioned;
 use commands::text;
 use serde::Deserialize;
@@ -21,8 +22,8 @@ const PAGE: usize = 10;
 /// How many acts are offered at once to be kept.
 const CANDIDATES: usize = 5;
 
-/// The widest that an entry is shown in a page, in columns.
-const WIDEST: usize = 500;
+/// How wide the lines are of an entry that is shown whole: what a phone shows without breaking them.
+const WRAPPED: usize = 72;
 
 /// How many things to do an incident may leave.
 const MOST_TODOS: usize = 50;
@@ -39,12 +40,14 @@ struct TimelineArgs {
     number: Option<u64>,
     candidates: Option<String>,
     before: Option<String>,
+    entry: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct KeepArgs {
     act: u64,
     cause: Option<String>,
+    remove: Option<String>,
     number: Option<u64>,
 }
 
@@ -80,8 +83,10 @@ impl Incidents {
         let told = |entry: u64| {
             let who = show::who(cx.who());
             let when = show::moment(cx, at);
-            Reply::say(format!("{} {who}, {when}: {}", show::label(&it.incident, it.number), text::plain(&text)))
-                .field("Entry", format!("#{entry}"))
+            let told =
+                Reply::say(format!("{} {who}, {when}: {}", show::label(&it.incident, it.number), text::plain(&text)))
+                    .field("Entry", format!("#{entry}"));
+            if is_cut(&text) { told.button(whole(it.number, entry)) } else { told }
         };
         let number = cx
             .act(noted, async |permit| {
@@ -94,10 +99,13 @@ impl Incidents {
     }
 
     pub(super) async fn timeline(&self, cx: &Cx) -> Result<Reply> {
-        let TimelineArgs { number, candidates, before } = cx.args()?;
+        let TimelineArgs { number, candidates, before, entry } = cx.args()?;
         let it = meant(cx, number).await?;
         if candidates.is_some() {
             return self.candidates(cx, &it).await;
+        }
+        if let Some(entry) = entry {
+            return one(cx, &it, entry).await;
         }
         let prefix = timeline_of(it.number);
         let from = before.as_ref().map(|before| format!("{prefix}{before}"));
@@ -105,12 +113,25 @@ impl Incidents {
         let more = page.len() > PAGE;
         page.truncate(PAGE);
         let first = page.last().and_then(|(name, _)| name.strip_prefix(&prefix)).map(str::to_owned);
-        let rows: Vec<_> = page.iter().rev().map(|(name, entry)| row(cx, name, entry)).collect();
+        let mut rows = Vec::new();
+        let mut more_of_one = None;
+        for (name, Versioned { value: mut entry, .. }) in page.into_iter().rev() {
+            settle(cx.store(), &mut entry).await?;
+            more_of_one = more_of_one.or_else(|| entry.has_more().then(|| entry.number(&name)));
+            rows.push(row(cx, &name, &entry));
+        }
         let says = match (rows.len(), before) {
             (0, _) => "Nothing stands there.",
             (_, None) => "The newest, oldest of them first.",
             (_, Some(_)) => "What was before that, oldest first.",
         };
+        let more_of_one = more_of_one.map(|entry| {
+            format!(
+                " `/incident timeline entry:{entry} number:{}` shows all of an entry: its files, what it said before.",
+                it.number
+            )
+        });
+        let says = format!("{says}{}", more_of_one.unwrap_or_default());
         let title = format!("Timeline of {}", show::headline(&it));
         let mut reply = Reply::card(Tone::Plain, title, says).table(["#", "When", "Who", "What"], rows);
         if let (true, Some(first)) = (more, first) {
@@ -123,7 +144,7 @@ impl Incidents {
     /// What stands on the ledger of what the incident affects, and not in its timeline.
     async fn candidates(&self, cx: &Cx, it: &Standing) -> Result<Reply> {
         let kept = kept(cx, it).await?;
-        let mut acts = lately::acts(cx, &it.incident.offered(it.number), self.settings.lately).await?;
+        let mut acts = lately::acts(cx, &it.incident.offered(it.number), &self.settings).await?;
         acts.retain(|entry| !kept.contains(&entry.act()));
         let title = format!("Candidates for the timeline of #{}", it.number);
         if acts.is_empty() {
@@ -147,13 +168,16 @@ impl Incidents {
     }
 
     pub(super) async fn keep(&self, cx: &Cx) -> Result<Reply> {
-        let KeepArgs { act: number, cause, number: incident } = cx.args()?;
+        let KeepArgs { act: number, cause, remove, number: incident } = cx.args()?;
         let mut it = meant(cx, incident).await?;
+        if remove.is_some() {
+            return self.drop(cx, it, number, cause.is_some()).await;
+        }
         let is_kept = kept(cx, &it).await?.contains(&number);
         if is_kept && (cause.is_none() || it.incident.cause == Some(number)) {
             return Err(Stop::refuse(format!("Act #{number} stands in the timeline of #{} already.", it.number)));
         }
-        let Some(found) = find(cx, number).await? else {
+        let Some(found) = find(cx.store(), number).await? else {
             return Err(Stop::refuse(format!(
                 "There is no act #{number} on the ledger, so nothing was kept. `/incident timeline candidates:yes` shows those that may belong there."
             )));
@@ -163,8 +187,16 @@ impl Incidents {
             Some(_) => format!("Brought about by #{number}: {words}"),
             None => format!("Kept #{number}: {words}"),
         };
+        let undo = match (&cause, it.incident.cause) {
+            (Some(_), Some(before)) => format!("incident keep act:{before} cause:yes number:{}", it.number),
+            (Some(_), None) if is_kept => {
+                format!("incident keep act:{number} cause:yes remove:yes number:{}", it.number)
+            }
+            _ => format!("incident keep act:{number} remove:yes number:{}", it.number),
+        };
         it.incident.cause = cause.map(|_| number).or(it.incident.cause);
         let change = Change { at: found.draft.at, kind: Some(Kind::Act), ..Change::now(cx, "incidents.keep", what) };
+        let change = change.undo(undo);
         let told = show::changed(cx, &it, &change);
         let entry = Entry {
             at: found.draft.at,
@@ -173,6 +205,7 @@ impl Incidents {
             text: words,
             about: Some(number),
             place: found.draft.place.clone(),
+            message: None,
             revisions: Vec::new(),
         };
         let kept = act(&it, &change, cx);
@@ -181,6 +214,46 @@ impl Incidents {
             if !is_kept {
                 enter(permit, it.number, &entry)?;
             }
+            self.tell(cx, permit, &it, &told, false)
+        })
+        .await?;
+        Ok(told)
+    }
+
+    /// Takes an act out of the timeline again; or, where it is only the `cause` that is wrong, leaves it there.
+    async fn drop(&self, cx: &Cx, mut it: Standing, number: u64, cause: bool) -> Result<Reply> {
+        let all = TIMELINE.scan(cx.store(), &timeline_of(it.number), usize::MAX).await?;
+        let found = all.into_iter().find(|(_, entry)| entry.value.about == Some(number));
+        let was_cause = it.incident.cause == Some(number);
+        if cause && !was_cause {
+            return Err(Stop::refuse(format!(
+                "#{number} is not said to have brought #{} about, so nothing was changed.",
+                it.number
+            )));
+        }
+        if cause {
+            it.incident.cause = None;
+            let what = format!("#{number} has not brought it about, after all");
+            let undo = format!("incident keep act:{number} cause:yes number:{}", it.number);
+            let change = Change::now(cx, "incidents.drop", what).undo(undo);
+            return self.change(cx, it, Change { kind: None, ..change }).await;
+        }
+        let Some((name, entry)) = found else {
+            return Err(Stop::refuse(format!(
+                "Act #{number} was not kept in the timeline of #{}, so nothing was taken out.",
+                it.number
+            )));
+        };
+        it.incident.cause = it.incident.cause.filter(|_| !was_cause);
+        let again = if was_cause { " cause:yes" } else { "" };
+        let undo = format!("incident keep act:{number}{again} number:{}", it.number);
+        let what = format!("Taken out of the timeline: #{number}, {}", entry.value.text);
+        let change = Change { kind: None, ..Change::now(cx, "incidents.drop", what).undo(undo) };
+        let told = show::changed(cx, &it, &change);
+        cx.act(act(&it, &change, cx), async |permit| {
+            it.put(permit)?;
+            permit.expect(TIMELINE.key(&name), entry.version);
+            permit.delete(TIMELINE.key(&name));
             self.tell(cx, permit, &it, &told, false)
         })
         .await?;
@@ -202,7 +275,7 @@ impl Incidents {
             let owner = todo.owner.iter().map(|owner| format!(" owner:{owner}"));
             let due = todo.due.iter().map(|due| format!(" due:{}", due.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
             let more: String = owner.chain(due).collect();
-            let again = format!("incident todo text:{}{more} number:{}", quote(&todo.text), it.number);
+            let again = format!("incident todo text:{}{more} number:{}", parse::quote(&todo.text), it.number);
             return self.change(cx, it, Change::now(cx, "incidents.done", what).undo(again)).await;
         }
         let Some(text) = text else { return Ok(todos(cx, &it)) };
@@ -245,6 +318,14 @@ pub(super) async fn amend(cx: &Cx) -> Result<Reply> {
             it.number
         )));
     };
+    if entry.kind == Kind::Quote {
+        return Err(Stop::refuse(format!(
+            "Entry #{number} is what {} said, so it was not changed. Add a note: `/incident note`; or take it out: `/incident quote message:{} remove:yes number:{}`.",
+            show::who(&entry.who),
+            entry.message.map(|message| message.name).unwrap_or_default(),
+            it.number
+        )));
+    }
     if !matches!(entry.kind, Kind::Note | Kind::Update) {
         return Err(Stop::refuse(format!(
             "Entry #{number} is what happened, and not somebody's words, so it was not changed. Add a note: `/incident note`."
@@ -252,7 +333,7 @@ pub(super) async fn amend(cx: &Cx) -> Result<Reply> {
     }
     let before = std::mem::replace(&mut entry.text, text.clone());
     entry.revisions.push(Revision { text: before.clone(), by: cx.who().to_owned(), at: cx.now() });
-    let undo = format!("incident amend entry:{number} text:{} number:{}", quote(&before), it.number);
+    let undo = format!("incident amend entry:{number} text:{} number:{}", parse::quote(&before), it.number);
     let change = Change::now(cx, "incidents.amend", format!("Amend entry #{number}"));
     let change = Change { undo: (undo.chars().count() <= LONGEST_LINE).then_some(undo), ..change };
     let amended = Act {
@@ -284,27 +365,109 @@ async fn kept(cx: &Cx, it: &Standing) -> Result<HashSet<u64>> {
 }
 
 /// The newest entry of an act.
-async fn find(cx: &Cx, act: u64) -> Result<Option<ledger::Entry>> {
-    let Some(record) = cx.store().get(&ledger::key(act)).await? else { return Ok(None) };
+async fn find(store: &dyn Read, act: u64) -> anyhow::Result<Option<ledger::Entry>> {
+    let Some(record) = store.get(&ledger::key(act)).await? else { return Ok(None) };
     let doing = ledger::Entry::read(&record.value)?;
     if doing.draft.phase != Phase::Doing {
         return Ok(None);
     }
     let query = Query { verb: Some(doing.draft.verb.clone()), since: Some(doing.draft.at), ..Query::default() };
-    let entries = query.run(cx.store(), usize::MAX).await?;
+    let entries = query.run(store, usize::MAX).await?;
     Ok(entries.into_iter().find(|entry| entry.act() == act).or(Some(doing)))
 }
 
-fn row(cx: &Cx, name: &str, entry: &Versioned<Entry>) -> [String; 4] {
-    let Versioned { value: entry, .. } = entry;
-    let amended = if entry.revisions.is_empty() { "" } else { " (amended)" };
-    let number = entry.about.unwrap_or_else(|| noted_by(name));
-    [
-        format!("#{number}"),
-        show::moment(cx, entry.at),
-        show::who(&entry.who),
-        format!("{}{amended}", text::cut(&text::plain(&entry.text), WIDEST)),
-    ]
+/// Lets an act that was kept while it was under way say how it has ended since.
+pub(super) async fn settle(store: &dyn Read, entry: &mut Entry) -> anyhow::Result<()> {
+    let Some(number) = entry.about.filter(|_| entry.text.ends_with(lately::UNDER_WAY)) else { return Ok(()) };
+    if let Some(found) = find(store, number).await? {
+        entry.text = lately::words(&found);
+    }
+    Ok(())
+}
+
+impl Entry {
+    /// Its number: that of the act that it is, or that noted it.
+    fn number(&self, name: &str) -> u64 {
+        self.about.unwrap_or_else(|| noted_by(name))
+    }
+
+    /// Whether there is more of it than a row of the timeline shows.
+    fn has_more(&self) -> bool {
+        let goes_with =
+            self.message.as_ref().is_some_and(|message| !message.files.is_empty() || !message.missing.is_empty());
+        is_cut(&self.text) || !self.revisions.is_empty() || goes_with
+    }
+
+    /// Who it is of, as they are shown.
+    fn author(&self) -> String {
+        let called = self.message.as_ref().map_or("", |message| &message.called);
+        quote::shown_as(&self.who, called)
+    }
+}
+
+/// Whether a text is shown cut.
+fn is_cut(text: &str) -> bool {
+    text::plain(&text::as_line(text)) != text::plain_whole(&text::as_line(text))
+}
+
+/// The button that shows an entry whole.
+fn whole(incident: u64, entry: u64) -> Button {
+    Button::new("All of it", format!("incident timeline number:{incident} entry:{entry}"))
+}
+
+fn row(cx: &Cx, name: &str, entry: &Entry) -> [String; 4] {
+    let mut words = quote::words(&entry.text);
+    if is_cut(&entry.text) {
+        words += " (cut)";
+    }
+    if !entry.revisions.is_empty() {
+        words += if entry.kind == Kind::Quote { " (edited)" } else { " (amended)" };
+    }
+    if let Some(message) = &entry.message {
+        if message.deleted.is_some() {
+            words += " (deleted there)";
+        }
+        let files = message.files.len() + message.missing.len();
+        if files > 0 {
+            words += &format!(" (with {})", text::plural(files, "file"));
+        }
+    }
+    [format!("#{}", entry.number(name)), show::moment(cx, entry.at), entry.author(), words]
+}
+
+/// One entry, whole.
+async fn one(cx: &Cx, it: &Standing, number: u64) -> Result<Reply> {
+    let all = TIMELINE.scan(cx.store(), &timeline_of(it.number), usize::MAX).await?;
+    let found = all.into_iter().find(|(name, entry)| entry.value.number(name) == number);
+    let Some((_, Versioned { value: mut entry, .. })) = found else {
+        return Err(Stop::refuse(format!(
+            "The timeline of #{} has no entry #{number}. `/incident timeline {0}` shows them with their numbers.",
+            it.number
+        )));
+    };
+    settle(cx.store(), &mut entry).await?;
+    let says = if is_cut(&entry.text) { String::new() } else { quote::words(&entry.text) };
+    let mut reply = Reply::card(Tone::Plain, format!("Entry #{number} of {}", show::headline(it)), says);
+    if is_cut(&entry.text) {
+        reply = reply.output(text::wrapped(&entry.text, WRAPPED));
+    }
+    reply = reply.field("By", entry.author()).field("At", show::both(cx, entry.at));
+    for before in &entry.revisions {
+        let when = format!("Before {}", show::moment(cx, before.at));
+        reply = reply.field(when, format!("{} ({} changed it)", quote::words(&before.text), show::who(&before.by)));
+    }
+    let Some(message) = entry.message else { return Ok(reply) };
+    if let Some(deleted) = message.deleted {
+        reply = reply.field("Deleted there", show::both(cx, deleted));
+    }
+    if let Some(link) = message.link {
+        reply = reply.field("Said here", link);
+    }
+    if !message.missing.is_empty() {
+        reply = reply.field("Not copied", message.missing.join("; "));
+    }
+    reply.files = message.files;
+    Ok(reply)
 }
 
 fn todos(cx: &Cx, it: &Standing) -> Reply {

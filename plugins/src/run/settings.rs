@@ -123,6 +123,7 @@ fn task(setup: &Setup<'_>, name: String, section: Section<'_>) -> Option<Task> {
         need: Need::Rule,
         effect,
         urgent: false,
+        on_message: None,
         examples: vec![example(name, &args, sample)].leak(),
     };
     let defaults = args.into_iter().filter_map(|arg| Some((arg.spec.name, arg.default?))).collect();

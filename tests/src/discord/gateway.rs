@@ -15,8 +15,11 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 /// How many events of a session are kept for a resume.
 const KEPT: usize = 10_000;
 
-/// The intent that asks for guilds.
+/// The intents that ask for guilds, for messages and reactions in them, and for what messages say.
 const GUILDS: u64 = 1;
+const MESSAGES: u64 = 1 << 9;
+const REACTIONS: u64 = 1 << 10;
+const CONTENT: u64 = 1 << 15;
 
 /// The operations (Discord's reference, "Gateway Opcodes").
 const DISPATCH: u64 = 0;
@@ -45,6 +48,8 @@ pub struct Gateway {
     pub acknowledges: bool,
     /// Whether it accepts connections only to drop them.
     pub drops: bool,
+    /// Whether the bot may read what messages say.
+    pub content: bool,
     /// The code with which it closes instead of welcoming who identifies.
     pub refuses: Option<u16>,
     /// How long two shards of one bucket must leave between their identifies.
@@ -76,6 +81,7 @@ impl Default for Gateway {
             heartbeat: Duration::from_millis(41_250),
             acknowledges: true,
             drops: false,
+            content: true,
             refuses: None,
             spacing: Duration::from_secs(5),
             lost: 0,
@@ -95,6 +101,7 @@ impl Default for Gateway {
 struct Session {
     shard: u64,
     shards: u64,
+    intents: u64,
     sequence: u64,
     sent: VecDeque<(u64, String)>,
     /// The connection that carries it now.
@@ -149,6 +156,16 @@ impl Gateway {
             reached = true;
         }
         self.missed += usize::from(!reached);
+    }
+
+    /// Sends an event about a message to those sessions that have asked for it, and may read what it says.
+    pub(super) fn dispatch_messages(&mut self, event: &str, guild: &str, data: &Value) {
+        let wanted = CONTENT | if event == "MESSAGE_REACTION_ADD" { REACTIONS } else { MESSAGES };
+        let guild: u64 = guild.parse().unwrap_or_default();
+        let has = |session: &&mut Session| {
+            (guild >> 22) % session.shards == session.shard && session.intents & wanted == wanted
+        };
+        self.sessions.values_mut().filter(has).for_each(|session| session.dispatch(event, data));
     }
 
     fn leave(&mut self, how: Leave) {
@@ -309,9 +326,14 @@ impl Discord {
             "guilds": guilds.iter().map(|id| json!({ "id": id, "unavailable": true })).collect::<Value>(),
             "application": { "id": state.application, "flags": 0 },
         });
-        let mut begun = Session { shard, shards, sequence: 0, sent: VecDeque::new(), line: Some(line.clone()) };
+        let intents = said["intents"].as_u64().unwrap_or(0);
+        if intents & CONTENT != 0 && !state.gateway.content {
+            return Some(Frame::Close(4014));
+        }
+        let mut begun =
+            Session { shard, shards, intents, sequence: 0, sent: VecDeque::new(), line: Some(line.clone()) };
         begun.dispatch("READY", &ready);
-        if said["intents"].as_u64().unwrap_or(0) & GUILDS != 0 {
+        if intents & GUILDS != 0 {
             guilds.iter().for_each(|id| begun.dispatch("GUILD_CREATE", &objects::guild_create(&state, id)));
         }
         state.gateway.sessions.insert(id.clone(), begun);

@@ -2,6 +2,7 @@
 //! "Application Commands").
 
 use super::refusal::{Form, Refusal};
+use super::talk::ON_MESSAGE;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -197,12 +198,24 @@ pub fn thread(body: &Value) -> Result<(), Refusal> {
     form.end()
 }
 
-/// A chat-input command.
+/// A command: one that is typed, or one in the menu of a message, which has a name and nothing else.
 ///
 /// # Errors
 /// What Discord would refuse.
 pub fn command(body: &Value) -> Result<(), Refusal> {
     let mut form = Form::default();
+    if body["type"] == ON_MESSAGE {
+        form.length("name", &body["name"], 1, 32);
+        for (field, code) in [
+            ("description", "APPLICATION_COMMAND_CONTEXT_MENU_DESCRIPTION_NOT_ALLOWED"),
+            ("options", "APPLICATION_COMMAND_CONTEXT_MENU_OPTIONS_NOT_ALLOWED"),
+        ] {
+            let empty =
+                body[field].as_str().is_none_or(str::is_empty) && body[field].as_array().is_none_or(Vec::is_empty);
+            form.expect(empty, field, code, "Context menu commands cannot have this");
+        }
+        return form.end();
+    }
     let letters = option(&mut form, "", body, 0);
     form.expect(letters <= 8_000, "", "APPLICATION_COMMAND_TOO_LARGE", "Command exceeds maximum size (8000)");
     form.end()

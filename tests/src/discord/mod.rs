@@ -31,6 +31,7 @@ mod objects;
 mod refusal;
 mod routes;
 mod serve;
+pub mod talk;
 mod typed;
 
 use crate::routes::find;
@@ -164,11 +165,6 @@ impl Discord {
 
     fn changed(&self) {
         self.0.changed.notify_waiters();
-    }
-
-    /// Somebody deletes a message.
-    pub fn delete(&self, message: &str) {
-        self.state().messages.remove(message);
     }
 
     /// What is amiss: requests that no route knows, bodies that were refused or are not as described, what was planned and

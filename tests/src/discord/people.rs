@@ -219,7 +219,7 @@ fn here(state: &State, who: &str, channel: &str) -> Result<(String, String)> {
 }
 
 /// An interaction, kept and ready to be delivered.
-fn interaction(
+pub(super) fn interaction(
     state: &mut State,
     kind: Kind,
     who: &str,

@@ -4,6 +4,7 @@ use super::gateway::Gateway;
 use super::knobs::Knobs;
 use super::limiter::Limiter;
 use super::people::Way;
+use super::talk::Ear;
 use commands::clock::Clock;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +46,8 @@ pub struct State {
     pub(super) unread: VecDeque<Seen>,
     pub(super) limiter: Limiter,
     pub(super) way: Way,
+    /// Who is told of what is no interaction, where that comes by no gateway.
+    pub(super) ear: Option<Ear>,
     /// The address under which real clients reach the gateway.
     pub(super) gateway_url: String,
     /// How many ids there are.
@@ -217,6 +220,7 @@ impl State {
             unread: VecDeque::new(),
             limiter: Limiter::default(),
             way: Way::Gateway,
+            ear: None,
             gateway_url: "wss://gateway.discord.gg".to_owned(),
             ids: 0,
             clock,

@@ -4,6 +4,7 @@ use super::transcript::Line;
 use super::world::World;
 use super::{BEGINS, Life, MOMENT, PATIENCE, direct, live, unfinished};
 use crate::discord::people::Way;
+use crate::discord::talk::Ear;
 use crate::discord::{Discord, state};
 use crate::memory::MemoryStore;
 use anyhow::{Context, Result, bail};
@@ -257,10 +258,19 @@ async fn begin(
     let joined = OnceLock::new();
     let join = |bot: &Arc<Bot>, config: &Config, store: &Arc<dyn Store>, dead: &CancellationToken| {
         let settings = settings::read(config, &Problems::default()).expect("the config has `[chat.discord]`");
+        let reads = settings.messages;
         let wire = Arc::new(MortalWire { discord: discord.clone(), dead: dead.clone() });
         let rest = Arc::new(Rest::new(wire, settings.api.clone(), settings.token.clone()));
         let files: Arc<dyn Files> = Arc::new(world.clone());
         let ours = platform::Discord::new(bot.clone(), rest, store.clone(), files, settings, config);
+        let (follows, end) = (ours.clone(), dead.clone());
+        let follow = move |event: &str, raw: &str| {
+            if !end.is_cancelled() {
+                follows.happens(event, raw);
+            }
+        };
+        // Without the intents, Discord tells nothing of messages.
+        discord.tell(reads.then(|| Arc::new(follow) as Ear));
         let (hears, dead) = (ours.clone(), dead.clone());
         // What Discord sends to a bot that has been killed reaches nobody.
         discord.come_by(Way::Hear(Arc::new(move |raw| _ = !dead.is_cancelled() && hears.hear(&raw))));
@@ -305,5 +315,7 @@ fn moved(config: &str, channels: &[String], discord: &Discord) -> String {
     }
     let (guild, state) = (discord.guild(), discord.state());
     let (token, application) = (&state.token, &state.application);
-    text + &format!("\n[chat.discord]\ntoken = \"{token}\"\napplication = \"{application}\"\nguilds = [\"{guild}\"]\n")
+    let section = "[chat.discord]\n";
+    let own = format!("{section}token = \"{token}\"\napplication = \"{application}\"\nguilds = [\"{guild}\"]\n");
+    if text.contains(section) { text.replacen(section, &own, 1) } else { format!("{text}\n{own}") }
 }

@@ -9,6 +9,7 @@ pub mod on_irc;
 mod programs;
 mod repository;
 mod ships;
+mod talk;
 pub mod transcript;
 pub mod world;
 
@@ -346,7 +347,7 @@ async fn direct(
         life.bot.stop().await;
         life.dead.cancel();
         return Ok(true);
-    } else if !world.direct(direction) {
+    } else if !talk::direct(direction, &life.bot, world).await? && !world.direct(direction) {
         bail!("nobody knows what this direction means");
     }
     Ok(false)

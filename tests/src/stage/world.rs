@@ -44,6 +44,8 @@ struct State {
     next_group: u32,
     logs: BTreeMap<String, String>,
     pictures: BTreeMap<String, Bytes>,
+    /// What stands at some addresses; nothing where it is gone.
+    served: BTreeMap<String, Option<Bytes>>,
     unknown: Vec<String>,
     github: GitHub,
     ships: Ships,
@@ -87,6 +89,11 @@ impl World {
     /// Keeps a picture under this name.
     pub fn keep_picture(&self, name: &str, bytes: &'static [u8]) {
         self.state().pictures.insert(name.to_owned(), Bytes::from_static(bytes));
+    }
+
+    /// Puts a file at this address, or says that it is gone from there.
+    pub fn serve(&self, address: &str, bytes: Option<Bytes>) {
+        self.state().served.insert(address.to_owned(), bytes);
     }
 
     /// The picture, or the text, that is kept under this name.
@@ -423,6 +430,11 @@ impl Wire for World {
             };
         }
         let mut state = self.state();
+        if let Some(bytes) = state.served.get(&address) {
+            let status = if bytes.is_some() { 200 } else { 404 };
+            let body = bytes.clone().unwrap_or_default();
+            return Ok(http::Response::builder().status(status).body(body)?);
+        }
         if request.uri().host() == Some(ships::HOST) {
             return Ok(state.ships.answer(&request));
         }

@@ -1,10 +1,11 @@
-//! Drill: Deckhand is killed at any moment of an incident, while people note what happens. No note that was acknowledged is
-//! lost, and none is doubled. `scripts/drill incidents --rounds 200 killed` runs longer; the first reminder comes after two
-//! minutes, so that a run is about reminders, too, from 600 rounds on. What a commit that is cut off does to them is in
+//! Drill: Deckhand is killed at any moment of an incident, while people note what happens and reminders fall due every few
+//! seconds. No note that was acknowledged is lost, no reminder is, and nothing is there twice.
+//! `scripts/drill incidents --rounds 50 killed` runs longer. What a commit that is cut off does to reminders is in
 //! `reminders.rs`.
 
 #![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,10 +28,14 @@ listen = "{listen}"
 channels = ["ops"]
 
 [incidents]
+remind = { lead = "3s", severity = "4s", times = 100 }
 "#;
 
 /// How many incidents nobody leads: each is asked about.
 const INCIDENTS: usize = 4;
+
+/// Between two questions of one kind, as the config has it.
+const PAUSE: TimeDelta = TimeDelta::seconds(3);
 
 #[tokio::test]
 async fn nothing_of_an_incident_is_lost_or_doubled_by_a_kill() {
@@ -51,45 +56,100 @@ async fn nothing_of_an_incident_is_lost_or_doubled_by_a_kill() {
         }
         deckhand = home.start();
     }
-    // What was on its way is delivered.
+    for number in ledger_of(&home, "incidents.open").keys() {
+        let led = home.say(&format!("incident lead number:{}", number.trim_start_matches('#')));
+        let known = home.say(&format!("incident sev 4 number:{}", number.trim_start_matches('#')));
+        assert_eq!((led.code, known.code), (Some(0), Some(0)), "{led:?} {known:?}");
+    }
+    // Nothing more is asked; what was on its way is delivered.
+    let mut reminders = (BTreeMap::new(), BTreeMap::new());
     until_async("every reminder is told", async || {
-        let (noted, told) = reminders(&home).await;
-        (noted == told).then_some(())
+        reminders = (noted(&home), told(&home).await);
+        (reminders.0 == reminders.1).then_some(())
     })
     .await;
-    let ledger = home.ledger();
+    notes_stand_once(&home, rounds, &acknowledged);
+    every_act_has_one_end(&home);
+    let asked = nobody_is_asked_twice(&home);
+    println!(
+        "{rounds} kills, {} of {rounds} notes acknowledged, {asked} reminders fell due, each was told once: {:?}",
+        acknowledged.len(),
+        reminders.1
+    );
+    assert!(asked > rounds as usize / 2, "only {asked} reminders fell due in {rounds} rounds");
+    home.assert_sound();
+    deckhand.stop();
+}
+
+/// The acts of this verb that were done, by what they are about: when each was.
+fn ledger_of(home: &Home, verb: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for entry in home.ledger().into_iter().filter(|entry| entry["verb"] == verb && entry["phase"] == "did") {
+        let opened = verb == "incidents.open";
+        let about = if opened { format!("#{}", entry["of"]) } else { entry["object"].as_str().unwrap().to_owned() };
+        found.entry(about).or_default().push(entry);
+    }
+    found
+}
+
+/// How often each incident was asked about, as the ledger has it: each act may ask for two things at once.
+fn noted(home: &Home) -> BTreeMap<String, usize> {
+    let count = |(about, acts): (String, Vec<Value>)| (about, acts.len());
+    ledger_of(home, "incidents.remind").into_iter().map(count).collect()
+}
+
+/// How often each incident was asked about, as people saw it.
+async fn told(home: &Home) -> BTreeMap<String, usize> {
+    let mut told = BTreeMap::new();
+    for card in home.answers().await {
+        let thread = home.messages_in(&format!("ops/{}", card["id"].as_str().unwrap_or_default())).await;
+        for message in &thread {
+            let text = message["reply"]["text"].as_str().unwrap_or_default();
+            if text.contains("Nobody leads.") || text.contains("Nobody has said how bad it is:") {
+                let title = message["reply"]["card"]["title"].as_str().unwrap_or_default();
+                let number = title.split(['#', ':']).nth(1).unwrap_or_default();
+                *told.entry(format!("#{number}")).or_default() += 1;
+            }
+        }
+    }
+    told
+}
+
+/// That the same was not asked of the same incident sooner than the config has it; returns how often anything was asked.
+fn nobody_is_asked_twice(home: &Home) -> usize {
+    let mut all = 0;
+    for (about, acts) in ledger_of(home, "incidents.remind") {
+        for question in ["lead", "severity"] {
+            let asks = |act: &&Value| act["note"].as_str().is_some_and(|note| note.contains(question));
+            let at = |act: &Value| act["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+            let times: Vec<_> = acts.iter().filter(asks).map(at).collect();
+            // The act ends a moment after it was looked what is due.
+            let soon = times.windows(2).find(|pair| pair[1] - pair[0] < PAUSE - TimeDelta::seconds(2));
+            assert!(soon.is_none(), "{question} was asked twice of {about}: {soon:?}");
+            all += times.len();
+        }
+    }
+    all
+}
+
+fn notes_stand_once(home: &Home, rounds: u32, acknowledged: &BTreeSet<u32>) {
     let text = |entry: &Value| entry["facts"]["text"].as_str().map(str::to_owned);
     let mut notes: BTreeMap<String, usize> = BTreeMap::new();
-    for note in ledger.iter().filter(|entry| entry["verb"] == "incidents.note" && entry["phase"] == "did") {
-        *notes.entry(text(note).unwrap()).or_default() += 1;
+    for note in ledger_of(home, "incidents.note").into_values().flatten() {
+        *notes.entry(text(&note).unwrap()).or_default() += 1;
     }
     for round in 0..rounds {
         let count = notes.get(&format!("round {round}.")).copied().unwrap_or(0);
         assert!(count <= 1, "the note of round {round} stands there {count} times");
         assert!(count == 1 || !acknowledged.contains(&round), "the note of round {round} is lost");
     }
-    let open: BTreeSet<_> =
-        ledger.iter().filter(|entry| entry["phase"] == "doing").map(|it| it["seq"].as_u64()).collect();
-    let ended = ledger.iter().filter(|entry| entry["phase"] != "doing").map(|it| it["of"].as_u64()).collect();
-    assert_eq!(open, ended, "every act has one end");
-    let (noted, _) = reminders(&home).await;
-    println!("{rounds} kills, {} of {rounds} notes acknowledged, {noted} reminders", acknowledged.len());
-    home.assert_sound();
-    deckhand.stop();
 }
 
-/// How many reminders stand on the ledger, and how many were told.
-async fn reminders(home: &Home) -> (usize, usize) {
-    let noted = home.ledger();
-    let noted = noted.iter().filter(|entry| entry["verb"] == "incidents.remind" && entry["phase"] == "did").count();
-    let mut told = 0;
-    for card in home.answers().await {
-        let thread = home.messages_in(&format!("ops/{}", card["id"].as_str().unwrap_or_default())).await;
-        let says = |message: &&Value| {
-            let text = message["reply"]["text"].as_str().unwrap_or_default();
-            text.contains("Nobody leads.") || text.contains("Nobody has said how bad it is:")
-        };
-        told += thread.iter().filter(says).count();
-    }
-    (noted, told)
+fn every_act_has_one_end(home: &Home) {
+    let ledger = home.ledger();
+    let open: BTreeSet<_> =
+        ledger.iter().filter(|entry| entry["phase"] == "doing").map(|it| it["seq"].as_u64()).collect();
+    let ended: Vec<_> = ledger.iter().filter(|entry| entry["phase"] != "doing").map(|it| it["of"].as_u64()).collect();
+    let once: BTreeSet<_> = ended.iter().copied().collect();
+    assert_eq!((ended.len(), &once), (open.len(), &open), "every act has one end");
 }

@@ -4,6 +4,7 @@
 
 mod alarms;
 mod killed;
+mod page;
 mod reminders;
 mod timeline;
 mod together;

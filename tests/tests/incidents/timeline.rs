@@ -38,6 +38,7 @@ async fn fill(store: &dyn Store, incident: u64, count: u64, from: DateTime<Utc>)
             text,
             about: None,
             place: Place::default(),
+            message: None,
             revisions: Vec::new(),
         };
         TIMELINE.put_in(&mut batch, entry_name(incident, at, number + 100), &entry).unwrap();

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use commands::complete::Completion;
 use commands::ledger;
 use commands::parse;
-use commands::ports::Files;
+use commands::ports::{Files, KEPT};
 use commands::reply;
 use commands::stop::Stop;
 use futures::{Stream, StreamExt, stream};
@@ -419,6 +419,18 @@ async fn file(State(console): Shared, Path(name): Path<String>) -> Response {
             Ok(None) => {
                 failed(StatusCode::NOT_FOUND, "There is no such picture: it was never kept, or it has been cleaned up.")
             }
+            Err(error) => failed(StatusCode::BAD_REQUEST, &format!("{error:#}")),
+        };
+    }
+    // What people have sent is saved, and never shown by the browser as something of Deckhand's own.
+    if name.starts_with(KEPT) {
+        return match console.files.picture(&name).await {
+            Ok(Some(bytes)) => {
+                let headers =
+                    [(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_DISPOSITION, "attachment")];
+                (headers, bytes).into_response()
+            }
+            Ok(None) => failed(StatusCode::NOT_FOUND, "There is no such file: it was never kept."),
             Err(error) => failed(StatusCode::BAD_REQUEST, &format!("{error:#}")),
         };
     }

@@ -12,6 +12,7 @@ use commands::reply::{Outcome, Reply, State, Tone};
 use commands::store::Batch;
 use http::Method;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -44,6 +45,8 @@ pub(super) struct Answer {
     over: Instant,
     /// How many messages of the bot's own this answer has begun.
     begun: u32,
+    /// Whose devices it has let ring.
+    rung: HashSet<String>,
 }
 
 /// Where the answer stands.
@@ -63,7 +66,8 @@ impl Answer {
     pub(super) fn new(discord: Arc<Discord>, heard: Heard, kept: bool, in_place: bool) -> Answer {
         let over = Instant::now() + TOKEN_LIFE;
         let standing = Standing::Nowhere;
-        Answer { discord, heard, kept, in_place, standing, message: None, shown: None, over, begun: 0 }
+        let rung = HashSet::new();
+        Answer { discord, heard, kept, in_place, standing, message: None, shown: None, over, begun: 0, rung }
     }
 
     /// Tells what `begin` answers, from the first word to the last; `at_once`, Discord is told meanwhile that the answer
@@ -225,8 +229,36 @@ impl Answer {
             }
             shown => shown,
         };
+        if shown.is_ok() {
+            self.ring(&reply).await;
+        }
         self.note(&reply, shown).await;
         self.shown = Some(reply);
+    }
+
+    /// Calls those whom the answer calls and no new message has: Discord lets no device ring for what is edited, which the
+    /// content of a promised answer is, too.
+    async fn ring(&mut self, reply: &Reply) {
+        let calls: Vec<_> = reply.calls.iter().filter(|name| !self.rung.contains(*name)).cloned().collect();
+        if calls.is_empty() || reply.only_you {
+            return;
+        }
+        self.rung.extend(calls.iter().cloned());
+        let call = super::call(calls);
+        let rung = match &self.standing {
+            Standing::Own { channel, .. } => {
+                let nonce = format!("{}-r{}", self.heard.id, self.rung.len());
+                self.discord.say(channel, &call, &nonce).await.map(drop)
+            }
+            _ => {
+                let Message { body, .. } = self.discord.rendered(&call).await;
+                let path = format!("/webhooks/{}/{}?wait=true", self.discord.settings.application, self.heard.token);
+                self.discord.rest.call(Request::new(Method::POST, path).body(body)).await.map(drop)
+            }
+        };
+        if let Err(error) = rung {
+            tracing::warn!("nobody is called: {:?}", PostError::from(error));
+        }
     }
 
     /// Keeps what a restart needs; a last word that Discord could not take goes to the outbox.
@@ -275,6 +307,9 @@ impl Answer {
             body["flags"] = EPHEMERAL.into();
         }
         self.message = self.call_back(if theirs { Callback::Update } else { Callback::Message }, (body, files)).await?;
+        if !theirs {
+            self.rung.extend(reply.calls.iter().cloned());
+        }
         self.standing = Standing::Original { only_you: reply.only_you, theirs };
         Ok(())
     }
@@ -306,6 +341,7 @@ impl Answer {
         }
         let path = format!("/webhooks/{}/{}?wait=true", self.discord.settings.application, self.heard.token);
         let posted = self.discord.rest.call(Request::new(Method::POST, path).body(body).files(files)).await?;
+        self.rung.extend(reply.calls.iter().cloned());
         let id = posted["id"].as_str().unwrap_or_default().to_owned();
         if !reply.only_you && self.kept {
             self.keep(|taken| taken.message = Some(id.clone())).await;
@@ -347,6 +383,7 @@ impl Answer {
         self.message = None;
         let nonce = format!("{}-{}", self.heard.id, self.begun);
         let (channel, id) = self.discord.say_somewhere(channel, &self.heard.speaker.id, reply, &nonce).await?;
+        self.rung.extend(reply.calls.iter().cloned());
         if self.kept {
             let (channel, id) = (channel.clone(), id.clone());
             self.keep(move |taken| taken.moved(channel, id)).await;

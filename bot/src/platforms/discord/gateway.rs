@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Settings {
     /// The bot's token.
     pub token: String,
+    /// Whether it asks for what happens to people's messages.
+    pub messages: bool,
     /// How long no heartbeat of any shard may be acknowledged before [`Gateway::run`] gives up.
     pub silence: Duration,
     /// How fast it may be.
@@ -40,6 +42,8 @@ pub struct Settings {
 pub struct Listener {
     /// Takes each interaction: the `d` of its event, as it was sent.
     pub hear: Hear,
+    /// Takes every other event: its name, and its `d`.
+    pub happens: Arc<dyn Fn(&str, &str) + Send + Sync>,
     /// Is told when a session could not be resumed: what was sent meanwhile is lost.
     pub away: Arc<dyn Fn(Gap) + Send + Sync>,
 }
@@ -82,6 +86,7 @@ pub struct Gateway {
 struct Shared {
     rest: Arc<Rest>,
     token: String,
+    messages: bool,
     pace: Pace,
     clock: Clock,
     health: Arc<Health>,
@@ -100,9 +105,9 @@ impl Gateway {
         health: Arc<Health>,
     ) -> Result<Gateway, Ended> {
         let found = ask(&rest).await?;
-        let Settings { token, silence, pace } = settings;
+        let Settings { token, messages, silence, pace } = settings;
         let starts = Starts::new(&found.session_start_limit, &pace);
-        Ok(Gateway { shared: Shared { rest, token, pace, clock, health, starts }, silence, found })
+        Ok(Gateway { shared: Shared { rest, token, messages, pace, clock, health, starts }, silence, found })
     }
 
     /// Listens until `stop` is cancelled, then takes its leave of Discord.

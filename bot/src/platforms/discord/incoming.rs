@@ -1,12 +1,14 @@
 //! An interaction of Discord as what Deckhand hears: a line, a press, or a word that is being typed.
 
+use super::heard;
 use crate::gate::people::Speaker;
 use commands::line::quote;
 use serde::Deserialize;
 use serde_json::Value;
-use serenity::model::application::{CommandDataOption, CommandDataOptionValue, InteractionType};
+use serenity::model::application::{CommandDataOption, CommandDataOptionValue, CommandType, InteractionType};
 use serenity::model::channel::{ChannelType, PartialChannel};
 use serenity::model::id::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, RoleId, UserId};
+use std::collections::HashMap;
 
 /// An interaction, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,13 @@ pub enum What {
         filled: Vec<(String, String)>,
         /// The message that the button stands on, if everybody sees that.
         on: Option<String>,
+    },
+    /// Chose something in the menu of a message.
+    Menu {
+        /// What it is called there.
+        label: String,
+        /// The message.
+        message: Box<heard::Raw>,
     },
     /// Is typing a line, and stands at its end.
     Typing(String),
@@ -107,6 +116,11 @@ impl Message {
 #[derive(Deserialize, Default)]
 struct Data {
     name: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<CommandType>,
+    target_id: Option<String>,
+    #[serde(default)]
+    resolved: Resolved,
     #[serde(default)]
     options: Vec<CommandDataOption>,
     custom_id: Option<String>,
@@ -114,6 +128,12 @@ struct Data {
     values: Vec<String>,
     #[serde(default)]
     components: Value,
+}
+
+#[derive(Deserialize, Default)]
+struct Resolved {
+    #[serde(default)]
+    messages: HashMap<String, heard::Raw>,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +191,7 @@ fn channel(channel: Option<PartialChannel>, id: Option<ChannelId>) -> Option<Str
 fn what(kind: InteractionType, data: Data, on: Option<String>) -> Result<What, String> {
     let named = |id: Option<String>| id.ok_or_else(|| "it names no component".to_owned());
     match kind {
+        InteractionType::Command if data.kind == Some(CommandType::Message) => menu(data),
         InteractionType::Command => Ok(What::Line(line(data)?)),
         InteractionType::Autocomplete => Ok(What::Typing(line(data)?)),
         InteractionType::Component => {
@@ -184,6 +205,13 @@ fn what(kind: InteractionType, data: Data, on: Option<String>) -> Result<What, S
         }
         other => Err(format!("its kind, {}, is none that Deckhand asks for", u8::from(other))),
     }
+}
+
+/// What somebody chose in the menu of a message.
+fn menu(mut data: Data) -> Result<What, String> {
+    let label = data.name.ok_or("it names no command")?;
+    let message = data.target_id.and_then(|id| data.resolved.messages.remove(&id));
+    Ok(What::Menu { label, message: Box::new(message.ok_or("it says of no message")?) })
 }
 
 /// The line that a slash command says; the option that is being typed stands last.

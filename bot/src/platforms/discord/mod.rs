@@ -4,6 +4,7 @@ mod answer;
 pub mod endpoint;
 pub mod gateway;
 pub mod health;
+mod heard;
 pub mod incoming;
 mod limiter;
 pub mod record;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::ledger::Place;
 use commands::parse;
-use commands::ports::Files;
+use commands::ports::{Files, KEPT};
 use commands::reply::{self, Reply, State};
 use commands::spec::Effect;
 use commands::store::Store;
@@ -184,6 +185,7 @@ impl Discord {
         match heard.what.clone() {
             What::Typing(line) => unheard(self.offer(&heard, &line).await),
             What::Line(line) => self.ask(heard, &line, Said::Line(line.clone()), None).await,
+            What::Menu { label, message } => self.choose(heard, &label, *message).await,
             What::Press { id, on } => {
                 let button = self.button(&id).await;
                 if let Some(form) = button.as_ref().and_then(|button| button.form.as_ref()) {
@@ -195,6 +197,24 @@ impl Discord {
             What::Form { id, filled, on } => {
                 let button = self.button(&id).await;
                 self.press(heard, button, Said::Press { id, filled }, on).await;
+            }
+        }
+    }
+
+    /// Something in the menu of a message: a line about that message.
+    async fn choose(self: Arc<Self>, heard: Heard, label: &str, raw: heard::Raw) {
+        let guild = heard.guild.clone().unwrap_or_default();
+        let message = self.message(raw, &guild, &heard.channel);
+        let said = match self.bot.registry.on_message(label) {
+            Some(command) => self.bot.on_message(command.name, message).await,
+            None => Ok(label.to_owned()),
+        };
+        match said {
+            Ok(line) => self.ask(heard, &line, Said::Line(line.clone()), None).await,
+            Err(error) => {
+                tracing::error!("a message can not be kept: {error:#}");
+                let text = "Deckhand can not write down which message is meant, so nothing was done. Its disk may be full: tell the operator.";
+                unheard(self.call_back(&heard.id, &heard.token, Callback::Message, self.only_you(text), false).await);
             }
         }
     }
@@ -291,6 +311,9 @@ impl Discord {
         if reply.state == State::Final {
             for file in &reply.files {
                 let read = match reply::picture(&file.name) {
+                    None if file.name.starts_with(KEPT) => {
+                        self.files.picture(&file.name).await.map(|bytes| (file.title.clone(), bytes))
+                    }
                     Some(_) => self.files.picture(&file.name).await.map(|bytes| (file.name.clone(), bytes)),
                     None => {
                         let text = self.files.tail(&file.name, LONGEST_FILE).await;
@@ -368,10 +391,12 @@ impl Platform for Discord {
 
     async fn edit(&self, place: &Place, reply: &Reply) -> Result<(), PostError> {
         let Some(taken) = self.records.get(&place.message).await.map_err(PostError::Away)? else {
-            return Ok(self.change(&place.channel, &place.message, reply).await?);
+            self.change(&place.channel, &place.message, reply).await?;
+            self.ring(&place.channel, &place.message, reply).await;
+            return Ok(());
         };
         match self.change_answer(&taken, reply).await {
-            Ok(()) => {}
+            Ok(()) => self.ring(&taken.channel, &place.message, reply).await,
             // It is gone, out of reach, or was never shown: the story is told in a new one.
             Err(RestError::Refused { status: 401 | 403 | 404, .. }) => {
                 let once = format!("e{}", place.message);
@@ -412,7 +437,22 @@ impl Platform for Discord {
     }
 }
 
+/// What calls those whom a message calls that was edited, for which nothing rings.
+fn call(calls: Vec<String>) -> Reply {
+    Reply { calls, ..Reply::say("You are called in the message above.") }
+}
+
 impl Discord {
+    /// Calls those whom the last state of a message calls that was edited: once, however often it is edited again.
+    async fn ring(&self, channel: &str, message: &str, reply: &Reply) {
+        if reply.calls.is_empty() || reply.only_you || reply.state != State::Final {
+            return;
+        }
+        if let Err(error) = self.say(channel, &call(reply.calls.clone()), &format!("r{message}")).await {
+            tracing::warn!("nobody is called: {:?}", PostError::from(error));
+        }
+    }
+
     /// Puts `reply` in the place of the answer to an interaction: by its token, as long as that is good, else as a message
     /// of the channel.
     async fn change_answer(&self, taken: &Taken, reply: &Reply) -> Result<(), RestError> {

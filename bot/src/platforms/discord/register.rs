@@ -4,7 +4,7 @@ use super::rest::{Request, Rest, RestError};
 use anyhow::{Context, Result, anyhow, bail};
 use commands::text;
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -210,8 +210,8 @@ fn sent(command: &Value, guild: bool) -> Value {
 /// What makes the `old` command the wanted one: a field that a change does not name stays, so all are named.
 fn change(command: &Value, old: &Value, guild: bool) -> Value {
     let mut body = sent(command, guild);
-    for field in sent(old, guild).as_object().into_iter().flat_map(Map::keys) {
-        if body.get(field).is_none() {
+    for (field, value) in sent(old, guild).as_object().into_iter().flatten() {
+        if body.get(field).is_none() && !unset(value) {
             body[field] = Value::Null;
         }
     }
@@ -248,6 +248,8 @@ fn meaning(value: &Value, guild: bool) -> Value {
 fn unset(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
+        // So Discord tells back the description that a command in a menu can not have.
+        Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty(),
         _ => false,

@@ -103,17 +103,21 @@ pub fn is_away(error: &anyhow::Error) -> bool {
 
 impl Discord {
     fn pace(&self) -> gateway::Settings {
-        let settings::Settings { token, silence, .. } = self.settings.clone();
-        gateway::Settings { token, silence, pace: Pace::default() }
+        let settings::Settings { token, messages, silence, .. } = self.settings.clone();
+        gateway::Settings { token, messages, silence, pace: Pace::default() }
     }
 
     fn listener(self: &Arc<Discord>) -> Listener {
-        let (hears, tells) = (self.clone(), self.clone());
+        let (hears, follows, tells) = (self.clone(), self.clone(), self.clone());
         let away = move |gap| {
             let discord = tells.clone();
             tells.bot.spawn(async move { discord.tell_of(gap).await });
         };
-        Listener { hear: Arc::new(move |raw| hears.hear(raw)), away: Arc::new(away) }
+        Listener {
+            hear: Arc::new(move |raw| hears.hear(raw)),
+            happens: Arc::new(move |event, raw| follows.happens(event, raw)),
+            away: Arc::new(away),
+        }
     }
 
     /// Says in the channel for news that nothing was heard for a while: what was said meanwhile is lost.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub gateway: bool,
     /// The HTTP endpoint for interactions, where there is one.
     pub endpoint: Option<Endpoint>,
+    /// Whether Discord lets it read people's messages, so that it follows pins, marks, edits and deletions.
+    pub messages: bool,
     /// The API's address, without a slash at its end.
     pub api: String,
     /// How long no heartbeat may be acknowledged before the process ends.
@@ -80,6 +82,7 @@ pub fn read(config: &Config, problems: &Problems) -> Option<Settings> {
         global: section.choice("register", &["guild", "global"]).as_deref() == Some("global"),
         gateway,
         endpoint,
+        messages: messages(&section, gateway),
         api: section.url("api").map_or_else(|| API.to_owned(), |api| api.trim_end_matches('/').to_owned()),
         silence: silence(&section),
         news,
@@ -105,6 +108,19 @@ fn check_ids(config: &Config, problems: &Problems) {
             section.problem(super::NAME, what, "copy it from Discord: a number of 17 to 20 digits");
         }
     }
+}
+
+/// Whether messages are read: only the gateway tells of them.
+fn messages(section: &Section, gateway: bool) -> bool {
+    let messages = section.boolean("messages").unwrap_or(false);
+    if messages && !gateway {
+        section.problem(
+            "messages",
+            "without the gateway, Discord tells of no message",
+            "take it out, or `gateway = false`",
+        );
+    }
+    messages
 }
 
 fn silence(section: &Section) -> Duration {

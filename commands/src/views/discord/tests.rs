@@ -19,6 +19,7 @@ const PLAIN: CommandSpec = CommandSpec {
     need: Need::Rule,
     effect: Effect::Reads,
     urgent: false,
+    on_message: None,
     examples: &["plain"],
 };
 
@@ -124,6 +125,32 @@ fn what_is_secret_is_no_option() {
         ..PLAIN
     };
     assert_eq!(names(&table(Registry::new([&SECRET]))[0]["options"]), ["open"]);
+}
+
+#[test]
+fn what_is_offered_on_messages_stands_there_by_its_name() {
+    static OFFERED: CommandSpec = CommandSpec {
+        args: &[ArgSpec::required("message", Kind::Text, "Which message"), ArgSpec::optional("n", Kind::Text, "More")],
+        on_message: Some("Keep this"),
+        ..PLAIN
+    };
+    let languages = [("ko", Words::parse("\"Keep this\" = \"남기기\"\n").unwrap())];
+    let table = |policy| {
+        let (registry, groups) = (Registry::new([&OFFERED]), Default::default());
+        Table { registry, groups, languages: &languages, policy }.show()
+    };
+    let offered = &table(None)[1];
+    let wanted = json!({
+        "type": 3,
+        "name": "Keep this",
+        "name_localizations": { "ko": "남기기" },
+        "default_member_permissions": null,
+        "contexts": [0],
+        "integration_types": [0],
+    });
+    assert_eq!(*offered, wanted);
+    let hidden = table(Some(Policy::default()));
+    assert_eq!(hidden[1]["default_member_permissions"], "0", "it is hidden as the command itself is");
 }
 
 #[test]

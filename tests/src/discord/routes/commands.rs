@@ -4,10 +4,12 @@ use super::{Answer, Call, ok};
 use crate::discord::limits;
 use crate::discord::refusal::{MISSING_ACCESS, Refusal, TOO_MANY_COMMANDS, UNKNOWN_APPLICATION, UNKNOWN_COMMAND};
 use crate::discord::state::{Command, State};
+use crate::discord::talk::ON_MESSAGE;
 use serde_json::{Map, Value, json};
 
-/// The most chat-input commands of an application, in a guild or everywhere.
+/// The most chat-input commands of an application, in a guild or everywhere, and the most in the menu of a message.
 const MOST: usize = 100;
+const MOST_ON_MESSAGES: usize = 5;
 
 pub fn list(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     let guild = scope(state, call)?;
@@ -31,10 +33,11 @@ pub fn replace(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     let guild = scope(state, call)?;
     let wanted = call.body.as_array().cloned().unwrap_or_default();
     wanted.iter().try_for_each(limits::command)?;
-    if wanted.len() > MOST {
+    let of = |kind: u64| wanted.iter().filter(|command| kind_of(command) == kind).count();
+    if of(1) > MOST || of(ON_MESSAGE) > MOST_ON_MESSAGES {
         return Err(TOO_MANY_COMMANDS);
     }
-    let stays = |command: &Command| wanted.iter().any(|wanted| wanted["name"] == command.body["name"]);
+    let stays = |command: &Command| wanted.iter().any(|wanted| same(wanted, &command.body));
     state.commands.retain(|command| command.guild != guild || stays(command));
     let bodies: Result<Vec<_>, _> =
         wanted.iter().map(|wanted| upsert(state, guild.clone(), wanted).map(|(_, body)| body)).collect();
@@ -78,17 +81,29 @@ fn upsert(state: &mut State, guild: Option<String>, wanted: &Value) -> Result<(u
         }
     }
     let mut body = clean(body);
-    let there = state.commands.iter_mut().find(|it| it.guild == guild && it.body["name"] == wanted["name"]);
+    let there = state.commands.iter_mut().find(|it| it.guild == guild && same(&it.body, wanted));
     if let Some(there) = there {
         body["id"] = there.body["id"].clone();
         there.body = body.clone();
         return Ok((200, body));
     }
-    if state.commands.iter().filter(|it| it.guild == guild).count() >= MOST {
+    let kind = kind_of(wanted);
+    let most = if kind == ON_MESSAGE { MOST_ON_MESSAGES } else { MOST };
+    if state.commands.iter().filter(|it| it.guild == guild && kind_of(&it.body) == kind).count() >= most {
         return Err(TOO_MANY_COMMANDS);
     }
     state.commands.push(Command { guild, body: body.clone() });
     Ok((201, body))
+}
+
+/// The type of a command; one that is typed where it does not say.
+fn kind_of(command: &Value) -> u64 {
+    command["type"].as_u64().unwrap_or(1)
+}
+
+/// Whether both are the same command: one that is typed and one in a menu may have one name.
+fn same(one: &Value, other: &Value) -> bool {
+    kind_of(one) == kind_of(other) && one["name"] == other["name"]
 }
 
 /// A command as Discord gives it back: in its options, what is false, empty or null is left out.

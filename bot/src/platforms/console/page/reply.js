@@ -3,7 +3,7 @@ import { el, icon, sentences, visible } from "./dom.js";
 
 /** What each tone is called where there are no colours. */
 const TONES = { working: "Under way", good: "Done", warn: "Attention", bad: "Failed", refused: "Nothing changed" };
-const PICTURE = /\.(png|svg|jpe?g|webp)$/i;
+const PICTURE = /\.(png|svg|jpe?g|webp|gif)$/i;
 /** How long a pressed button rests, so that a second tap of a nervous thumb is no second press. */
 const REST_MS = 1500;
 

@@ -64,7 +64,7 @@ impl<'a> Connection<'a> {
         let token = &self.shard.shared.token;
         let who = match &self.shard.session {
             Some(session) => resume(token, session, self.shard.sequence),
-            None => identify(token, self.shard.shard),
+            None => identify(token, self.shard.shard, self.shard.shared.messages),
         };
         self.send(who).await?;
         if let Some(turn) = turn {
@@ -149,7 +149,8 @@ impl<'a> Connection<'a> {
             Some("INTERACTION_CREATE") => {
                 self.shard.shared.health.hear(&self.shard.listener.hear, envelope.raw());
             }
-            _ => {}
+            Some(event) => (self.shard.listener.happens)(event, envelope.raw()),
+            None => {}
         }
         self.shard.sequence = envelope.sequence.or(self.shard.sequence);
         Ok(())

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use serenity::constants::{GATEWAY_VERSION, Opcode, close_codes};
+use serenity::model::gateway::GatewayIntents;
 use std::borrow::Cow;
 
 /// What is told where Discord does not know the token.
@@ -63,13 +64,17 @@ pub fn heartbeat(sequence: Option<u64>) -> Value {
     json!({ "op": u8::from(Opcode::Heartbeat), "d": sequence })
 }
 
-/// Begins a session. Interactions need no intents.
-pub fn identify(token: &str, shard: [u32; 2]) -> Value {
+/// Begins a session. Interactions need no intents; whoever reads messages asks for those of servers, for reactions, and for
+/// what messages say.
+pub fn identify(token: &str, shard: [u32; 2], messages: bool) -> Value {
+    let reads =
+        GatewayIntents::GUILD_MESSAGES | GatewayIntents::GUILD_MESSAGE_REACTIONS | GatewayIntents::MESSAGE_CONTENT;
+    let intents = if messages { reads } else { GatewayIntents::empty() };
     json!({
         "op": u8::from(Opcode::Identify),
         "d": {
             "token": token,
-            "intents": 0,
+            "intents": intents.bits(),
             "compress": false,
             "shard": shard,
             "properties": { "os": std::env::consts::OS, "browser": "deckhand", "device": "deckhand" },
@@ -108,10 +113,12 @@ pub fn closed(code: u16) -> Then {
         )),
         close_codes::INVALID_SHARD
         | INVALID_API_VERSION
-        | close_codes::INVALID_GATEWAY_INTENTS
-        | close_codes::DISALLOWED_GATEWAY_INTENTS => Then::End(Ended::Refused(format!(
+        | close_codes::INVALID_GATEWAY_INTENTS => Then::End(Ended::Refused(format!(
             "Discord does not take the way in which Deckhand connects (close code {code}). Install a newer Deckhand"
         ))),
+        close_codes::DISALLOWED_GATEWAY_INTENTS => Then::End(Ended::Refused(
+            "Discord does not let Deckhand read messages. Switch on Message Content Intent on your application's page Bot in Discord's developer portal, or take `messages = true` out of `[chat.discord]`".to_owned(),
+        )),
         _ => Then::Resume,
     }
 }

@@ -96,7 +96,7 @@ impl World {
         let url = format!("ws://{}", discord.local_addr().unwrap());
         let (api, rest) = api(Some((200, found(&url, shards, max_concurrency))));
         let health = Health::new(clock(), true);
-        let settings = Settings { token: "token".to_owned(), silence, pace };
+        let settings = Settings { token: "token".to_owned(), messages: false, silence, pace };
         let gateway = Gateway::find(rest, settings, clock(), health.clone()).await.unwrap();
         let (heard, gaps) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (ear, log) = (heard.clone(), gaps.clone());
@@ -105,6 +105,7 @@ impl World {
                 ear.lock().unwrap().push(raw.to_owned());
                 raw.contains("\"id\"")
             }),
+            happens: Arc::new(|_, _| {}),
             away: Arc::new(move |gap| log.lock().unwrap().push(gap)),
         };
         let stop = CancellationToken::new();
@@ -445,7 +446,7 @@ async fn it_does_not_start_where_discord_does_not_say_how() {
         (Some((500, json!({}))), false, "GET /gateway/bot"),
         (Some((401, json!({ "message": "401: Unauthorized", "code": 0 }))), true, "does not accept Deckhand's token"),
     ] {
-        let settings = Settings { token: "token".to_owned(), silence: SOON, pace: Pace::default() };
+        let settings = Settings { token: "token".to_owned(), messages: false, silence: SOON, pace: Pace::default() };
         let shown = format!("{answer:?}");
         let found = Gateway::find(api(answer).1, settings, clock(), Health::new(clock(), true)).await;
         let Err(ended) = found else { panic!("{shown} starts it") };

@@ -1,0 +1,79 @@
+//! What people say to each other, as far as it becomes Deckhand's: messages on which somebody asks for a command, marks that
+//! say one, and what becomes of messages afterwards.
+
+use super::{Ask, Bot, Said};
+use crate::gate::people::Speaker;
+use chrono::{DateTime, Utc};
+use commands::cx::{Call, Cx, Who};
+use commands::ledger::Place;
+use commands::message::{ARGUMENT, MESSAGES, Message};
+use commands::parse::quote;
+use commands::store::{Batch, Read};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+impl Bot {
+    /// Keeps a message for a command that is asked for on it, and returns the line which says that command of it.
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub async fn on_message(&self, command: &str, message: Message) -> anyhow::Result<String> {
+        let redact = |text: &str| self.world.redactor.redact(text).into_owned();
+        let mut message = Message { text: redact(&message.text), called: redact(&message.called), ..message };
+        message.attachments.iter_mut().for_each(|file| file.name = redact(&file.name));
+        let mut batch = Batch::default();
+        MESSAGES.put_in(&mut batch, message.name(), &message)?;
+        self.world.store.commit(batch).await?;
+        Ok(format!("{command} {ARGUMENT}:{}", quote(&message.name())))
+    }
+
+    /// Somebody has marked a message: where a plugin knows what they say by that, they say it, as any other line, and the
+    /// answer is posted where the message stands.
+    ///
+    /// # Errors
+    /// When a plugin can not find that out, or it can not be kept.
+    pub async fn marked(self: &Arc<Bot>, message: Message, by: &Speaker) -> anyhow::Result<()> {
+        let place = Place { message: String::new(), ..message.place.clone() };
+        for plugged in &self.plugins {
+            let Some(line) = plugged.plugin.marked(&self.unasked(), &message).await? else { continue };
+            let line = self.on_message(&line, message.clone()).await?;
+            let ask = Ask { said: Said::Line(line), speaker: by.clone(), place: place.clone() };
+            let mut replies = self.ask(ask);
+            let mut last = None;
+            while let Some(reply) = replies.recv().await {
+                last = Some(reply);
+            }
+            if let Some(reply) = last {
+                self.tell(&place, reply).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The message of this name says something else now, or nothing any more.
+    pub async fn revised(&self, message: &str, says: Option<&str>) {
+        let says = says.map(|says| self.world.redactor.redact(says));
+        for plugged in &self.plugins {
+            if let Err(stop) = plugged.plugin.revised(&self.unasked(), message, says.as_deref()).await {
+                tracing::warn!(message, "that a message was changed can not be noted: {stop}");
+            }
+        }
+    }
+
+    /// A call of nobody's.
+    fn unasked(&self) -> Cx {
+        let call = Call::unasked(Who::deckhand(), Place::default());
+        // Nobody is there to see how far it is.
+        Cx::new(self.world.clone(), call, None, mpsc::unbounded_channel().0, self.stopping.clone())
+    }
+}
+
+/// Removes, with the batch, the messages that were heard before `then`.
+pub async fn forget(store: &dyn Read, then: DateTime<Utc>, batch: &mut Batch) -> anyhow::Result<()> {
+    for (name, message) in MESSAGES.scan(store, "", usize::MAX).await? {
+        if message.value.heard < then {
+            batch.delete(MESSAGES.key(name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,358 @@
+//! What people say to each other, kept in the timeline: with its time, its author and copies of what went with it, and with
+//! what became of it afterwards.
+
+use super::records::{Entry, Kind, QUOTED, Quoted, Revision, Standing, TIMELINE, entry_name, noted_by, quoted};
+use super::{Change, Incidents, act, enter, meant, same_channel, show};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use commands::act::Act;
+use commands::complete::Choice;
+use commands::cx::{Cx, Ports};
+use commands::message::{Attachment, MESSAGES, Message};
+use commands::offer::incident::Stage;
+use commands::parse::quote;
+use commands::ports::KEPT;
+use commands::reply::{FileRef, Reply};
+use commands::stop::{Result, Stop};
+use commands::text;
+use futures::future;
+use http::Request;
+use serde::Deserialize;
+use std::time::Duration;
+
+/// How many files of a message are copied, how large each may be, and how large all together, in bytes.
+const MOST_FILES: usize = 10;
+const LARGEST: u64 = 8 * 1024 * 1024;
+const LARGEST_ALL: u64 = 25 * 1024 * 1024;
+
+/// How long a file is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many messages are offered while somebody types.
+const OFFERED: usize = 10;
+
+/// What files begin with that can be shown as pictures, and the endings of their names.
+const PICTURES: [(&[u8], &str); 4] =
+    [(b"\x89PNG", "png"), (b"\xFF\xD8\xFF", "jpg"), (b"GIF8", "gif"), (b"RIFF", "webp")];
+
+#[derive(Deserialize)]
+struct QuoteArgs {
+    message: String,
+    remove: Option<String>,
+    number: Option<u64>,
+}
+
+/// A copy of a file: what it was called, and what is in it.
+struct Copy {
+    name: String,
+    bytes: Bytes,
+}
+
+impl Incidents {
+    pub(super) async fn quote(&self, cx: &Cx) -> Result<Reply> {
+        let QuoteArgs { message: name, remove, number } = cx.args()?;
+        let it = meant(cx, number).await?;
+        let place = QUOTED.get(cx.store(), quoted(&name, it.number)).await?;
+        if remove.is_some() {
+            let Some(place) = place else {
+                return Err(Stop::refuse(format!(
+                    "That message does not stand in the timeline of #{}, so nothing was taken out.",
+                    it.number
+                )));
+            };
+            return self.unquote(cx, &it, &name, &place.value).await;
+        }
+        if let Some(place) = place {
+            return Err(Stop::refuse(format!(
+                "That message stands in the timeline of #{} already: entry #{}.",
+                it.number,
+                noted_by(&place.value)
+            )));
+        }
+        let Some(message) = MESSAGES.get(cx.store(), &name).await? else {
+            return Err(Stop::refuse(format!(
+                "There is no message {}, so nothing was kept. Choose `Add to timeline` in the menu of a message, or say what was said: `/incident note text:\"…\" at:14:02`.",
+                text::code(&name)
+            )));
+        };
+        self.keep_message(cx, &it, &message.value).await
+    }
+
+    async fn keep_message(&self, cx: &Cx, it: &Standing, message: &Message) -> Result<Reply> {
+        let nothing = message.text.trim().is_empty() && message.attachments.is_empty();
+        if nothing {
+            return Err(Stop::refuse(
+                "That message says nothing that could be kept. `/incident note` notes what matters.",
+            ));
+        }
+        // What can not be had any more is known before anything is written.
+        let (copies, missing) = copy(cx, &message.attachments).await;
+        let name = message.name();
+        let what = format!("Keep what {} said", author(message));
+        let undo = format!("incident quote message:{} remove:yes number:{}", quote(&name), it.number);
+        let change = Change { at: message.at, ..Change::now(cx, "incidents.quote", what).undo(undo) };
+        let key = quoted(&name, it.number);
+        let kept = Act {
+            facts: vec![("message", name.clone()), ("text", message.text.clone())],
+            state: Some(QUOTED.key(&key)),
+            ..act(it, &change, cx)
+        };
+        let told = |entry: u64, files: &[FileRef]| {
+            let head = format!(
+                "{} {}, {}",
+                show::label(&it.incident, it.number),
+                author(message),
+                show::moment(cx, message.at)
+            );
+            let mut told = Reply::say(format!("{head}: {}", words(&message.text))).field("Entry", format!("#{entry}"));
+            if !files.is_empty() {
+                told = told
+                    .field("Copied", files.iter().map(|file| text::plain(&file.title)).collect::<Vec<_>>().join(", "));
+            }
+            if !missing.is_empty() {
+                told = told.field("Not copied", missing.join("; "));
+            }
+            if !message.followed {
+                told = told.field("Later changes of it", "are not seen here");
+            }
+            told
+        };
+        let (entry, files) = cx
+            .act(kept, async |permit| {
+                let mut files = Vec::new();
+                for (number, file) in copies.into_iter().enumerate() {
+                    let name = format!("{KEPT}{}-{}.{}", permit.act(), number + 1, ending(&file.bytes));
+                    cx.ports().files.keep_picture(&name, file.bytes).await?;
+                    files.push(FileRef { title: file.name, name, series: Vec::new() });
+                }
+                let entry = Entry {
+                    at: message.at,
+                    kind: Kind::Quote,
+                    who: message.who.clone(),
+                    text: message.text.clone(),
+                    place: message.place.clone(),
+                    message: Some(Quoted {
+                        name: name.clone(),
+                        called: message.called.clone(),
+                        link: message.link.clone(),
+                        files: files.clone(),
+                        missing: missing.clone(),
+                        deleted: None,
+                    }),
+                    ..Entry::by(cx)
+                };
+                enter(permit, it.number, &entry)?;
+                permit.expect(QUOTED.key(&key), 0);
+                QUOTED.put(permit, &key, &entry_name(it.number, entry.at, permit.act()))?;
+                self.tell(cx, permit, it, &told(permit.act(), &files), false)?;
+                Ok((permit.act(), files))
+            })
+            .await?;
+        Ok(told(entry, &files))
+    }
+
+    /// Takes a message out of the timeline again: what was copied of it stays, for the act that undoes this.
+    async fn unquote(&self, cx: &Cx, it: &Standing, name: &str, place: &str) -> Result<Reply> {
+        let key = quoted(name, it.number);
+        let number = noted_by(place);
+        let undo = format!("incident quote message:{} number:{}", quote(name), it.number);
+        let change = Change::now(cx, "incidents.unquote", format!("Take entry #{number} out")).undo(undo);
+        let gone = Act { state: Some(QUOTED.key(&key)), ..act(it, &change, cx) };
+        let version = TIMELINE.get(cx.store(), place).await?.map_or(0, |entry| entry.version);
+        let told = Reply::say(format!("Entry #{number} does not stand in the timeline of #{} any more.", it.number));
+        cx.act(gone, async |permit| {
+            permit.expect(TIMELINE.key(place), version);
+            permit.delete(TIMELINE.key(place));
+            permit.delete(QUOTED.key(&key));
+            self.tell(cx, permit, it, &told, false)
+        })
+        .await?;
+        Ok(told)
+    }
+}
+
+/// What somebody says by marking a message: that it is to be kept, where an incident is talked about that is not over.
+pub(super) async fn marked(cx: &Cx, message: &Message) -> anyhow::Result<Option<String>> {
+    let open = Standing::open(cx.store()).await?;
+    let own = open.iter().find(|it| it.home() != &it.incident.place && same_channel(it.home(), &message.place));
+    let mut here = open.iter().filter(|it| same_channel(&it.incident.place, &message.place));
+    let alone = here.next().filter(|_| here.next().is_none());
+    let Some(it) = own.or(alone).filter(|it| it.incident.stage != Stage::Resolved) else { return Ok(None) };
+    let is_kept = QUOTED.get(cx.store(), quoted(&message.name(), it.number)).await?.is_some();
+    Ok((!is_kept).then(|| format!("incident quote number:{}", it.number)))
+}
+
+/// A message was edited, or deleted: wherever it stands, what it said before is kept beside what it says now.
+pub(super) async fn revised(cx: &Cx, message: &str, says: Option<&str>) -> Result<()> {
+    for (_, place) in QUOTED.scan(cx.store(), &format!("{message}/"), usize::MAX).await? {
+        let name = place.value;
+        let Some(found) = TIMELINE.get(cx.store(), &name).await? else { continue };
+        let Some(entry) = after(found.value, says, cx.now()) else { continue };
+        let incident =
+            name.split('/').next().and_then(|number| u64::from_str_radix(number, 16).ok()).unwrap_or_default();
+        let act = Act {
+            verb: "incidents.revise",
+            object: format!("#{incident}"),
+            facts: vec![("entry", noted_by(&name).to_string()), ("text", says.unwrap_or("(deleted)").to_owned())],
+            ..Act::default()
+        };
+        cx.act(act, async |permit| {
+            permit.expect(TIMELINE.key(&name), found.version);
+            permit.note(format!(
+                "entry #{} was {}",
+                noted_by(&name),
+                if says.is_some() { "edited" } else { "deleted" }
+            ));
+            Ok(TIMELINE.put(permit, &name, &entry)?)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The entry of a message that says something else now, or nothing any more; nothing where that is how it stands.
+fn after(mut entry: Entry, says: Option<&str>, now: DateTime<Utc>) -> Option<Entry> {
+    match says {
+        Some(says) if says == entry.text => return None,
+        Some(says) => {
+            let before = std::mem::replace(&mut entry.text, says.to_owned());
+            entry.revisions.push(Revision { text: before, by: entry.who.clone(), at: now });
+        }
+        None => {
+            let quoted = entry.message.as_mut().filter(|quoted| quoted.deleted.is_none())?;
+            quoted.deleted = Some(now);
+        }
+    }
+    Some(entry)
+}
+
+/// The messages that can be named, newest first.
+pub(super) async fn heard(ports: &Ports) -> anyhow::Result<Vec<Choice>> {
+    let mut all = MESSAGES.scan(&*ports.store, "", usize::MAX).await?;
+    all.sort_by_key(|(_, message)| std::cmp::Reverse(message.value.heard));
+    let choice = |(name, message): (String, commands::table::Versioned<Message>)| {
+        let about = format!("{}: {}", author(&message.value), words(&message.value.text));
+        Choice { value: name, about: text::cut(&about, 60) }
+    };
+    Ok(all.into_iter().take(OFFERED).map(choice).collect())
+}
+
+/// Who said it, as they are shown: whom the config does not know, by what they are called.
+fn author(message: &Message) -> String {
+    shown_as(&message.who, &message.called)
+}
+
+/// Somebody by their name in the config, else by what they were called.
+pub(super) fn shown_as(who: &str, called: &str) -> String {
+    let is_stranger = who.contains(':') && !called.trim().is_empty();
+    if is_stranger { format!("{} ({})", text::cut(&text::plain(called), 40), text::plain(who)) } else { show::who(who) }
+}
+
+/// People's words on one line, safe to show.
+pub(super) fn words(said: &str) -> String {
+    if said.trim().is_empty() { "(no words)".to_owned() } else { text::plain(&text::as_line(said)) }
+}
+
+/// Copies of what goes with a message, as far as they are within bounds, and what is missing, each with its reason.
+async fn copy(cx: &Cx, attachments: &[Attachment]) -> (Vec<Copy>, Vec<String>) {
+    let (mut wanted, mut missing, mut all) = (Vec::new(), Vec::new(), 0);
+    for file in attachments {
+        let size = file.size;
+        let why = match () {
+            () if wanted.len() == MOST_FILES => format!("{MOST_FILES} files of a message are copied at the most"),
+            () if size > LARGEST => format!("it has {}, and {} are the most", bytes(size), bytes(LARGEST)),
+            () if all + size > LARGEST_ALL => format!("{} of a message are copied at the most", bytes(LARGEST_ALL)),
+            () => {
+                all += size;
+                wanted.push(file);
+                continue;
+            }
+        };
+        missing.push(format!("{}: {why}", title(&file.name)));
+    }
+    let mut copies = Vec::new();
+    let fetched = future::join_all(wanted.iter().map(|file| fetch(cx, file))).await;
+    for (file, fetched) in wanted.into_iter().zip(fetched) {
+        match fetched {
+            Ok(bytes) => copies.push(Copy { name: title(&file.name), bytes }),
+            Err(why) => missing.push(format!("{}: {why}", title(&file.name))),
+        }
+    }
+    (copies, missing)
+}
+
+/// What is in a file, or why it can not be had.
+async fn fetch(cx: &Cx, file: &Attachment) -> std::result::Result<Bytes, String> {
+    let request = Request::get(&file.url).body(Bytes::new()).map_err(|_| "its address is none".to_owned())?;
+    let limit = usize::try_from(LARGEST).unwrap_or(usize::MAX);
+    let answer = cx.ports().http.read(request, PATIENCE, limit).await.map_err(|error| {
+        tracing::info!(file.url, "an attachment can not be had: {error:#}");
+        "it could not be had".to_owned()
+    })?;
+    match (answer.status().as_u16(), answer.into_body()) {
+        (200, bytes) if bytes.len() as u64 == file.size => Ok(bytes),
+        (200, bytes) => Err(format!("only {} of its {} bytes came", bytes.len(), file.size)),
+        (status, _) => Err(format!("it is not there any more (status {status})")),
+    }
+}
+
+/// What a file is called: a short word without anything that could deceive.
+fn title(name: &str) -> String {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let title = text::cut(&text::plain(base), 80);
+    if title.trim().is_empty() { "file".to_owned() } else { title }
+}
+
+/// The ending of a copy's name, by what is in it: what it is called says nothing.
+fn ending(bytes: &[u8]) -> &'static str {
+    let picture = PICTURES
+        .iter()
+        .find(|(begins, ending)| bytes.starts_with(begins) && (*ending != "webp" || bytes.get(8..12) == Some(b"WEBP")));
+    match picture {
+        Some((_, ending)) => ending,
+        None if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) => "txt",
+        None => "bin",
+    }
+}
+
+/// A size as people read it.
+fn bytes(size: u64) -> String {
+    match size {
+        0..1_048_576 => format!("{} KB", size.div_ceil(1024)),
+        _ => format!("{} MB", size.div_ceil(1_048_576)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_what_is_in_it_whatever_it_is_called() {
+        for (bytes, wanted) in [
+            (&b"\x89PNG\r\n\x1a\n...."[..], "png"),
+            (b"\xFF\xD8\xFF\xE0", "jpg"),
+            (b"RIFF\0\0\0\0WEBPVP8 ", "webp"),
+            (b"RIFF\0\0\0\0WAVEfmt ", "bin"),
+            (b"<svg onload=alert(1)>", "txt"),
+            (b"<script>alert(1)</script>", "txt"),
+            (b"", "txt"),
+            (b"\x7fELF\0", "bin"),
+        ] {
+            assert_eq!(ending(bytes), wanted, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_deceives_nobody() {
+        for (name, wanted) in [
+            ("pool.png", "pool.png"),
+            ("../../etc/passwd", "passwd"),
+            ("..\\boot.ini", "boot.ini"),
+            ("", "file"),
+            ("gnp.\u{202e}exe", "gnp.\u{fffd}exe"),
+        ] {
+            assert_eq!(title(name), wanted, "{name:?}");
+        }
+    }
+}
