@@ -173,7 +173,7 @@ mod tests {
         };
         let event = |time: &str, who: &str, text: &str, act| {
             let (who, text) = (who.to_owned(), text.to_owned());
-            Event { at: at(time), who, text, act, place: None }
+            Event { at: at(time), who, text, act, place: None, link: None, files: Vec::new() }
         };
         let roles = vec![("commander", "ana".to_owned()), ("scribe", "ben".to_owned()), ("expert", "ana".to_owned())];
         let timeline = vec![
