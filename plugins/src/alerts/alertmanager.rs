@@ -4,7 +4,7 @@ use super::records::Firing;
 use crate::words;
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Permit;
 use commands::cx::Ports;
 use commands::ledger::Entry;
@@ -14,7 +14,7 @@ use http::{Method, Request, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 /// How much of an answer is read: thousands of alerts.
@@ -28,19 +28,45 @@ pub struct Alertmanager {
     /// How often it is asked.
     pub every: Duration,
     timeout: Duration,
+    /// What it calls Deckhand, where it is to be asked for alerts whose notifications got lost.
+    receiver: Option<String>,
+}
+
+/// What it says of its alerts.
+#[derive(Default)]
+pub struct Alerts {
+    /// By fingerprint, until when each is silenced, where it is.
+    pub known: HashMap<String, Option<DateTime<Utc>>>,
+    /// Those that fire and are meant for Deckhand, as a notification has them.
+    pub meant: Vec<Value>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Known {
     fingerprint: String,
     status: Status,
+    #[serde(default)]
+    starts_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    receivers: Vec<Receiver>,
 }
+
+#[derive(Deserialize)]
+struct Receiver {
+    name: String,
+}
+
+/// For how long an alert has to have fired until its notification counts as lost: Alertmanager groups for some minutes.
+const LOST: TimeDelta = TimeDelta::minutes(10);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
     #[serde(default)]
     silenced_by: Vec<String>,
+    #[serde(default)]
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +90,7 @@ struct Made {
 }
 
 impl Alertmanager {
-    /// Reads `url`, `authorization`, `every` and `timeout`.
+    /// Reads `url`, `authorization`, `every`, `timeout` and `receiver`.
     pub fn read(section: Section<'_>) -> Option<Alertmanager> {
         if !section.has("url") {
             section.required_text("url");
@@ -82,20 +108,41 @@ impl Alertmanager {
             section.problem("every", "it would be asked all the time", "write `every = \"1s\"` or more");
         }
         let timeout = section.duration("timeout").unwrap_or(Duration::from_secs(10));
+        let receiver = section.text("receiver");
         section.finish();
         let url = url?.trim_end_matches('/').to_owned();
-        Some(Alertmanager { url, authorization, every, timeout })
+        Some(Alertmanager { url, authorization, every, timeout, receiver })
     }
 
-    /// The alerts that it has, by fingerprint, and until when each is silenced, where it is.
+    /// The alerts that it has.
     ///
     /// # Errors
     /// When it does not say.
-    pub async fn alerts(&self, ports: &Ports) -> anyhow::Result<HashMap<String, Option<DateTime<Utc>>>> {
-        let alerts: Vec<Known> = self.get(ports, "/api/v2/alerts").await?;
+    pub async fn alerts(&self, ports: &Ports) -> anyhow::Result<Alerts> {
+        let told: Vec<Value> = self.get(ports, "/api/v2/alerts").await?;
         let silences: HashMap<_, _> = self.silences(ports).await?.into_iter().map(|it| (it.id, it.ends_at)).collect();
-        let until = |it: &Known| it.status.silenced_by.iter().filter_map(|id| silences.get(id)).max().copied();
-        Ok(alerts.into_iter().map(|it| (it.fingerprint.clone(), until(&it))).collect())
+        let mut alerts = Alerts::default();
+        for mut told in told {
+            let it = Known::deserialize(&told)?;
+            let until = it.status.silenced_by.iter().filter_map(|id| silences.get(id)).max().copied();
+            let is_meant = it.receivers.iter().any(|receiver| Some(&receiver.name) == self.receiver.as_ref());
+            let is_late = it.starts_at.is_some_and(|since| ports.clock.now() - since >= LOST);
+            if is_meant && is_late && it.status.state == "active" {
+                told["status"] = json!("firing");
+                alerts.meant.push(told);
+            }
+            alerts.known.insert(it.fingerprint, until);
+        }
+        Ok(alerts)
+    }
+
+    /// The ids of the silences that are not over.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn silent(&self, ports: &Ports) -> anyhow::Result<HashSet<String>> {
+        let silences = self.silences(ports).await?.into_iter();
+        Ok(silences.filter(|it| it.status.state != "expired").map(|it| it.id).collect())
     }
 
     /// The id of the silence that the act of this entry has made, where it has, and whether it is silent still.
@@ -114,7 +161,7 @@ impl Alertmanager {
     /// # Errors
     /// When it does not say.
     pub async fn is_silent(&self, ports: &Ports, id: &str) -> anyhow::Result<bool> {
-        Ok(self.silences(ports).await?.iter().any(|it| it.id == id && it.status.state != "expired"))
+        Ok(self.silent(ports).await?.contains(id))
     }
 
     /// Silences this very alert, instead of a silence that there is, and returns the silence's id. The comment finds it again.

@@ -2,8 +2,9 @@
 
 use super::Alerts;
 use super::incoming::{self, Batch, Heard};
-use super::records::{self, FIRING, Firing, Source};
+use super::records::{self, FIRING, Firing, SILENCES, Source};
 use super::show;
+use super::silence::UNSILENCE;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
@@ -11,7 +12,8 @@ use commands::ledger::Place;
 use commands::stop::Result;
 use commands::table::Versioned;
 use commands::text;
-use std::collections::{BTreeMap, HashMap};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -254,6 +256,14 @@ impl Alerts {
                 }
             },
         };
+        let gone = match gone {
+            Some(alerts) => {
+                self.catch_up(cx, alerts.meant).await?;
+                self.forget_silences(cx, &alerts.known).await?;
+                Some(alerts.known)
+            }
+            None => None,
+        };
         let _turn = self.taker.turn.lock().await;
         let (mut over, mut late) = (BTreeMap::<(About, &str), Vec<_>>::new(), BTreeMap::<About, Vec<_>>::new());
         for it in records::firing(cx.store()).await? {
@@ -272,6 +282,58 @@ impl Alerts {
         }
         for (about, late) in late {
             self.tell_late(cx, about, late).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes in alerts that fire and whose notifications got lost, as Alertmanager has them.
+    async fn catch_up(&self, cx: &Cx, mut meant: Vec<Value>) -> Result<()> {
+        let firing: HashSet<_> =
+            records::firing(cx.store()).await?.into_iter().map(|it| it.value.fingerprint).collect();
+        meant.retain(|alert| alert["fingerprint"].as_str().is_some_and(|print| !firing.contains(print)));
+        if meant.is_empty() {
+            return Ok(());
+        }
+        match incoming::of_alertmanager(json!({ "version": "4", "alerts": meant }).to_string().as_bytes()) {
+            Ok(batch) => self.take(cx, batch).await.map(|_| ()),
+            Err(what) => {
+                tracing::warn!("Alertmanager's own alerts are not understood: {what}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets the silences that somebody has ended at Alertmanager.
+    async fn forget_silences(&self, cx: &Cx, known: &Known) -> Result<()> {
+        let Some(alertmanager) = &self.settings.alertmanager else { return Ok(()) };
+        let _one = self.silencing.lock().await;
+        let mut own = SILENCES.scan(cx.store(), "", usize::MAX).await?;
+        own.retain(|(print, it)| {
+            let silenced = known.get(print).is_some_and(Option::is_some);
+            it.value.id.is_some() && it.value.until > cx.now() && !silenced
+        });
+        if own.is_empty() {
+            return Ok(());
+        }
+        // What is not known now is looked at again.
+        let Ok(silent) = alertmanager.silent(cx.ports()).await else { return Ok(()) };
+        own.retain(|(_, it)| it.value.id.as_ref().is_some_and(|id| !silent.contains(id)));
+        for (print, Versioned { value, version }) in own {
+            let act = Act {
+                verb: UNSILENCE,
+                object: text::plain(&value.name),
+                facts: vec![("alert", print.clone())],
+                service: value.service,
+                environment: value.environment,
+                ..Act::default()
+            };
+            cx.act(act, async |permit| {
+                permit.expect(SILENCES.key(&print), version);
+                permit.delete(SILENCES.key(&print));
+                permit.note("it was ended at Alertmanager");
+                Ok(())
+            })
+            .await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What the experiments of a span of time came to: rollouts that ended or are held, each with how and why.
 
 use super::Flags;
+use super::model::setting_name;
 use super::rollout::ROLLOUTS;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
@@ -40,7 +41,7 @@ impl Flags {
         }
         let mut lines = Vec::new();
         for ((environment, key), draft) in last {
-            let goes_on = ROLLOUTS.get(&*ports.store, super::model::setting_name(&environment, &key)).await?;
+            let goes_on = ROLLOUTS.get(&*ports.store, setting_name(&environment, &key)).await?;
             let what = draft.object.strip_prefix(&format!("{key}: ")).unwrap_or(&draft.object);
             let came = match (&*draft.verb, goes_on.map(|rollout| rollout.value)) {
                 ("flags.abort", _) => format!("was taken back ({})", text::plain(what)),

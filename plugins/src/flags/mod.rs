@@ -2,6 +2,7 @@
 
 mod change;
 mod constraint;
+mod experiments;
 mod gauge;
 mod life;
 mod look;

@@ -28,8 +28,9 @@ impl Offers for Flags {
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
             lines.push(format!("{}: {}{more}.", text::plural(stale.len(), "stale flag"), names.join(", ")));
         }
-        let section = Section { title: "Flags".to_owned(), lines };
-        Ok(if section.lines.is_empty() { Vec::new() } else { vec![section] })
+        let flags = Section { title: "Flags".to_owned(), lines };
+        let experiments = Section { title: "Experiments".to_owned(), lines: self.experiments(ports, &span).await? };
+        Ok([flags, experiments].into_iter().filter(|section| !section.lines.is_empty()).collect())
     }
 }
 

@@ -94,16 +94,16 @@ pub async fn within(
     Ok(Events { all: events, since })
 }
 
-/// The act of this number; nothing where there is none, or where it has not ended.
+/// The act that the entry of this number is of; nothing where there is none, or where it has not ended.
 ///
 /// # Errors
 /// When the ledger can not be read.
 pub async fn act(store: &dyn Read, number: u64) -> anyhow::Result<Option<Event>> {
     let Some(record) = store.get(&ledger::key(number)).await? else { return Ok(None) };
+    // The entry that ends an act means the act.
+    let number = Entry::read(&record.value)?.act();
+    let Some(record) = store.get(&ledger::key(number)).await? else { return Ok(None) };
     let doing = Entry::read(&record.value)?;
-    if doing.draft.phase != Phase::Doing {
-        return Ok(None);
-    }
     let began = doing.draft.at;
     let since = Query {
         since: Some(began),

@@ -15,6 +15,7 @@ mod markers;
 mod offers;
 mod overview;
 mod push;
+mod reach;
 mod samples;
 pub mod series;
 mod settings;
@@ -175,6 +176,18 @@ pub static SPEC: PluginSpec = PluginSpec {
             examples: &["metrics dora hello", "metrics dora hello production last:30d year:2024"],
             ..CommandSpec::READS
         },
+        CommandSpec {
+            name: "metrics unimport",
+            about: "Take back what was imported last for DORA's measures",
+            args: &[ArgSpec::required(
+                "number",
+                Kind::Integer(1, i64::MAX),
+                "The number of the import, as in /changes",
+            )],
+            effect: Effect::GoesBack,
+            examples: &["metrics unimport 412"],
+            ..CommandSpec::CHANGES
+        },
     ],
     start: |setup| {
         Arc::new(Metrics {
@@ -211,6 +224,7 @@ impl Plugin for Metrics {
             "metrics watch" => self.watch_it(cx).await,
             "metrics unwatch" => self.unwatch(cx).await,
             "metrics dora" => self.dora(cx).await,
+            "metrics unimport" => dora::take_back(cx).await,
             "metrics define" => self.define(cx).await,
             "metrics undefine" => self.undefine(cx).await,
             "metrics restore" => self.restore(cx).await,
@@ -221,17 +235,24 @@ impl Plugin for Metrics {
 
     fn jobs(&self) -> Vec<Job> {
         let keeps = self.settings.measures.iter().any(|measure| measure.keeps);
+        let asks = !self.settings.sources.is_empty();
         let marks = self.settings.sources.values().flatten().any(|source| !source.markers().is_empty());
-        let names = [(samples::JOB, keeps), (markers::JOB, marks), (watch::JOB, !self.settings.sources.is_empty())];
-        let every_minute = || Schedule::parse("* * * * *", chrono_tz::UTC).ok();
-        let job = |(name, _)| Some(Job { name, schedule: every_minute()? });
-        names.into_iter().filter(|(_, is_on)| *is_on).filter_map(job).collect()
+        const EVERY_MINUTE: &str = "* * * * *";
+        let all = [
+            (samples::JOB, EVERY_MINUTE, keeps),
+            (markers::JOB, EVERY_MINUTE, marks),
+            (watch::JOB, EVERY_MINUTE, asks),
+            (reach::JOB, reach::EVERY, asks),
+        ];
+        let job = |(name, line, _)| Some(Job { name, schedule: Schedule::parse(line, chrono_tz::UTC).ok()? });
+        all.into_iter().filter(|(.., is_on)| *is_on).filter_map(job).collect()
     }
 
     async fn work(&self, cx: &Cx, job: &str, _due: DateTime<Utc>) -> Result<()> {
         match job {
             watch::JOB => self.look_out(cx).await,
             markers::JOB => self.mark(cx).await,
+            reach::JOB => Ok(self.look_at_sources(cx).await?),
             _ => Ok(self.sample(cx).await?),
         }
     }

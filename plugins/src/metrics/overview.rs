@@ -93,9 +93,13 @@ impl Metrics {
         let went = told.into_iter().take(MOST).map(async |(name, asked)| {
             let name = text::code(&name);
             let asked = asked.map_err(|stop| format!("{name}: {stop}"))?;
-            let both = try_join(asked.over(ports, span), asked.over(ports, &before)).await;
-            let (is, was) = both.map_err(|stop| format!("{name}: no figures. {stop}"))?;
-            Ok::<_, String>(Went { asked, is, was })
+            match try_join(asked.over(ports, span), asked.over(ports, &before)).await {
+                Ok((is, was)) => Ok::<_, String>(Went { asked, is, was }),
+                Err(stop) => {
+                    let since = self.silent_since(ports, &asked.measure.source_name).await;
+                    Err(format!("{name}: no figures. {stop}{since}"))
+                }
+            }
         });
         let went = join_all(went).await;
         let mut lines: Vec<_> = went.iter().map(|it| it.as_ref().map_or_else(Clone::clone, Went::line)).collect();

@@ -28,8 +28,11 @@ series = [[value(line, number) for number in range(points)] for line in range(li
 
 
 def draw():
-    high = (62 + 210 + 46 + 19 * (lines + 2)) / 100
-    figure, axes = matplotlib.pyplot.subplots(figsize=(5.4, high), dpi=200)
+    # Hundredths of an inch are the dots of that drawing.
+    below = 46 + 19 * (lines + 2)
+    high = 62 + 210 + below
+    figure, axes = matplotlib.pyplot.subplots(figsize=(5.4, high / 100), dpi=200)
+    figure.subplots_adjust(left=0.1, right=0.96, top=1 - 62 / high, bottom=below / high)
     for line, row in enumerate(series):
         axes.plot(at, row, color=COLOURS[line], linestyle=DASHES[line], linewidth=1.8, label=f"web{line}")
     axes.axhspan(0.4, 0.5, color="#b26a00", alpha=0.1)
@@ -40,7 +43,7 @@ def draw():
     axes.grid(axis="y", color="#e4e7eb")
     axes.xaxis.set_major_formatter(matplotlib.dates.DateFormatter("%H:%M"))
     rows = [[f"{figure:.3f}" for figure in (min(row), sum(row) / points, max(row), row[-1])] for row in series]
-    axes.table(rows, colLabels=["min", "avg", "max", "last"], bbox=[0, -0.6, 1, 0.4])
+    axes.table(rows, colLabels=["min", "avg", "max", "last"], bbox=[0, -(below - 8) / 210, 1, (below - 38) / 210])
     axes.legend(loc="upper left", fontsize=6)
     figure.savefig(file)
     matplotlib.pyplot.close(figure)

@@ -46,11 +46,11 @@ listen = "127.0.0.1:0"
 [services.app]
 "#;
 
-/// Measures it; everything is kept under `scratch`.
+/// Measures it, and tells each figure as soon as it is there; everything is kept under `scratch`.
 ///
 /// # Errors
 /// When what is imported is not taken in.
-pub async fn run(scratch: &Path) -> Result<Vec<Figure>> {
+pub async fn run(scratch: &Path, mut tell: impl FnMut(Figure) -> Result<()>) -> Result<()> {
     let mut bots = Vec::new();
     for count in DEPLOYMENTS {
         let folder = scratch.join(format!("dora {count}"));
@@ -61,14 +61,6 @@ pub async fn run(scratch: &Path) -> Result<Vec<Figure>> {
         ask(&bot, LINE).await?;
         bots.push((bot, began.elapsed().as_secs_f64(), Vec::new()));
     }
-    // They take turns: a slow moment of the machine is to hit both.
-    for _ in 0..TURNS {
-        for (bot, _, took) in &mut bots {
-            took.push(ask(bot, LINE).await?.as_secs_f64());
-        }
-    }
-    let [(_, few_first, few), (_, many_first, many)] = &bots[..] else { return Err(anyhow!("there are two bots")) };
-    let (few, many) = (median(few.clone()), median(many.clone()));
     let figure = |what: &str, many: f64, few: f64, goal| Figure {
         what: format!("`{LINE}` over 100,000 deployments with 1,000,000 commits, {what}"),
         measured: format!("{:.2} ms", many * 1e3),
@@ -76,10 +68,19 @@ pub async fn run(scratch: &Path) -> Result<Vec<Figure>> {
         ratio: many / few,
         goal,
     };
-    Ok(vec![
-        figure("asked again", many, few, Goal::AtMost(2.0)),
-        figure("asked for the first time since the start", *many_first, *few_first, Goal::None),
-    ])
+    if let [(_, few, _), (_, many, _)] = &bots[..] {
+        // A start reads the books before anybody asks; nobody has to wait for them but who asks in these moments.
+        tell(figure("its books being read, as after a start", *many, *few, Goal::None))?;
+    }
+    // They take turns: a slow moment of the machine is to hit both.
+    for _ in 0..TURNS {
+        for (bot, _, took) in &mut bots {
+            took.push(ask(bot, LINE).await?.as_secs_f64());
+        }
+    }
+    let [(_, _, few), (_, _, many)] = &bots[..] else { return Err(anyhow!("there are two bots")) };
+    let (few, many) = (median(few.clone()), median(many.clone()));
+    tell(figure("its books read", many, few, Goal::AtMost(2.0)))
 }
 
 /// So many deployments over the last 89 days, one in twenty of which is gone back from.

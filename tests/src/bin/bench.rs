@@ -36,10 +36,7 @@ async fn main() -> anyhow::Result<()> {
         return deploys::run(programs, scratch.path(), longest, tell).await;
     }
     if part.as_deref() == Some("dora") {
-        for figure in dora::run(scratch.path()).await? {
-            writeln!(out, "{figure}")?;
-        }
-        return Ok(());
+        return dora::run(scratch.path(), |figure| Ok(writeln!(out, "{figure}")?)).await;
     }
     if part.as_deref() == Some("flags") {
         let size = if small { flags::Size::SMALL } else { flags::Size::FULL };

@@ -68,6 +68,26 @@ impl Alertmanager {
                 self.notify(&[sent]);
             }
             ["Alertmanager", "says", "nothing", "of", "it,", "but", name, "is", "over"] => _ = self.alerts.remove(name),
+            [
+                "Alertmanager",
+                "says",
+                "nothing",
+                "of",
+                "it,",
+                "but",
+                name,
+                "fires",
+                "for",
+                service,
+                "in",
+                environment,
+            ] => {
+                let labels = json!({ "alertname": name, "severity": "critical", "job": service, "env": environment });
+                self.alerts.insert(name.to_owned(), (now, labels));
+            }
+            ["somebody", "ends", "all", "silences", "at", "Alertmanager"] => {
+                self.silences.iter_mut().for_each(|silence| silence.ended = true);
+            }
             ["Alertmanager", "is", "away"] => self.away = true,
             ["Alertmanager", "is", "there", "again"] => self.away = false,
             ["Alertmanager's", "next", "answer", "is", "lost"] => self.mute = true,
@@ -138,11 +158,16 @@ impl Alertmanager {
         let path: Vec<_> = request.uri().path().split('/').skip(1).collect();
         match (request.method(), &path[..]) {
             (&Method::GET, ["api", "v2", "alerts"]) => {
-                let alert = |(name, (_, labels)): (&String, &(DateTime<Utc>, Value))| {
+                let alert = |(name, (since, labels)): (&String, &(DateTime<Utc>, Value))| {
                     let silent =
                         self.silences.iter().enumerate().filter(|(_, it)| it.is_active(now) && it.fits(labels));
                     let ids: Vec<_> = silent.map(|(at, _)| id(at)).collect();
-                    json!({ "fingerprint": fingerprint(name), "labels": labels, "status": { "state": "active", "silencedBy": ids } })
+                    let state = if ids.is_empty() { "active" } else { "suppressed" };
+                    json!({
+                        "fingerprint": fingerprint(name), "labels": labels, "startsAt": since.to_rfc3339(),
+                        "annotations": {}, "receivers": [{ "name": "deckhand" }],
+                        "status": { "state": state, "silencedBy": ids },
+                    })
                 };
                 (200, self.alerts.iter().map(alert).collect())
             }

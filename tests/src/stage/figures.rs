@@ -31,6 +31,7 @@ enum Noted {
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Html,
+    Late,
     Half,
     Status(u16),
 }
@@ -60,6 +61,7 @@ impl Figures {
             }
             ["the", "figures'", "next", "answer", "is", "HTML"] => self.fault = Some(Fault::Html),
             ["the", "figures'", "next", "answer", "is", "cut", "off"] => self.fault = Some(Fault::Half),
+            ["the", "figures'", "next", "answer", "is", "late"] => self.fault = Some(Fault::Late),
             ["the", "figures'", "next", "answer", "is", status] => match status.parse() {
                 Ok(status) => self.fault = Some(Fault::Status(status)),
                 Err(_) => return false,
@@ -67,6 +69,13 @@ impl Figures {
             _ => return false,
         }
         true
+    }
+
+    /// Whether the next answer comes too late; the one after it does not.
+    pub fn is_slow(&mut self) -> bool {
+        let is_slow = matches!(self.fault, Some(Fault::Late));
+        self.fault = self.fault.take().filter(|_| !is_slow);
+        is_slow
     }
 
     /// Answers a request.
@@ -89,7 +98,7 @@ impl Figures {
         };
         let (status, body) = match self.fault.take() {
             _ if status == 0 => (400, "<html><body><h1>Bad function</h1><script>x</script></body></html>".to_owned()),
-            None => (status, body.to_string()),
+            None | Some(Fault::Late) => (status, body.to_string()),
             Some(Fault::Html) => (502, "<!DOCTYPE html><title>Bad gateway</title>".to_owned()),
             Some(Fault::Half) => (200, body.to_string().chars().take(40).collect()),
             Some(Fault::Status(status)) => (status, String::new()),

@@ -416,9 +416,13 @@ impl Wire for World {
     async fn send(
         &self,
         request: http::Request<Bytes>,
-        _timeout: Duration,
+        timeout: Duration,
         _limit: usize,
     ) -> Result<http::Response<Bytes>> {
+        if Figures::is_asked(request.uri()) && self.state().figures.is_slow() {
+            tokio::time::sleep(timeout).await;
+            anyhow::bail!("no answer within {}", config::duration::show(timeout));
+        }
         let address = request.uri().to_string();
         if let Some(path) = address.strip_prefix("http://shop.example/") {
             return self.shop(path).await;

@@ -1,7 +1,7 @@
 //! Drill: what a team did before it had Deckhand is taken in from files by the built program, and told; twice is once.
 
 use super::say;
-use tests::program::{Home, write};
+use tests::program::{Home, Ran, write};
 
 const CONFIG: &str = r#"
 environments = ["production"]
@@ -73,9 +73,27 @@ fn what_was_before_is_taken_in_once() {
         assert!(fails.starts_with("10 %; 1 of n = 10"), "{fails}");
         assert!(rework.starts_with("10 %; 1 of n = 10"), "{rework}");
     }
+    taken_back(&home, &import);
     let other = home.run(&["import", "doro", "/dev/null"]);
     assert!(format!("{other:?}").contains("`doro` can not be imported. Write `dora`."), "{other:?}");
-    assert_eq!(home.ledger().len(), 8, "each import is an act");
+    let verbs = home.ledger().into_iter().map(|entry| entry["verb"].as_str().unwrap_or_default().to_owned());
+    assert!(verbs.into_iter().all(|verb| verb.starts_with("metrics.")), "each import is an act");
     deckhand.stop();
     home.assert_sound();
+}
+
+/// What was wrong is taken back, the newest first; what was there before is there again.
+fn taken_back(home: &Home, import: &dyn Fn(&str, &str) -> Ran) {
+    let told = import("nobody.csv", &commits().replace("production,9,", "production,99,"));
+    assert!(format!("{told:?}").contains("Import the file of deployments first."), "{told:?}");
+    let before = dora(home)[1].clone();
+    import("wrong.csv", &commits().replace("10:00", "00:00"));
+    assert!(dora(home)[1].starts_with("12 h in the middle; n = 9 changes."), "{:?}", dora(home)[1]);
+    let acts: Vec<u64> = home.ledger().iter().filter_map(|entry| entry["of"].as_u64()).collect();
+    let [.., older, newest] = acts.as_slice() else { panic!("there are imports: {acts:?}") };
+    let refused = say(home, &format!("metrics unimport {older}"));
+    assert!(refused["text"].as_str().unwrap_or_default().contains("is not what was imported last"), "{refused}");
+    let back = say(home, &format!("metrics unimport {newest}"));
+    assert_eq!(back["outcome"], "done", "{back}");
+    assert_eq!(dora(home)[1], before);
 }

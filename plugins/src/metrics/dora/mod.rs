@@ -3,6 +3,7 @@
 mod bands;
 mod book;
 mod import;
+mod rows;
 mod rules;
 mod show;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 pub use bands::YEARS;
-pub use import::{IMPORT, cut_off, import};
+pub use import::{IMPORT, cut_off, import, take_back};
 pub use rules::Rules;
 #[cfg(test)]
 pub use rules::{Fails, LeadFrom};
