@@ -31,7 +31,10 @@ const MOST: usize = 20;
 const KEPT: TimeDelta = TimeDelta::minutes(5);
 
 /// What was found out lately, by the time and the measures: many channels tell of the same at the same minute.
-pub type Overviews = HashMap<(Range<DateTime<Utc>>, String), Arc<OnceCell<Overview>>>;
+pub type Overviews = HashMap<(Range<DateTime<Utc>>, String), Found>;
+
+/// When it was asked for first, and what was found.
+type Found = (DateTime<Utc>, Arc<OnceCell<Overview>>);
 
 /// What a measure that could be asked for came to, and the time before.
 struct Went {
@@ -59,8 +62,10 @@ impl Metrics {
         let titles = titles.join("\n");
         let found = {
             let mut lately = self.overviews.lock().await;
-            lately.retain(|(span, _), _| ports.clock.now() - span.end < KEPT);
-            lately.entry((span.clone(), titles.clone())).or_default().clone()
+            let now = ports.clock.now();
+            lately.retain(|_, (since, _)| now - *since < KEPT);
+            let (_, found) = lately.entry((span.clone(), titles.clone())).or_insert_with(|| (now, Arc::default()));
+            found.clone()
         };
         let overview = found.get_or_try_init(|| self.find_out(ports, told, &span, &titles)).await?;
         Ok(Some(overview.clone()))
