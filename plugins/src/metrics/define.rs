@@ -189,13 +189,16 @@ impl Metrics {
             None => "The operator has written it in the config.".to_owned(),
             Some(who) => format!("{} has defined it in chat.", text::plain(who)),
         };
+        // A choice of the config may have a bar in it.
+        let open = measure.variables.iter().map(|it| format!("{}: {}", it.name, text::list(&it.choices)));
+        let open = open.collect::<Vec<_>>().join("; ");
         let mut reply = Reply::card(Tone::Plain, name.clone(), or_none(text::plain(&measure.about)))
             .field("From", from)
             .field("Source", measure.source_name.clone())
             .field("Query", text::code(&measure.query))
             .field("Well", well(measure))
             .field("Owner", or_none(text::plain(&measure.owner)))
-            .field("Leaves open", or_none(text::plain(&said(&measure.variables))));
+            .field("Leaves open", or_none(open));
         let changes = BEFORE.scan_back(cx.store(), &format!("{name}/"), None, SHOWN).await?;
         if measure.defined_by.is_none() || changes.is_empty() {
             return Ok(reply);

@@ -127,7 +127,7 @@ impl Variable {
     fn mistake(&self, query: &str) -> Option<Mistake> {
         let Variable { name, choices } = self;
         let odd = |text: &&String| {
-            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=|\"".contains(letter))
+            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=\"".contains(letter))
         };
         let (what, instead) = match choices.iter().find(odd) {
             _ if [SERVICE, ENVIRONMENT].contains(&&**name) => (
@@ -146,7 +146,7 @@ impl Variable {
             }
             Some(text) => (
                 format!("{} can not be chosen in chat", quoted(text)),
-                "write texts without `,`, `=`, `|` and quotes".to_owned(),
+                "write texts without `,`, `=` and quotes".to_owned(),
             ),
             None => return None,
         };

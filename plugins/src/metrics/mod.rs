@@ -117,6 +117,13 @@ pub static SPEC: PluginSpec = PluginSpec {
             ..CommandSpec::CHANGES
         },
         CommandSpec {
+            name: "metrics digest",
+            about: "Show how the measures of this channel went, and DORA's figures, as a digest does",
+            args: &[ArgSpec::optional("last", Kind::Duration, "How far back; 1d if left out")],
+            examples: &["metrics digest", "metrics digest last:7d"],
+            ..CommandSpec::READS
+        },
+        CommandSpec {
             name: "metrics define",
             about: "Say what a measure is: where its figures come from, and from where on it is not well",
             args: &[
@@ -225,6 +232,7 @@ impl Plugin for Metrics {
             "metrics unwatch" => self.unwatch(cx).await,
             "metrics dora" => self.dora(cx).await,
             "metrics unimport" => dora::take_back(cx).await,
+            "metrics digest" => self.digest_now(cx).await,
             "metrics define" => self.define(cx).await,
             "metrics undefine" => self.undefine(cx).await,
             "metrics restore" => self.restore(cx).await,

@@ -229,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn a_choice_may_be_a_pattern() {
+        let measure = "[metrics.measures.cpu]\nsource = \"p\"\nquery = \"cpu{mode=~'{mode}'}\"\nvariables = { mode = [\"user|system\"] }\n";
+        let (settings, problems) = read(&format!("{SOURCE}{measure}"));
+        assert!(problems.is_empty(), "{problems}");
+        assert_eq!(settings.measure("cpu").unwrap().variables[0].choices, ["user|system"]);
+    }
+
+    #[test]
     fn gitlabs_definitions_begin_at_the_merge_unless_said_otherwise() {
         let rules = |text: &str| read(&format!("[metrics.dora]\n{text}\n")).0.rules;
         let (fails, commit, merge) = (Fails::Incidents, LeadFrom::Commit, LeadFrom::Merge);

@@ -115,7 +115,7 @@ impl Figures {
     fn mark(&mut self, body: &[u8]) -> (u16, Value) {
         let event = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let fits = event["what"].is_string() && event["when"].is_i64() && event["tags"].is_string();
-        if self.events.iter().any(|other| *other == event) {
+        if self.events.contains(&event) {
             self.amiss.push(format!("{event} was marked twice"));
         }
         self.events.push(event);
