@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod digest;
 pub mod flags;
 pub mod freeze;
+mod github;
 pub mod incidents;
 pub mod lock;
 pub mod metrics;

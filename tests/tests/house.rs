@@ -41,7 +41,7 @@ const DISCORD: &[&str] = &[
 ];
 
 /// What plugins share, which knows none of them.
-const SHARED: [&str; 5] = ["calendar", "declared", "probe", "program", "words"];
+const SHARED: [&str; 6] = ["calendar", "declared", "github", "probe", "program", "words"];
 
 /// Functions of the contract that change nothing, or only a batch that somebody else commits. All others want a permit.
 const HARMLESS: [(&str, &[&str]); 2] = [

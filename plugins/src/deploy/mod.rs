@@ -26,6 +26,7 @@ mod source;
 mod strategy;
 mod verdict;
 
+use crate::github::webhooks::{self, Webhooks};
 use crate::program::UnderWay;
 use anyhow::Context;
 use async_trait::async_trait;
@@ -49,8 +50,7 @@ use records::{Release, Target};
 use serde::Deserialize;
 use settings::{Service, Settings};
 use source::callbacks::Callbacks;
-use source::webhooks::Webhooks;
-use source::{callbacks, git, webhooks};
+use source::{callbacks, git};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 

@@ -4,11 +4,12 @@ use super::driver::{self, Driver};
 use super::logs;
 use super::params::{Known, Params};
 use super::records::Target;
+use super::source::Home;
 use super::source::callbacks::Callbacks;
 use super::source::ci::Ci;
-use super::source::github::{self, GitHub, Home};
 use super::strategy::{self, Strategy};
 use super::verdict::{self, settings::Verdict};
+use crate::github::{self, GitHub};
 use crate::probe::Probe;
 use crate::program::OnStop;
 use crate::words;
@@ -199,7 +200,12 @@ impl Settings {
             settings.start_within = section.duration("start_within").unwrap_or(settings.start_within);
             settings.github = section
                 .table("github")
-                .map(|section| GitHub::read(section, setup.config.hooks.is_some()))
+                .map(|section| {
+                    let github = GitHub::read(&section, "deploy.github");
+                    let github = github.with_webhooks(&section, setup.config.hooks.is_some());
+                    section.finish();
+                    github
+                })
                 .unwrap_or_default();
             section.finish();
         }

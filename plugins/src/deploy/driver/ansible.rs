@@ -3,7 +3,7 @@
 
 use super::command::too_long;
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Work};
-use crate::deploy::source::github::Home;
+use crate::deploy::source::Home;
 use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
 use commands::cx::Ports;

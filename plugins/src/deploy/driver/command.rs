@@ -4,7 +4,7 @@ use super::ssh::{self, Ssh};
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::artifact;
 use crate::deploy::settings::Host;
-use crate::deploy::source::github::Home;
+use crate::deploy::source::Home;
 use crate::program::{self, WaitedOut};
 use async_trait::async_trait;
 use commands::cx::Ports;

@@ -4,7 +4,8 @@ mod artifact;
 mod jobs;
 
 use super::{Begun, Driver, End, Found, Handle, Run, Unsaid, Work};
-use crate::deploy::source::github::{Fault, GitHub, Home};
+use crate::deploy::source::Home;
+use crate::github::{Fault, GitHub};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::cx::Ports;

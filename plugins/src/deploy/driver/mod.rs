@@ -12,7 +12,7 @@ use super::params::Known;
 use super::plan::names;
 use super::records::{Release, Target};
 use super::settings::{Host, Names};
-use super::source::github::Home;
+use super::source::Home;
 use crate::program::Board;
 use async_trait::async_trait;
 use commands::act::Permit;

@@ -6,7 +6,7 @@
 use super::command::{self, Command};
 use super::{Begun, Driver, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::settings::Host;
-use crate::deploy::source::github::Home;
+use crate::deploy::source::Home;
 use crate::program;
 use async_trait::async_trait;
 use commands::cx::Ports;

@@ -5,8 +5,8 @@ mod template;
 
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::artifact;
+use crate::deploy::source::Home;
 use crate::deploy::source::callbacks::Callback;
-use crate::deploy::source::github::Home;
 use crate::program::Board;
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,10 +1,11 @@
 //! The gate of continuous integration: what goes forward to some environments has to have passed named checks, as that
 //! very commit, and not too long ago.
 
-use super::github::{GitHub, Home};
+use super::Home;
 use crate::deploy::records::{Release, Target};
 use crate::deploy::settings::{Names, Service};
 use crate::deploy::{Deployer, plan};
+use crate::github::GitHub;
 use chrono::{DateTime, Utc};
 use commands::cx::{Cx, Ports};
 use commands::parse::Invocation;

@@ -1,8 +1,7 @@
 //! GitHub's REST API: what is read is asked for again where that helps, and an error says what can be done about it.
 
-use super::callbacks::Callbacks;
-use super::webhooks::{News, Webhooks};
-use crate::deploy::settings::Placeholders;
+pub mod webhooks;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
@@ -16,6 +15,7 @@ use serde_json::Value;
 use std::fmt;
 use std::io;
 use std::time::Duration;
+use webhooks::{News, Webhooks};
 
 /// The version of the API that is spoken: a date, as GitHub's "API Versions" has it.
 const VERSION: &str = "2022-11-28";
@@ -47,27 +47,16 @@ const PAGES: usize = 10;
 /// GitHub, and who Deckhand is there.
 #[derive(Clone)]
 pub struct GitHub {
+    /// The section of the config that it is read from: there the operator mends what is wrong with the token.
+    section: &'static str,
     api: String,
     token: Option<String>,
     webhooks: Option<Webhooks>,
 }
 
-/// What drivers and gates have to know of a service beside its section: where it is at GitHub, as far as the config tells.
-#[derive(Debug, Clone, Copy)]
-pub struct Home<'a> {
-    /// GitHub.
-    pub github: &'a GitHub,
-    /// The service's repository there, `owner/name`.
-    pub repository: Option<&'a str>,
-    /// The names that stand for something in its section.
-    pub placeholders: &'a Placeholders,
-    /// The runs that services call back about.
-    pub callbacks: &'a Callbacks,
-}
-
 impl Default for GitHub {
     fn default() -> GitHub {
-        GitHub { api: PUBLIC.to_owned(), token: None, webhooks: None }
+        GitHub { section: "deploy.github", api: PUBLIC.to_owned(), token: None, webhooks: None }
     }
 }
 
@@ -91,6 +80,8 @@ pub struct Fault {
     pub status: Option<u16>,
     /// GitHub's own words.
     pub message: String,
+    /// What it says of the parts that it does not take.
+    pub detail: String,
     /// A sentence without its full stop: what is wrong, and what can be done about it.
     pub says: String,
     /// Whether it is sure that nothing was done.
@@ -107,8 +98,8 @@ enum Tried<T> {
 }
 
 impl GitHub {
-    /// Reads `[deploy.github]`. `listens` is whether Deckhand listens to programs.
-    pub fn read(section: Section<'_>, listens: bool) -> GitHub {
+    /// Reads `token` and `api` of the section that is called like this.
+    pub fn read(section: &Section<'_>, name: &'static str) -> GitHub {
         let token = section.required_text("token");
         let api = section.url("api").unwrap_or_else(|| PUBLIC.to_owned());
         if config::address::is_in_the_clear(&api) {
@@ -117,7 +108,13 @@ impl GitHub {
         if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
             section.problem("token", "this is no token of GitHub's", "write `token = \"${GITHUB_TOKEN}\"`");
         }
-        let webhooks = section.text("secret").map(|secret| {
+        let token = Some(token).filter(|token| !token.is_empty());
+        GitHub { section: name, api: api.trim_end_matches('/').to_owned(), token, webhooks: None }
+    }
+
+    /// Reads `secret`, too, by which GitHub signs webhooks. `listens` is whether Deckhand listens to programs.
+    pub fn with_webhooks(mut self, section: &Section<'_>, listens: bool) -> GitHub {
+        self.webhooks = section.text("secret").map(|secret| {
             if secret.len() < SHORTEST_SECRET {
                 let what = format!("a secret of fewer than {SHORTEST_SECRET} characters can be guessed");
                 section.problem(
@@ -132,9 +129,7 @@ impl GitHub {
             }
             Webhooks::new(&secret)
         });
-        section.finish();
-        let token = Some(token).filter(|token| !token.is_empty());
-        GitHub { api: api.trim_end_matches('/').to_owned(), token, webhooks }
+        self
     }
 
     /// What takes its webhooks, where they are to come.
@@ -214,7 +209,7 @@ impl GitHub {
                 Err(error) => Tried::Failed(format!("GitHub's answer can not be read: {error}")),
             };
         }
-        let why = refusal(&answer, ports.clock.now());
+        let why = self.refusal(&answer, ports.clock.now());
         let after = seconds(&answer, "retry-after").and_then(|seconds| u64::try_from(seconds).ok());
         match answer.status().as_u16() {
             500..=599 => Tried::Later(why, after.map(Duration::from_secs)),
@@ -223,11 +218,10 @@ impl GitHub {
         }
     }
 
-    /// Asks for something to be done at `path`, which begins with `/`; a `body` of null is none. It is asked once: again
-    /// only where GitHub has said that it wants to be asked later.
+    /// Asks for something to be made at `path`: see [`GitHub::send`].
     ///
     /// # Errors
-    /// Whatever is in the way, and whether it may have been done all the same.
+    /// As [`GitHub::send`].
     pub async fn post<T: DeserializeOwned>(
         &self,
         ports: &Ports,
@@ -235,10 +229,26 @@ impl GitHub {
         path: &str,
         body: &Value,
     ) -> Result<T, Fault> {
+        self.send(ports, permit, Method::POST, path, body).await
+    }
+
+    /// Asks for something to be done at `path`, which begins with `/`; a `body` of null is none. It is asked once: again
+    /// only where GitHub has said that it wants to be asked later.
+    ///
+    /// # Errors
+    /// Whatever is in the way, and whether it may have been done all the same.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        ports: &Ports,
+        permit: &Permit,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Fault> {
         let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let mut pauses = PAUSES.into_iter();
         loop {
-            let request = self.request(Method::POST, path, bytes.clone());
+            let request = self.request(method.clone(), path, bytes.clone());
             let request = request.map_err(|error| fault(None, format!("GitHub can not be asked: {error}"), true))?;
             let answer = ports.http.send(permit, request, TIMEOUT, LIMIT).await.map_err(|error| unheard(&error))?;
             if answer.status().is_success() {
@@ -254,9 +264,9 @@ impl GitHub {
             match (answer.status().as_u16(), pause, pauses.next()) {
                 (403 | 429, Some(pause), Some(_)) => tokio::time::sleep(pause).await,
                 (status, ..) => {
-                    let says = refusal(&answer, ports.clock.now());
-                    let message = said(&answer);
-                    return Err(Fault { message, ..fault(Some(status), says, status < 500) });
+                    let says = self.refusal(&answer, ports.clock.now());
+                    let (message, detail) = (said(&answer), String::from_utf8_lossy(answer.body()).into_owned());
+                    return Err(Fault { message, detail, ..fault(Some(status), says, status < 500) });
                 }
             }
         }
@@ -268,6 +278,10 @@ impl GitHub {
             Some(own) => format!("{own}{path}"),
             None => format!("https://github.com{path}"),
         }
+    }
+
+    fn refusal(&self, answer: &Response<Bytes>, now: DateTime<Utc>) -> String {
+        refusal(answer, now, self.section)
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> http::Result<Request<Bytes>> {
@@ -288,7 +302,7 @@ impl GitHub {
 }
 
 fn fault(status: Option<u16>, says: String, done_nothing: bool) -> Fault {
-    Fault { status, message: String::new(), says, done_nothing }
+    Fault { status, message: String::new(), detail: String::new(), says, done_nothing }
 }
 
 /// No answer came. Where nobody took the connection, nothing can have been done.
@@ -305,7 +319,7 @@ fn said(answer: &Response<Bytes>) -> String {
 }
 
 /// Why GitHub refused, and what can be done about it. GitHub's "Troubleshooting the REST API" has these meanings.
-fn refusal(answer: &Response<Bytes>, now: DateTime<Utc>) -> String {
+fn refusal(answer: &Response<Bytes>, now: DateTime<Utc>, section: &str) -> String {
     let status = answer.status().as_u16();
     let says = match said(answer) {
         empty if empty.is_empty() => String::new(),
@@ -315,7 +329,7 @@ fn refusal(answer: &Response<Bytes>, now: DateTime<Utc>) -> String {
     let spent = seconds(answer, "x-ratelimit-remaining") == Some(0);
     let resets = seconds(answer, "x-ratelimit-reset").and_then(|at| DateTime::from_timestamp(at, 0));
     match status {
-        401 => format!("GitHub does not take the token{says}: the operator writes another at `[deploy.github]`"),
+        401 => format!("GitHub does not take the token{says}: the operator writes another at `[{section}]`"),
         403 | 429 if spent => {
             let when = resets.map(|at| format!("; it may again {}", text::ago(at, now))).unwrap_or_default();
             format!("GitHub answers no more, because Deckhand has asked it too often{when}")
@@ -331,7 +345,11 @@ fn refusal(answer: &Response<Bytes>, now: DateTime<Utc>) -> String {
         404 => format!(
             "GitHub knows no such thing, or the token has no right to see it{says}: the operator looks at the repository's name and the token's rights"
         ),
-        422 => format!("GitHub does not know the commit, or what was asked of it{says}: is it pushed?"),
+        422 => {
+            format!("GitHub does not take what was asked of it{says}: is the commit pushed, and is every name right?")
+        }
+        // Issues can be turned off.
+        410 => format!("GitHub has no such thing any more{says}: the operator looks at the repository's settings"),
         500..=599 => format!("GitHub has trouble of its own: it answered {status}"),
         _ => format!("GitHub answered {status}{says}"),
     }
@@ -387,7 +405,7 @@ mod tests {
         let answer = |status: u16, headers: &[(&str, &str)], body: &'static str| {
             let start = Response::builder().status(status);
             let full = headers.iter().fold(start, |answer, (name, value)| answer.header(*name, *value));
-            refusal(&full.body(Bytes::from(body)).unwrap_or_default(), now)
+            refusal(&full.body(Bytes::from(body)).unwrap_or_default(), now, "deploy.github")
         };
         for (says, status, headers, body) in [
             ("does not take the token (Bad credentials)", 401, &[][..], r#"{"message":"Bad credentials"}"#),
