@@ -60,7 +60,8 @@ pub fn items(account: &Account, by: &str, now: DateTime<Utc>, zone: Tz) -> Vec<I
             due,
             until: String::new(),
             state: ItemState::Open,
-            reminded: Reminded::default(),
+            reminded: Reminded::since(now),
+            issue: None,
         }
     };
     account.todos.iter().map(item).collect()

@@ -130,12 +130,8 @@ impl Postmortems {
         (document.reviewed, document.reminded) = (Some(cx.now()), Reminded::default());
         let says = "It is found good. Action items go on; it is closed when they are done.";
         let close = Button::new("Close", format!("postmortem close number:{}", document.number));
-        let mut told = Reply::card(Tone::Good, show::title(&document), says);
-        if self.settings.publish.is_some() {
-            let publish = Button::new("Publish", format!("postmortem publish number:{}", document.number));
-            told = told.button(publish.look(Look::Main));
-        }
-        let told = told.button(close);
+        let publish = Button::new("Publish", format!("postmortem publish number:{}", document.number));
+        let told = Reply::card(Tone::Good, show::title(&document), says).button(publish.look(Look::Main)).button(close);
         let undo = back(&document, "in-review");
         keep(
             cx,
@@ -218,7 +214,7 @@ fn back(document: &Document, to: &str) -> Option<String> {
 }
 
 /// What is told where it was started, unless that is here.
-fn elsewhere<'a>(cx: &Cx, document: &Document, told: &'a Reply) -> Option<&'a Reply> {
+pub fn elsewhere<'a>(cx: &Cx, document: &Document, told: &'a Reply) -> Option<&'a Reply> {
     let here = &cx.call().place;
     let same = here.platform == document.place.platform && here.channel == document.place.channel;
     (!same).then_some(told)

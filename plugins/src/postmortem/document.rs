@@ -20,7 +20,7 @@ const PARTICLES: [(&str, &str); 4] = [
     ("엔지니어과 ", "엔지니어와 "),
 ];
 
-/// The whole document. Names stand nowhere but beside the action items that somebody owns.
+/// The whole document. Nobody is named in it, unless the config says what the owner of an action item is called at GitHub.
 pub fn markdown(document: &Document, items: &[Item], settings: &Settings, zone: Tz) -> String {
     let nameless = |text: &str| without_names(text, &document.roles, &settings.people);
     let mut page = format!("# {}\n\n", one_line(&nameless(&document.title)));
@@ -37,13 +37,17 @@ pub fn markdown(document: &Document, items: &[Item], settings: &Settings, zone: 
     }
     for item in items {
         let state = match &item.state {
-            ItemState::Open => "open".to_owned(),
+            ItemState::Open => match item.issue.as_ref().and_then(|issue| settings.tracker.as_ref()?.address(issue)) {
+                Some(address) => format!("[open]({address})"),
+                None => "open".to_owned(),
+            },
             ItemState::Done { at } => format!("done {}", at.format("%Y-%m-%d")),
             ItemState::Dropped { why, .. } => format!("dropped: {}", cell(&nameless(why))),
         };
         let Item { number, what, kind, owner, due, until, .. } = item;
         let (what, until) = (cell(&nameless(what)), cell(&nameless(until)));
-        let _ = writeln!(page, "| {number} | {what} | {kind} | {} | {due} | {until} | {state} |", cell(owner));
+        let owner = settings.logins.get(owner).map_or_else(|| nameless(owner), |login| format!("`{login}`"));
+        let _ = writeln!(page, "| {number} | {what} | {kind} | {} | {due} | {until} | {state} |", cell(&owner));
     }
     if !document.roles.is_empty() {
         page.push_str("\n## Roles\n\n");
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_names_owners_and_nobody_else() {
+    fn the_page_names_nobody() {
         let at: DateTime<Utc> = "2026-03-02T14:02:00Z".parse().unwrap();
         let wording = |text: &str| Wording { text: text.to_owned(), version: 1, who: "ana".to_owned(), at };
         let document = Document {
@@ -196,6 +200,7 @@ mod tests {
             until: "it is shown".to_owned(),
             state: ItemState::Open,
             reminded: Reminded::default(),
+            issue: None,
         };
         let sections = usual().into_iter().take(2).collect();
         let settings = Settings { sections, people: vec!["ana".to_owned()], ..Settings::default() };
@@ -206,7 +211,7 @@ mod tests {
             ## Summary\n\n### The commander rolled back.\nThen it was well.\n\n\
             ## Impact\n\n*Nothing yet.*\n\n\
             ## Action items\n\n| # | What | Kind | Owner | Due | Done when | State |\n|---|---|---|---|---|---|---|\n\
-            | 9 | Show an engineer the lag \\| now | detect | ana | 2026-03-02 | it is shown | open |\n\n\
+            | 9 | Show an engineer the lag \\| now | detect | The commander | 2026-03-02 | it is shown | open |\n\n\
             ## Roles\n\n- commander\n";
         assert_eq!(page, expected);
     }

@@ -1,7 +1,7 @@
 //! Action items: what is to be done, by whom, until when, and by what one can see that it is done.
 
 use super::hints::Part;
-use super::records::{self, DOCUMENTS, Document, ITEMS, Item, ItemState, Reminded, item_name};
+use super::records::{self, DOCUMENTS, Document, ITEMS, Issue, Item, ItemState, Reminded, item_name};
 use super::{Postmortems, document, show};
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::act::{Act, Permit};
@@ -67,7 +67,8 @@ impl Postmortems {
             due: day_of(cx, due),
             until: text::cut(until.trim(), LONGEST),
             state: ItemState::Open,
-            reminded: Reminded::default(),
+            reminded: Reminded::since(cx.now()),
+            issue: None,
         };
         let facts = vec![
             ("owner", item.owner.clone()),
@@ -85,8 +86,11 @@ impl Postmortems {
             tell(cx, permit, &document, &item)
         })
         .await?;
-        let says =
-            format!("Action item #{} is in post-mortem #{number}, {}.", item.number, text::code(&document.title));
+        let soon = self.settings.tracker.as_ref().map_or_else(String::new, |tracker| {
+            format!(" It becomes an issue of {} within a minute.", text::code(&tracker.repository))
+        });
+        let title = text::code(&document.title);
+        let says = format!("Action item #{} is in post-mortem #{number}, {title}.{soon}", item.number);
         let reply = Reply::say(says).only_you();
         let hint = self.look(&document, &item.what, Part::Actions);
         Ok(hint.into_iter().fold(reply, |reply, hint| show::hinted(reply, &item.what, &hint, |_| String::new())))
@@ -103,7 +107,7 @@ pub(super) async fn change(cx: &Cx) -> Result<Reply> {
     if item == before {
         return Err(Stop::refuse("Nothing would change. Say `owner:…`, `due:…` or `until:…`."));
     }
-    item.reminded = Reminded::default();
+    item.reminded = Reminded::since(cx.now());
     // Who has left can not be named again, nor a day that is over: a line that restores half of it is none.
     let gone = !cx.ports().vocabulary.people.contains(&before.owner);
     let over = before.due <= day_of(cx, cx.now());
@@ -155,7 +159,7 @@ pub(super) async fn reopen(cx: &Cx) -> Result<Reply> {
         return Err(Stop::refuse(format!("Action item #{} is open, so nothing was changed.", item.number)));
     }
     is_not_closed(&document)?;
-    (item.state, item.reminded) = (ItemState::Open, Reminded::default());
+    (item.state, item.reminded) = (ItemState::Open, Reminded::since(cx.now()));
     let reopens = act("postmortems.action-reopen", &document, &item);
     cx.act(reopens, async |permit| put(permit, &document, version, &item)).await?;
     Ok(told(cx, &item, "It is to be done again."))
@@ -225,7 +229,8 @@ fn day_of(cx: &Cx, at: DateTime<Utc>) -> NaiveDate {
     at.with_timezone(&cx.ports().vocabulary.zone).date_naive()
 }
 
-fn act(verb: &'static str, document: &Document, item: &Item) -> Act {
+/// An act on an item.
+pub fn act(verb: &'static str, document: &Document, item: &Item) -> Act {
     let object = match item.number {
         0 => format!("for #{}: {}", document.number, text::cut(&item.what, 80)),
         number => format!("#{number} of #{}: {}", document.number, text::cut(&item.what, 80)),
@@ -237,7 +242,11 @@ fn act(verb: &'static str, document: &Document, item: &Item) -> Act {
     }
 }
 
-fn put(permit: &Permit, document: &Document, version: u64, item: &Item) -> Result<()> {
+/// Keeps an item, on the condition that nobody else has changed it since it was read.
+///
+/// # Errors
+/// When it can not be written as JSON.
+pub fn put(permit: &Permit, document: &Document, version: u64, item: &Item) -> Result<()> {
     let name = item_name(document.number, item.number);
     permit.expect(ITEMS.key(&name), version);
     Ok(ITEMS.put(permit, &name, item)?)
@@ -264,6 +273,10 @@ pub fn told(cx: &Cx, item: &Item, says: &str) -> Reply {
         .field("Owner", show::owner(cx, &item.owner))
         .field("Due", show::day(item.due))
         .field("Kind", item.kind.clone());
+    let reply = match item.issue.as_ref().and_then(Issue::name) {
+        Some(name) => reply.field("Issue", name),
+        None => reply,
+    };
     match item.state {
         ItemState::Open => reply.button(Button::new("Done", format!("postmortem action done item:{}", item.number))),
         _ => reply,

@@ -2,7 +2,7 @@
 
 use super::document::markdown;
 use super::hints::Part;
-use super::records::{Document, PAST, past_name};
+use super::records::Document;
 use super::{Postmortems, Said, document, records, show, write};
 use commands::cx::Cx;
 use commands::reply::{Button, Look, Reply, Tone};
@@ -42,8 +42,8 @@ impl Postmortems {
         let shown = match said.version.filter(|version| *version != newest.version) {
             None => newest.clone(),
             Some(version) => {
-                let past = PAST.get(cx.store(), past_name(found.number, &asked.name, version)).await?;
-                past.map(|past| past.value).ok_or_else(|| {
+                let past = write::past(cx, &found, asked, version).await?;
+                past.ok_or_else(|| {
                     let newest = newest.version;
                     Stop::refuse(format!("{} has no version {version}; the newest is {newest}.", asked.title))
                 })?

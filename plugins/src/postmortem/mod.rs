@@ -7,6 +7,7 @@ mod document;
 mod find;
 mod form;
 pub mod hints;
+mod issues;
 mod items;
 mod look;
 mod offers;
@@ -42,6 +43,10 @@ const NUMBER: ArgSpec = ArgSpec::required("number", Kind::Integer(1, i64::MAX), 
 const SECTION: ArgSpec = ArgSpec::required("section", Kind::Text, "Which section");
 const ITEM: ArgSpec = ArgSpec::required("item", Kind::Integer(1, i64::MAX), "Which action item");
 const KINDS: &[&str] = &["prevent", "detect", "mitigate", "repair"];
+
+/// The job that keeps action items and their issues in step.
+const ISSUES: &str = "issues";
+
 const SEVERITIES: &[&str] = &["sev1", "sev2", "sev3", "sev4"];
 
 /// A command that changes a document. None of them touches what runs, so that no guard is asked, and none waits.
@@ -160,7 +165,7 @@ const COMMANDS: &[CommandSpec] = &[
     },
     CommandSpec {
         name: "postmortem publish",
-        about: "Put a post-mortem into its repository, on a branch of its own, without people's names",
+        about: "Publish a post-mortem without people's names: as a file, and in its repository or at GitHub",
         examples: &["postmortem publish 7"],
         ..WRITES
     },
@@ -318,6 +323,7 @@ impl Plugin for Postmortems {
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         match doing.draft.verb.as_str() {
             publish::VERB => self.settle(cx, doing).await,
+            issues::OPENS => self.settle_issue(cx, doing).await,
             _ => nothing_kept(cx, doing).await,
         }
     }
@@ -327,12 +333,16 @@ impl Plugin for Postmortems {
     }
 
     fn jobs(&self) -> Vec<Job> {
-        let often = Schedule::parse("*/5 * * * *", chrono_tz::UTC);
-        often.into_iter().map(|schedule| Job { name: "remind", schedule }).collect()
+        let job = |(name, often): (&'static str, &str)| {
+            let schedule = Schedule::parse(often, chrono_tz::UTC).ok()?;
+            Some(Job { name, schedule })
+        };
+        let all = [("remind", "*/5 * * * *"), (ISSUES, "* * * * *")];
+        all.into_iter().filter(|(name, _)| *name != ISSUES || self.settings.tracker.is_some()).filter_map(job).collect()
     }
 
-    async fn work(&self, cx: &Cx, _job: &str, _due: DateTime<Utc>) -> Result<()> {
-        self.remind(cx).await
+    async fn work(&self, cx: &Cx, job: &str, due: DateTime<Utc>) -> Result<()> {
+        if job == ISSUES { self.follow(cx, due).await } else { self.remind(cx).await }
     }
 }
 

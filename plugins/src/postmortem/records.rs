@@ -1,11 +1,13 @@
 //! What the plugin keeps: a record a post-mortem with the newest wording of its sections, every earlier wording, and the
 //! action items.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use commands::ledger::Place;
+use anyhow::Context;
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use commands::ledger::{self, Entry, Place};
 use commands::store::Read;
 use commands::table::{Table, Versioned};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// The post-mortems, by the number of the act that started them.
@@ -103,12 +105,19 @@ pub struct Meeting {
 }
 
 /// Where it can be read outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
+    /// Empty where no commit was made of it, like the two below.
     pub branch: String,
     pub commit: String,
     pub path: String,
     pub at: DateTime<Utc>,
+    /// The pull request or the issue.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The number of the issue, where it is one.
+    #[serde(default)]
+    pub issue: Option<u64>,
 }
 
 /// How often something was reminded of.
@@ -131,6 +140,31 @@ pub struct Item {
     pub state: ItemState,
     #[serde(default)]
     pub reminded: Reminded,
+    #[serde(default)]
+    pub issue: Option<Issue>,
+}
+
+/// The issue at GitHub that stands for an action item.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issue {
+    /// Where: `owner/name`.
+    pub repository: String,
+    /// Its number there; nothing while it could not be opened.
+    pub number: Option<u64>,
+    /// Whether it is closed there, as far as is known.
+    pub closed: bool,
+    /// What was in the way when GitHub was asked last.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why GitHub did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// When it was tried last, and how often in a row.
+    pub at: DateTime<Utc>,
+    pub times: u32,
+    /// A sentence without its full stop.
+    pub why: String,
 }
 
 /// How an action item stands.
@@ -140,6 +174,20 @@ pub enum ItemState {
     Open,
     Done { at: DateTime<Utc> },
     Dropped { at: DateTime<Utc>, why: String },
+}
+
+impl Reminded {
+    /// Of what people have just been told.
+    pub fn since(now: DateTime<Utc>) -> Reminded {
+        Reminded { times: 0, last: Some(now) }
+    }
+}
+
+impl Issue {
+    /// As GitHub's people write it: `owner/name#34`.
+    pub fn name(&self) -> Option<String> {
+        Some(format!("{}#{}", self.repository, self.number?))
+    }
 }
 
 impl Document {
@@ -168,6 +216,19 @@ pub fn item_name(document: u64, item: u64) -> String {
 /// The name of an earlier wording's record.
 pub fn past_name(document: u64, section: &str, version: u32) -> String {
     format!("{document:016x}/{section}/{version:08x}")
+}
+
+/// What is found again, at GitHub, that was made of the act of this number, and since when there can be such a thing. It
+/// follows from the act's entry on the ledger, and nobody outside can guess it.
+///
+/// # Errors
+/// When the ledger can not be read.
+pub async fn mark(store: &dyn Read, act: u64) -> anyhow::Result<(String, String)> {
+    let record = store.get(&ledger::key(act)).await?.context("its act is not on the ledger")?;
+    let entry = Entry::read(&record.value)?;
+    let digest = format!("{:x}", Sha256::digest(format!("found again: {}", entry.hash)));
+    let since = entry.draft.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Ok((format!("deckhand {}", digest.get(..32).unwrap_or(&digest)), since))
 }
 
 /// All post-mortems, the newest first.

@@ -1,9 +1,9 @@
-//! Reminders of reviews and action items: before they are due, on the day, and then less and less often. Each is an act that
+//! Reminders of reviews and action items: the day before they are due, on the day, and after it less and less often. Each is an act that
 //! keeps what was told together with the message, so that none is lost or told twice.
 
 use super::records::{self, DOCUMENTS, Document, ITEMS, Item, ItemState, Reminded, item_name, name};
 use super::{Postmortems, act, items, show};
-use chrono::{DateTime, Datelike, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
 use chrono_tz::Tz;
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
@@ -16,26 +16,34 @@ use std::collections::BTreeMap;
 /// The hours of the day in which somebody is reminded, on the team's clocks.
 const WORKING: std::ops::Range<u32> = 9..18;
 
-/// How long before it is due something is reminded of.
-const BEFORE: TimeDelta = TimeDelta::hours(24);
+/// How long after a reminder of something late the next one comes.
+const WEEK: TimeDelta = TimeDelta::days(7);
 
 /// How many rows are shown.
 const MOST: usize = 25;
 
-/// Whether it is time to remind of something that is due then: a day before, when it is due, a day after that, and then
-/// every week; in working hours alone.
+/// Whether it is time to remind of something that is due then: in the morning of the working day before, in that of the last
+/// day, when it is late, and then every week; in working hours alone.
 pub fn is_time(due: DateTime<Utc>, reminded: &Reminded, now: DateTime<Utc>, zone: Tz) -> bool {
     let here = now.with_timezone(&zone);
-    let weekend = matches!(here.weekday(), Weekday::Sat | Weekday::Sun);
-    if weekend || !WORKING.contains(&here.hour()) || now < due - BEFORE {
+    if is_weekend(here.date_naive()) || !WORKING.contains(&here.hour()) {
         return false;
     }
-    match reminded.last {
-        None => true,
-        Some(last) if last < due => now >= due,
-        Some(last) if last < due + BEFORE => now >= due + BEFORE && now - last >= BEFORE / 2,
-        Some(last) => now - last >= TimeDelta::days(7),
-    }
+    let last_day = due.with_timezone(&zone).date_naive();
+    let before = last_day.iter_days().rev().skip(1).find(|day| !is_weekend(*day)).unwrap_or(last_day);
+    let moments = [on(before, WORKING.start, zone), on(last_day, WORKING.start, zone), due];
+    let is_new = |moment: &DateTime<Utc>| *moment <= now && reminded.last.is_none_or(|last| last < *moment);
+    moments.iter().any(is_new) || now >= due && reminded.last.is_none_or(|last| now - last >= WEEK)
+}
+
+fn is_weekend(day: NaiveDate) -> bool {
+    matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
+}
+
+/// An hour of a day on the team's clocks.
+fn on(day: NaiveDate, hour: u32, zone: Tz) -> DateTime<Utc> {
+    let time = day.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN));
+    zone.from_local_datetime(&time).earliest().map_or_else(|| time.and_utc(), |at| at.with_timezone(&Utc))
 }
 
 impl Postmortems {
@@ -119,7 +127,7 @@ impl Postmortems {
     }
 
     /// Says it in the channels of the config, or where the post-mortem was started.
-    fn tell(&self, permit: &Permit, document: &Document, told: &Reply) -> Result<()> {
+    pub(super) fn tell(&self, permit: &Permit, document: &Document, told: &Reply) -> Result<()> {
         match &self.settings.tell[..] {
             [] => permit.say(&document.place, told.clone()),
             places => places.iter().try_for_each(|place| permit.say(place, told.clone())),
@@ -188,20 +196,18 @@ fn here(cx: &Cx, who: &str) -> Option<String> {
 
 /// The end of the working day on which an item is due.
 fn evening(item: &Item, zone: Tz) -> DateTime<Utc> {
-    let evening = item.due.and_time(NaiveTime::from_hms_opt(WORKING.end, 0, 0).unwrap_or(NaiveTime::MIN));
-    zone.from_local_datetime(&evening).earliest().map_or_else(|| evening.and_utc(), |at| at.with_timezone(&Utc))
+    on(item.due, WORKING.end, zone)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn reminders_come_before_when_and_after_and_let_people_sleep() {
-        // Due on a Wednesday evening, in Seoul.
-        let (due, zone): (DateTime<Utc>, Tz) = ("2026-03-04T09:00:00Z".parse().unwrap(), "Asia/Seoul".parse().unwrap());
-        let end = due + TimeDelta::days(25);
-        let (mut told, mut reminded, mut now) = (Vec::new(), Reminded::default(), due - TimeDelta::days(3));
+    /// When is reminded of something that is due then, as people read it in Seoul.
+    fn told(due: &str, mut reminded: Reminded, from: &str, days: i64) -> Vec<String> {
+        let (due, zone): (DateTime<Utc>, Tz) = (due.parse().unwrap(), "Asia/Seoul".parse().unwrap());
+        let mut now: DateTime<Utc> = from.parse().unwrap();
+        let (mut told, end) = (Vec::new(), now + TimeDelta::days(days));
         while now < end {
             if is_time(due, &reminded, now, zone) {
                 told.push(now.with_timezone(&zone).format("%a %d %H:%M").to_string());
@@ -209,9 +215,25 @@ mod tests {
             }
             now += TimeDelta::minutes(5);
         }
+        told
+    }
+
+    #[test]
+    fn reminders_come_before_when_and_after_and_let_people_sleep() {
+        // Due on a Wednesday evening, and on a Monday's.
         assert_eq!(
-            told,
-            ["Wed 04 09:00", "Thu 05 09:00", "Fri 06 09:00", "Fri 13 09:00", "Fri 20 09:00", "Fri 27 09:00"]
+            told("2026-03-04T09:00:00Z", Reminded::default(), "2026-02-26T00:00:00Z", 28),
+            ["Tue 03 09:00", "Wed 04 09:00", "Thu 05 09:00", "Thu 12 09:00", "Thu 19 09:00", "Thu 26 09:00"]
+        );
+        assert_eq!(
+            told("2026-03-09T09:00:00Z", Reminded::default(), "2026-03-03T00:00:00Z", 8),
+            ["Fri 06 09:00", "Mon 09 09:00", "Tue 10 09:00"]
+        );
+        // Who has just been told of what is due today is not told again at once.
+        let now = "2026-03-04T02:00:00Z";
+        assert_eq!(
+            told("2026-03-04T09:00:00Z", Reminded::since(now.parse().unwrap()), now, 2),
+            ["Thu 05 09:00"]
         );
     }
 }

@@ -2,9 +2,12 @@
 
 use super::form::{self, Asked};
 use super::hints::{self, Hints, Lists};
+use super::records::Issue;
+use crate::github::{self, GitHub};
 use commands::ledger::Place;
 use commands::plugin::Setup;
 use config::{Section, quoted};
+use std::collections::BTreeMap;
 
 /// The whole of it.
 #[derive(Default)]
@@ -21,12 +24,44 @@ pub struct Settings {
     pub people: Vec<String>,
     /// Where it is published.
     pub publish: Option<Publish>,
+    /// Where action items become issues.
+    pub tracker: Option<Tracker>,
+    /// What people are called at GitHub, where that is no secret.
+    pub logins: BTreeMap<String, String>,
 }
 
-/// A repository that post-mortems are published in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A repository at GitHub in which action items become issues.
+pub struct Tracker {
+    /// GitHub.
+    pub github: GitHub,
+    /// `owner/name`.
+    pub repository: String,
+    /// What people are called there: they are assigned. Of others, nobody reads a name.
+    pub logins: BTreeMap<String, String>,
+}
+
+impl Tracker {
+    /// Where people find an issue.
+    pub fn address(&self, issue: &Issue) -> Option<String> {
+        Some(self.github.page(&format!("/{}/issues/{}", issue.repository, issue.number?)))
+    }
+}
+
+/// What becomes of a post-mortem that is published, beside its file in the thread.
+pub enum How {
+    /// A commit on a branch of its own.
+    Branch,
+    /// The same, and a pull request in this repository at GitHub, `owner/name`.
+    PullRequest(GitHub, String),
+    /// An issue of this repository at GitHub, and no commit.
+    Issue(GitHub, String),
+}
+
+/// Where post-mortems are published.
 pub struct Publish {
-    /// A URL that git knows, or an absolute path.
+    /// As what.
+    pub how: How,
+    /// A URL that git knows, or an absolute path; empty where no commit is made.
     pub repository: String,
     /// The branch that each starts from.
     pub base: String,
@@ -46,7 +81,8 @@ impl Settings {
         settings.sections = form::read(&section);
         settings.facilitators = section.names("facilitators", "person", &settings.people);
         settings.hints = hints(&section, &settings.people);
-        settings.publish = section.table("publish").map(publish);
+        let github = section.table("github").map(|own| at_github(own, &mut settings));
+        settings.publish = section.table("publish").map(|own| publish(own, github));
         section.finish();
         settings
     }
@@ -86,13 +122,67 @@ fn hints(section: &Section<'_>, people: &[String]) -> Option<Hints> {
     Hints::new(&lists).ok()
 }
 
-fn publish(section: Section<'_>) -> Publish {
-    let repository = section.required_text("repository");
+/// Reads `[postmortems.github]`: who Deckhand is there, and where action items become issues.
+fn at_github(section: Section<'_>, settings: &mut Settings) -> GitHub {
+    let github = GitHub::read(&section, "postmortems.github");
+    if let Some(own) = section.table("logins") {
+        settings.logins = settings.people.iter().filter_map(|name| Some((name.clone(), own.text(name)?))).collect();
+        for (name, login) in &settings.logins {
+            if login.is_empty() || !login.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+                own.problem(name, format!("{} is nobody's name at GitHub", quoted(login)), "write it without the `@`");
+            }
+        }
+        own.finish();
+    }
+    if let Some(repository) = name_at_github(&section, "issues") {
+        let logins = settings.logins.clone();
+        settings.tracker = Some(Tracker { github: github.clone(), repository, logins });
+    }
+    section.finish();
+    github
+}
+
+/// The name of a repository at GitHub, where one is written.
+fn name_at_github(section: &Section<'_>, key: &str) -> Option<String> {
+    let written = section.text(key)?;
+    if !github::is_name(&written) {
+        section.problem(key, format!("{} is no repository's name", quoted(&written)), "write it as in `owner/name`");
+    }
+    Some(written)
+}
+
+/// What `as` asks for, with what that needs.
+fn how(section: &Section<'_>, wanted: Option<&str>, repository: &str, github: Option<GitHub>) -> How {
+    let name = name_at_github(section, "github").or_else(|| github::named_by(repository).map(str::to_owned));
+    let is_issue = match wanted {
+        Some("pull-request") => false,
+        Some("issue") => true,
+        _ => return How::Branch,
+    };
+    if github.is_none() {
+        let instead = "write a section `[postmortems.github]` with `token = \"${GITHUB_TOKEN}\"`";
+        section.problem("as", "GitHub is to be asked for it, and there is no token for it", instead);
+    }
+    if name.is_none() {
+        section.problem("as", "it is not known which repository it is at GitHub", "write `github = \"owner/name\"`");
+    }
+    match (github, name) {
+        (Some(github), Some(name)) if is_issue => How::Issue(github, name),
+        (Some(github), Some(name)) => How::PullRequest(github, name),
+        _ => How::Branch,
+    }
+}
+
+fn publish(section: Section<'_>, github: Option<GitHub>) -> Publish {
+    let wanted = section.choice("as", &["branch", "pull-request", "issue"]);
+    let is_issue = wanted.as_deref() == Some("issue");
+    let repository = if is_issue { String::new() } else { section.required_text("repository") };
     let is_path = !repository.contains(':');
     if !repository.is_empty() && is_path && !repository.starts_with('/') {
         let what = format!("{} is neither an address nor an absolute path", quoted(&repository));
         section.problem("repository", what, "write for example `https://git.example/postmortems.git`");
     }
+    let how = how(&section, wanted.as_deref(), &repository, github);
     let folder = section.text("folder").unwrap_or_else(|| "postmortems".to_owned());
     let plain = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && part.bytes().all(is_plain);
     if !folder.split('/').all(plain) {
@@ -112,7 +202,7 @@ fn publish(section: Section<'_>) -> Publish {
         }
     }
     section.finish();
-    Publish { repository, base, folder, author: (name, address) }
+    Publish { how, repository, base, folder, author: (name, address) }
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -135,6 +225,7 @@ mod tests {
     fn mistakes_are_told_with_what_to_write() {
         let section =
             |lines: &str| wrong(&format!("[[postmortems.sections]]\nname = \"what\"\ntitle = \"What\"\n{lines}"));
+        let github = |lines: &str| wrong(&format!("[postmortems.github]\ntoken = \"t\"\n{lines}"));
         for (found, told) in [
             (wrong(""), ""),
             (wrong("channel = \"opps\""), "there is no channel `opps`"),
@@ -163,6 +254,18 @@ mod tests {
                 "`<x>` can not stand in a commit",
             ),
             (wrong("[postmortems.publish]"), "has no `repository`"),
+            (wrong("[postmortems.publish]\nrepository = \"/d\"\nas = \"pull-request\""), "there is no token for it"),
+            (
+                github("[postmortems.publish]\nrepository = \"/d\"\nas = \"pull-request\""),
+                "which repository it is at GitHub",
+            ),
+            (github("[postmortems.publish]\nrepository = \"git@github.com:a/b.git\"\nas = \"pull-request\""), ""),
+            (github("[postmortems.publish]\nas = \"issue\"\ngithub = \"acme/hello\""), ""),
+            (github("[postmortems.publish]\nas = \"issue\"\ngithub = \"acme\""), "`acme` is no repository's name"),
+            (github("issues = \"acme/hello\"\n[postmortems.github.logins]\nana = \"ana-a\""), ""),
+            (github("[postmortems.github.logins]\nana = \"@ana\""), "`@ana` is nobody's name at GitHub"),
+            (github("[postmortems.github.logins]\nbob = \"bob\""), "has no setting `bob`"),
+            (github("isues = \"acme/hello\""), "has no setting `isues`"),
             (wrong("chanel = \"ops\""), "has no setting `chanel`"),
         ] {
             assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{told}\n{found}");

@@ -2,7 +2,7 @@
 
 use super::form::Asked;
 use super::hints::Hint;
-use super::records::{Document, Item, ItemState, Stage, Wording};
+use super::records::{Document, Issue, Item, ItemState, Stage, Wording};
 use super::write::edit_button;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::cx::Cx;
@@ -56,7 +56,8 @@ pub fn card(cx: &Cx, document: &Document, items: &[Item], sections: &[Asked]) ->
         says.push(format!("Still to be written: {}.", missing.join(", ")));
     }
     if let Some(published) = &document.published {
-        says.push(format!("It was published {}.", text::ago(published.at, cx.now())));
+        let there = published.url.as_ref().map_or_else(String::new, |url| format!(": {url}"));
+        says.push(format!("It was published {}{there}.", text::ago(published.at, cx.now())));
     }
     if let Some(endless) = items.iter().find(|item| item.until.is_empty() && item.state == ItemState::Open) {
         says.push(format!(
@@ -163,7 +164,8 @@ pub fn item_row(cx: &Cx, item: &Item) -> [String; 4] {
         ItemState::Done { at: then } => format!("done {}", at(*then, cx)),
         ItemState::Dropped { .. } => "dropped".to_owned(),
     };
-    [format!("#{}", item.number), text::cut(&text::plain(&item.what), 60), owner(cx, &item.owner), due]
+    let issue = item.issue.as_ref().and_then(Issue::name).map_or_else(String::new, |name| format!(" ({name})"));
+    [format!("#{}{issue}", item.number), text::cut(&text::plain(&item.what), 60), owner(cx, &item.owner), due]
 }
 
 /// Who sees to it, and whether they are still there.

@@ -144,14 +144,13 @@ impl Postmortems {
         let asked = self.section(said.section.as_deref().unwrap_or_default())?;
         is_open(&found.value)?;
         let (stands, wanted) = (found.value.wording(&asked.name), said.version.unwrap_or_default());
-        let name = past_name(found.value.number, &asked.name, wanted);
-        let Some(past) = PAST.get(cx.store(), name).await?.filter(|_| wanted < stands.version) else {
+        let Some(past) = past(cx, &found.value, asked, wanted).await?.filter(|_| wanted < stands.version) else {
             return Err(Stop::refuse(format!(
                 "{} has no version {wanted} to go back to, so nothing was changed: it is at version {}.",
                 asked.title, stands.version
             )));
         };
-        let text = past.value.text;
+        let text = past.text;
         let wording = Wording { text, version: stands.version + 1, who: cx.who().to_owned(), at: cx.now() };
         self.put(cx, found.value, found.version, asked, wording, "postmortems.restore").await
     }
@@ -216,6 +215,21 @@ impl Postmortems {
         }
         Some(hint)
     }
+}
+
+/// An earlier wording of a section. One that the config got after the post-mortem was started began empty.
+///
+/// # Errors
+/// When the store can not be read.
+pub(super) async fn past(
+    cx: &Cx,
+    document: &Document,
+    asked: &Asked,
+    version: u32,
+) -> anyhow::Result<Option<Wording>> {
+    let past = PAST.get(cx.store(), past_name(document.number, &asked.name, version)).await?;
+    let began_empty = || Wording { text: String::new(), version: 0, who: String::new(), at: document.started };
+    Ok(past.map(|past| past.value).or_else(|| (version == 0).then(began_empty)))
 }
 
 /// The line that puts `text` into a section of which somebody has read this version.

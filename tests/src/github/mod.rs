@@ -2,6 +2,7 @@
 //! wrong. What is asked of it that it does not know, or that GitHub's own description does not have, fails the test.
 
 mod check;
+pub mod issues;
 pub mod prism;
 mod routes;
 pub mod runs;
@@ -120,8 +121,7 @@ impl GitHub {
                 }
                 false
             }
-            Some(Fault::Lost) => path.ends_with("/dispatches"),
-            Some(Fault::Silent) => path.ends_with("/deployments"),
+            Some(Fault::Lost(what) | Fault::Silent(what)) => request.method() == "POST" && path.ends_with(*what),
             Some(_) => return self.faults.remove(0).answer(now),
             None => false,
         };
@@ -156,7 +156,7 @@ impl GitHub {
         }
         if lost {
             let fault = self.faults.remove(0);
-            self.silent |= fault == Fault::Silent;
+            self.silent |= matches!(fault, Fault::Silent(_));
             return fault.answer(now);
         }
         (status, body, Vec::new())

@@ -1,7 +1,7 @@
 //! GitHub's REST API: a table of routes, each with the function that answers it.
 
 use super::state::{CheckRun, Repository, Status};
-use super::{Answer, Call, refusal, runs};
+use super::{Answer, Call, issues, refusal, runs};
 use crate::routes::{Route, route};
 use serde_json::{Value, json};
 
@@ -22,6 +22,12 @@ pub static ROUTES: &[Route<Handler>] = &[
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts", runs::artifacts),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", runs::cancel),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
+    route("GET", "/repos/{owner}/{repo}/issues", issues::list),
+    route("POST", "/repos/{owner}/{repo}/issues", issues::open),
+    route("GET", "/repos/{owner}/{repo}/issues/{issue_number}", issues::get),
+    route("PATCH", "/repos/{owner}/{repo}/issues/{issue_number}", issues::change),
+    route("GET", "/repos/{owner}/{repo}/pulls", issues::pulls),
+    route("POST", "/repos/{owner}/{repo}/pulls", issues::ask_to_merge),
 ];
 
 /// The templates of all paths.

@@ -1,5 +1,6 @@
 //! What GitHub knows, as plain data; and the knobs.
 
+use super::issues::{Issue, Pull};
 use super::refusal;
 use super::runs::{Deployment, Run, Script};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -34,6 +35,12 @@ pub struct Repository {
     pub events: Vec<(&'static str, Value)>,
     /// What the next runs upload, by name and digest.
     pub uploads: Vec<(String, Option<String>)>,
+    /// The issues, by their numbers from 1.
+    pub issues: Vec<Issue>,
+    /// The pull requests, by their numbers from 1.
+    pub pulls: Vec<Pull>,
+    /// Whether there can be no issues.
+    pub issueless: bool,
     /// Whether the workflow can not be dispatched.
     pub undispatchable: bool,
     /// Whether it is an older GitHub, which does not say which run it has started.
@@ -73,7 +80,7 @@ impl State {
     /// Carries out a stage direction about the repository `acme/hello`; false if it is none.
     pub fn direct(&mut self, direction: &str, now: DateTime<Utc>) -> bool {
         let Some(repository) = self.repositories.get_mut("acme/hello") else { return false };
-        if repository.direct(direction, now) {
+        if repository.direct(direction, now) || repository.direct_issues(direction, now) {
             return true;
         }
         let words: Vec<_> = direction.split(' ').collect();
@@ -130,10 +137,10 @@ pub enum Fault {
     Secondary(Duration),
     /// The primary rate limit is spent until then.
     Spent(Duration),
-    /// A dispatch is carried out, and its answer is lost on the way.
-    Lost,
-    /// A deployment is written, and its answer never comes.
-    Silent,
+    /// What is made next of this kind, by the end of its path, is made, and the answer is lost on the way.
+    Lost(&'static str),
+    /// It is made, and the answer never comes.
+    Silent(&'static str),
     /// It has trouble so many times, when it is asked for artifacts.
     Artifacts(u32),
 }
@@ -143,8 +150,8 @@ pub fn fault(direction: &str) -> Option<Fault> {
     let words: Vec<_> = direction.split(' ').collect();
     let seconds = |text: &str| text.parse().map(Duration::from_secs).ok();
     match words[..] {
-        ["the", "answer", "to", "the", "next", "dispatch", "is", "lost"] => Some(Fault::Lost),
-        ["the", "answer", "to", "the", "next", "deployment", "never", "comes"] => Some(Fault::Silent),
+        ["the", "answer", "to", "the", "next", what, "is", "lost"] => made(what).map(Fault::Lost),
+        ["the", "answer", "to", "the", "next", what, "never", "comes"] => made(what).map(Fault::Silent),
         ["GitHub", "answers", status, "next"] => status.parse().ok().map(Fault::Trouble),
         ["GitHub", "answers", "502", times, "times", "about", "artifacts"] => times.parse().ok().map(Fault::Artifacts),
         ["GitHub", "wants", "a", "pause", "of", s, "seconds"] => seconds(s).map(Fault::Secondary),
@@ -153,12 +160,18 @@ pub fn fault(direction: &str) -> Option<Fault> {
     }
 }
 
+/// The end of the path at which something of this kind is made.
+fn made(what: &str) -> Option<&'static str> {
+    let all = [("dispatch", "/dispatches"), ("deployment", "/deployments"), ("issue", "/issues")];
+    all.into_iter().find(|(name, _)| *name == what).map(|(_, path)| path)
+}
+
 impl Fault {
     /// What GitHub answers then.
     pub fn answer(&self, now: DateTime<Utc>) -> (u16, Value, Vec<(&'static str, String)>) {
         match self {
             Fault::Trouble(status) => (*status, Value::String("<html>Unicorn!</html>".to_owned()), Vec::new()),
-            Fault::Lost | Fault::Silent | Fault::Artifacts(_) => Fault::Trouble(502).answer(now),
+            Fault::Lost(_) | Fault::Silent(_) | Fault::Artifacts(_) => Fault::Trouble(502).answer(now),
             Fault::Secondary(pause) => {
                 let (status, body) = refusal(403, "You have exceeded a secondary rate limit.");
                 (status, body, vec![("retry-after", pause.as_secs().to_string())])

@@ -256,6 +256,9 @@ impl Stage {
             self.begin_anew().await?;
             return Ok(heard);
         }
+        if let Some(shown) = self.world.shown(direction) {
+            return Ok(shown.iter().map(|line| format!("  {line}").trim_end().to_owned()).collect());
+        }
         let Stage { config, store, world, secrets, life, .. } = self;
         if direct(direction, life, config, world, secrets, &**store).await? {
             self.begin_anew().await?;

@@ -64,6 +64,19 @@ impl Repository {
         true
     }
 
+    /// What stands on a branch that was published.
+    pub fn shown(&self, branch: &str) -> Option<Vec<String>> {
+        let mut lines = Vec::new();
+        for (path, bytes) in self.published.get(branch)? {
+            lines.push(format!("{path}:"));
+            match std::str::from_utf8(bytes) {
+                Ok(text) => lines.extend(text.lines().map(|line| format!("| {line}"))),
+                Err(_) => lines.push("| (a picture)".to_owned()),
+            }
+        }
+        Some(lines)
+    }
+
     /// Takes files on a branch: the same ones are the same commit. Nothing comes of it where its answer never arrives.
     ///
     /// # Errors

@@ -144,6 +144,8 @@ impl World {
             ["Deckhand", "will", "be", "killed", "right", "before", "an", "act", "has", "ended"] => {
                 state.deaths.before_an_end.store(true, Ordering::Relaxed);
             }
+            // On the stage of the console they are shown.
+            ["GitHub", "shows", ..] | ["the", "repository", "shows", ..] => {}
             [place, "is", "gone"] => _ = state.shut.insert(place.to_owned()),
             [place, "is", "back"] => _ = state.shut.remove(place),
             ["the", "shop", "takes", milliseconds, "ms"] => match milliseconds.parse() {
@@ -183,6 +185,16 @@ impl World {
     /// What Deckhand is killed by.
     pub(super) fn deaths(&self) -> Arc<Deaths> {
         self.state().deaths.clone()
+    }
+
+    /// What stands outside, where a direction asks to see it: `GitHub shows the issue 1`.
+    pub(super) fn shown(&self, direction: &str) -> Option<Vec<String>> {
+        let state = self.state();
+        match direction.split(' ').collect::<Vec<_>>()[..] {
+            ["GitHub", "shows", "the", "issue", number] => state.github.state.issue(number.parse().ok()?),
+            ["the", "repository", "shows", branch] => state.repository.shown(branch),
+            _ => None,
+        }
     }
 
     /// The webhooks that have arrived by now, to be handed on.

@@ -153,8 +153,10 @@ impl Hints {
             true => r"@[A-Za-z][\w.-]+".to_owned(),
             false => format!(r"@[A-Za-z][\w.-]+|(?i:{})", either(&lists.names)),
         };
-        let mut name = plain(NAME, &people, "Who reads this in a year: does the name help them, or the role?")?;
+        let found = format!("(?P<who>{people})");
+        let mut name = plain(NAME, &found, "Who reads this in a year: does the name help them, or the role?")?;
         name.instead.push((Regex::new(&people)?, "the engineer"));
+        name.acts = is_somebody;
         ready.push(name);
         ready.retain(|rule| !lists.off.iter().any(|off| off == rule.name));
         Ok(Hints(ready))
@@ -233,6 +235,12 @@ fn plain(name: &'static str, finds: &str, asks: &'static str) -> Result<Ready, r
         instead: Vec::new(),
         acts: |_, _, _| true,
     })
+}
+
+/// Whether it is somebody's name: neither part of an address, nor a package of a registry.
+fn is_somebody(sentence: &str, who: Range<usize>, _end: usize) -> bool {
+    let is_part = sentence[..who.start].ends_with(|before: char| before.is_ascii_alphanumeric());
+    !sentence[who.clone()].starts_with('@') || !is_part && !sentence[who.end..].starts_with('/')
 }
 
 /// Any of these, as whole words: what follows a name in Korean is no letter of it.

@@ -2,11 +2,13 @@
 
 use super::*;
 
-const CORPORA: [(&str, &str); 4] = [
+const CORPORA: [(&str, &str); 6] = [
     ("English", include_str!("corpus/en.txt")),
     ("Korean", include_str!("corpus/ko.txt")),
     ("English, unseen", include_str!("corpus/en-unseen.txt")),
     ("Korean, unseen", include_str!("corpus/ko-unseen.txt")),
+    ("English, as in public", include_str!("corpus/en-public.txt")),
+    ("Korean, as in public", include_str!("corpus/ko-public.txt")),
 ];
 
 fn hints() -> Hints {
@@ -122,6 +124,8 @@ fn a_team_has_words_of_its_own() {
         ("Ana rolled back at 14:02 UTC.", Some("name")),
         ("ben이 14:02에 롤백했다.", Some("name")),
         ("A bench and a banana.", None),
+        ("Write to ops@example.com about @types/node.", None),
+        ("@frank wrote to ops@example.com.", Some("name")),
         ("Ben forgot to check the lag.", Some("blame")),
     ] {
         assert_eq!(hints.first(text, Part::Story).map(|hint| hint.rule), rule, "{text}");
