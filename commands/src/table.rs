@@ -3,7 +3,7 @@
 use crate::act::Permit;
 use crate::store::{Batch, Read, Record};
 use anyhow::{Context, bail};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::marker::PhantomData;
@@ -132,15 +132,16 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     /// # Errors
     /// When it is not of this table's type, or a newer Deckhand wrote it.
     pub fn decode(&self, bytes: &[u8]) -> anyhow::Result<T> {
-        let Stored { schema, data } = serde_json::from_slice::<Stored<Value>>(bytes)?;
-        let data = match schema {
-            same if same == self.schema => data,
-            later if later > self.schema => {
-                bail!("a newer Deckhand wrote it (schema {later}, this one knows {})", self.schema)
-            }
-            earlier => (self.migrate)(earlier, data)?,
-        };
-        Ok(serde_json::from_value(data)?)
+        let Stored { schema, data: IgnoredAny } = serde_json::from_slice(bytes)?;
+        if schema == self.schema {
+            // Nearly all records are: they are read without a tree of values in between, which takes a third of the time.
+            return Ok(serde_json::from_slice::<Stored<T>>(bytes)?.data);
+        }
+        if schema > self.schema {
+            bail!("a newer Deckhand wrote it (schema {schema}, this one knows {})", self.schema);
+        }
+        let Stored { data, .. } = serde_json::from_slice::<Stored<Value>>(bytes)?;
+        Ok(serde_json::from_value((self.migrate)(schema, data)?)?)
     }
 }
 

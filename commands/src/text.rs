@@ -24,9 +24,21 @@ const REPLACED: char = '\u{FFFD}';
 /// What parts the lines of a text where all of it stands on one.
 const NEW_LINE: char = '⏎';
 
+/// How wide a tab is, in a text that people write.
+const TAB: &str = "    ";
+
+/// What comes along when something is pasted, cannot be seen, and changes nothing when it is left out: spaces and joiners
+/// without a width, marks of a direction, and what isolates a name from the direction around it.
+const UNSEEN: [char; 11] = [
+    '\u{ad}', '\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}', '\u{feff}',
+];
+
 /// A text of several lines as one, from which [`lines_of`] makes the same text again: an argument of a command is one line.
+/// A tab is four spaces; what is pasted along and cannot be seen is left out.
 pub fn as_line(text: &str) -> String {
-    text.trim().lines().map(str::trim_end).collect::<Vec<_>>().join(&NEW_LINE.to_string())
+    let seen = text.trim().replace(UNSEEN, "").replace('\t', TAB);
+    seen.lines().map(str::trim_end).collect::<Vec<_>>().join(&NEW_LINE.to_string())
 }
 
 /// The lines of a text that stands on one.

@@ -270,6 +270,11 @@ fn a_text_of_lines_fits_on_one_and_comes_back() {
         ("one\n\n- two  \r\n- three\n", "one⏎⏎- two⏎- three"),
         ("  ", ""),
         ("첫 줄\n둘째 줄", "첫 줄⏎둘째 줄"),
+        ("- a\n\t- b\tc", "- a⏎    - b    c"),
+        ("\u{feff}Pasted\u{200b} by \u{2068}ana\u{2069}\u{200e}.", "Pasted by ana."),
+        // A joiner that a script or an emoji needs stays, and what turns text around is still there to be refused.
+        ("می\u{200c}خواهم 👩\u{200d}🚀", "می\u{200c}خواهم 👩\u{200d}🚀"),
+        ("a\u{202e}b", "a\u{202e}b"),
     ] {
         assert_eq!(as_line(text), line);
         assert_eq!(as_line(&lines_of(line)), line);
