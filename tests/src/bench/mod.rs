@@ -5,6 +5,7 @@ pub mod commits;
 pub mod deploys;
 pub mod discord;
 pub mod dora;
+pub mod find;
 pub mod flags;
 pub mod metrics;
 pub mod process;

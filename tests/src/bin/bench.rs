@@ -1,12 +1,12 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
 //! deploys` what Deckhand adds to a deploy (`bench deploys small`: fewer turns), `bench flags` what flags cost beside Unleash
-//! Edge (`bench flags small`: less of it), `bench dora` DORA's measures over many deployments, `bench metrics` charts and
-//! digests, `bench ask` the time from a line to its last reply alone.
+//! Edge (`bench flags small`: less of it), `bench find` searching ten thousand post-mortems, `bench dora` DORA's measures over
+//! many deployments, `bench metrics` charts and digests, `bench ask` the time from a line to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
 use std::time::Duration;
-use tests::bench::{HEAD, ask, commits, deploys, discord, dora, flags, metrics, process};
+use tests::bench::{HEAD, ask, commits, deploys, discord, dora, find, flags, metrics, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -37,6 +37,12 @@ async fn main() -> anyhow::Result<()> {
     }
     if part.as_deref() == Some("dora") {
         return dora::run(scratch.path(), |figure| Ok(writeln!(out, "{figure}")?)).await;
+    }
+    if part.as_deref() == Some("find") {
+        for figure in find::run(scratch.path(), find::TURNS).await? {
+            writeln!(out, "{figure}")?;
+        }
+        return Ok(());
     }
     if part.as_deref() == Some("flags") {
         let size = if small { flags::Size::SMALL } else { flags::Size::FULL };
