@@ -222,7 +222,7 @@ mod tests {
     fn reminders_come_before_when_and_after_and_let_people_sleep() {
         // Due on a Wednesday evening, and on a Monday's.
         assert_eq!(
-            told("2026-03-04T09:00:00Z", Reminded::default(), "2026-02-26T00:00:00Z", 28),
+            told("2026-03-04T09:00:00Z", Reminded::default(), "2026-02-26T00:00:00Z", 29),
             ["Tue 03 09:00", "Wed 04 09:00", "Thu 05 09:00", "Thu 12 09:00", "Thu 19 09:00", "Thu 26 09:00"]
         );
         assert_eq!(

@@ -5,7 +5,7 @@ use super::deploys::built;
 use super::{Figure, Goal, median};
 use anyhow::Result;
 use bot::gate::Bot;
-use commands::store::{Batch, Store};
+use commands::store::Batch;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
