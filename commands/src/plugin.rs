@@ -127,6 +127,12 @@ pub trait Plugin: Send + Sync {
         Err(anyhow::anyhow!("`{what}` is said to be importable, but nothing takes it in").into())
     }
 
+    /// What somebody might ask themselves who is writing `text` as this argument, and has not sent it yet. It is shown to them
+    /// alone, on platforms that see people write; nothing is kept, and nothing depends on it.
+    async fn advise(&self, _arg: &ArgSpec, _text: &str, _given: &Args, _ports: &Ports) -> Option<Advice> {
+        None
+    }
+
     /// What it has for other plugins.
     fn offers(&self) -> Option<&dyn Offers> {
         None
@@ -140,6 +146,19 @@ pub trait Plugin: Send + Sync {
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         nothing_kept(cx, doing).await
     }
+}
+
+/// A question to whoever is writing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    /// The question.
+    pub asks: String,
+    /// What it is about, as it reads now.
+    pub reads: String,
+    /// The same in other words; nothing where there are none.
+    pub instead: Option<String>,
+    /// The whole text with these in it.
+    pub whole: Option<String>,
 }
 
 /// Settles an act that changes nothing but what is committed with its end: nothing of it was kept.

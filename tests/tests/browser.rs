@@ -122,13 +122,14 @@ async fn from_the_link_to_a_deploy_and_back() {
     meets_a_broken_release(&mut me, &home).await;
     picture(&mut me).await;
     meets_the_policy(&mut me, &home).await;
+    is_asked_while_writing(&mut me).await;
     finds_it_all_again(&mut me).await;
     let console = me.browser.console().await;
     assert_eq!(console, [""; 0], "the browser complains");
     home.assert_sound();
     let ledger = home.ledger();
     let ended: Vec<_> = ledger.iter().filter(|entry| entry["who"] == "ana" && entry["phase"] != "doing").collect();
-    assert_eq!(ended.len(), 5, "{ended:#?}");
+    assert_eq!(ended.len(), 6, "{ended:#?}");
 }
 
 async fn signs_in(me: &mut Newcomer, home: &Home, link: &str) {
@@ -214,6 +215,29 @@ async fn meets_the_policy(me: &mut Newcomer, home: &Home) {
     assert!(live.contains("hello in production: v2 (") && live.contains("is live"), "{live}");
     me.sees(home, "production", "v2").await;
     me.sees(home, "staging", "v1").await;
+}
+
+/// A question stands beside a text that is being written, and its other wording takes the text's place.
+async fn is_asked_while_writing(me: &mut Newcomer) {
+    let started = me.ask("/postmortem start title:\"The disk of staging was full\"").await;
+    assert!(started.contains("It is a draft"), "{started}");
+    me.press("Write").await;
+    me.answer().await;
+    let (open, text) = (format!("[...{LAST}.querySelectorAll('button')].find((each) => each.innerText === 'Summary')"), "form.asks:not([hidden]) textarea");
+    me.browser.wait(&open).await;
+    me.browser.script(&format!("{open}.click()")).await;
+    me.browser.wait(&format!("document.activeElement === document.querySelector('{text}')")).await;
+    let before = me.count().await;
+    me.browser.keys("The operator forgot to check the lag.").await;
+    let asked = "document.querySelector('.advice:not([hidden]) button')";
+    me.browser.wait(asked).await;
+    let advice = me.browser.script("return document.querySelector('.advice:not([hidden])').innerText").await;
+    assert!(advice.as_str().is_some_and(|it| it.contains("What did the tool show at that moment?")), "{advice}");
+    me.browser.script(&format!("{asked}.click()")).await;
+    let value = format!("document.querySelector('{text}').value");
+    me.browser.wait(&format!("{value} === 'Nothing at that moment asked anyone to check the lag.'")).await;
+    me.browser.wait("!document.querySelector('.advice:not([hidden])')").await;
+    assert_eq!(me.count().await, before, "nobody is told");
 }
 
 async fn finds_it_all_again(me: &mut Newcomer) {

@@ -1,9 +1,11 @@
-//! Completion: what can be typed next, from live data, and only what the asker may say.
+//! What is offered to whoever is typing: what can come next, from live data, and only what they may say; and what they might
+//! ask themselves.
 
 use super::{Bot, approval};
 use commands::complete::{self, Choice, Completion, Slot, Spot};
 use commands::cx::Who;
 use commands::ledger::Place;
+use commands::plugin::Advice;
 use commands::policy::Question;
 use commands::spec::{CommandSpec, Kind};
 use commands::value::Value;
@@ -27,6 +29,16 @@ impl Bot {
         };
         let reachable = spot.command.is_none_or(|command| self.may(who, command, &spot, None, place));
         if reachable { spot.complete(&choices) } else { Completion::default() }
+    }
+
+    /// What `who` might ask themselves, who is writing `text` as the argument `name` of `line`.
+    pub async fn advise(&self, line: &str, name: &str, text: &str, who: &Who, place: &Place) -> Option<Advice> {
+        let ports = &self.world.ports;
+        let spot = complete::spot(line, line.chars().count(), &self.registry, &ports.vocabulary, ports.clock.now());
+        let command = spot.command.filter(|command| self.may(who, command, &spot, None, place))?;
+        let arg = command.args.iter().find(|arg| arg.name == name)?;
+        let advice = self.plugin(command).advise(arg, text, &spot.given, ports);
+        tokio::time::timeout(LIMIT, advice).await.ok().flatten()
     }
 
     /// The values that may stand at the spot, less those that would make the line one that `who` may not say.

@@ -1,5 +1,6 @@
 //! A post-mortem as Markdown: the form in which it is kept outside, with roles in the place of names.
 
+use super::pictures;
 use super::records::{Document, Item, ItemState};
 use super::settings::Settings;
 use chrono::{DateTime, Utc};
@@ -21,16 +22,32 @@ const PARTICLES: [(&str, &str); 4] = [
 ];
 
 /// The whole document. Nobody is named in it, unless the config says what the owner of an action item is called at GitHub.
-pub fn markdown(document: &Document, items: &[Item], settings: &Settings, zone: Tz) -> String {
+/// `beside` is the folder beside it in which its charts lie.
+pub fn markdown(
+    document: &Document,
+    items: &[Item],
+    settings: &Settings,
+    zone: Tz,
+    beside: Option<&str>,
+) -> String {
     let nameless = |text: &str| without_names(text, &document.roles, &settings.people);
     let mut page = format!("# {}\n\n", one_line(&nameless(&document.title)));
     for (name, value) in facts(document, zone) {
         let _ = writeln!(page, "- **{name}:** {value}");
     }
+    let charts = pictures::markdown(&document.charts, beside);
+    let mut rest = (!charts.is_empty()).then_some(charts);
     for asked in &settings.sections {
         let text = nameless(&document.wording(&asked.name).text);
         let text = if text.is_empty() { "*Nothing yet.*".to_owned() } else { below(&text) };
         let _ = write!(page, "\n## {}\n\n{text}\n", one_line(&asked.title));
+        if let Some(charts) = rest.take_if(|_| asked.name == pictures::SECTION) {
+            let _ = write!(page, "\n{charts}\n");
+        }
+    }
+    // A team's own sections may have no place for them.
+    if let Some(charts) = rest {
+        let _ = write!(page, "\n## Charts\n\n{charts}\n");
     }
     if !items.is_empty() {
         page.push_str("\n## Action items\n\n| # | What | Kind | Owner | Due | Done when | State |\n|---|---|---|---|---|---|---|\n");
@@ -185,6 +202,7 @@ mod tests {
             due: None,
             roles: BTreeMap::from([("ana".to_owned(), "commander".to_owned())]),
             sections: BTreeMap::from([("summary".to_owned(), wording("# ana rolled back.\nThen it was well."))]),
+            charts: vec!["latency of [hello]".to_owned()],
             meeting: None,
             approved: None,
             reviewed: None,
@@ -204,12 +222,12 @@ mod tests {
         };
         let sections = usual().into_iter().take(2).collect();
         let settings = Settings { sections, people: vec!["ana".to_owned()], ..Settings::default() };
-        let page = markdown(&document, &[item], &settings, Tz::UTC);
+        let page = markdown(&document, &[item], &settings, Tz::UTC, Some("2026-03-02-7"));
         let expected = "# Checkout | slow\n\n\
             - **Post-mortem:** #7, reviewed\n- **Severity:** sev1\n- **Service:** hello\n- **Incident:** #41\n\
             - **Started:** 2026-03-02 14:02 UTC\n\n\
             ## Summary\n\n### The commander rolled back.\nThen it was well.\n\n\
-            ## Impact\n\n*Nothing yet.*\n\n\
+            ## Impact\n\n*Nothing yet.*\n\n![latency of  hello ](2026-03-02-7/chart-1.png)\n\n\
             ## Action items\n\n| # | What | Kind | Owner | Due | Done when | State |\n|---|---|---|---|---|---|---|\n\
             | 9 | Show an engineer the lag \\| now | detect | The commander | 2026-03-02 | it is shown | open |\n\n\
             ## Roles\n\n- commander\n";

@@ -118,6 +118,7 @@ mod tests {
             due: None,
             roles: BTreeMap::new(),
             sections: BTreeMap::from([("summary".to_owned(), wording)]),
+            charts: Vec::new(),
             meeting: None,
             approved: None,
             reviewed: None,

@@ -3,7 +3,7 @@
 use super::document::markdown;
 use super::hints::Part;
 use super::records::Document;
-use super::{Postmortems, Said, document, records, show, write};
+use super::{Postmortems, Said, document, pictures, records, show, write};
 use commands::cx::Cx;
 use commands::reply::{Button, Look, Reply, Tone};
 use commands::stop::{Result, Stop};
@@ -33,7 +33,7 @@ impl Postmortems {
             let items = records::items(cx.store(), Some(found.number)).await?;
             let items: Vec<_> = items.into_iter().map(|(_, item)| item.value).collect();
             let file = format!("postmortem-{}.md", found.number);
-            let whole = markdown(&found, &items, &self.settings, cx.ports().vocabulary.zone);
+            let whole = markdown(&found, &items, &self.settings, cx.ports().vocabulary.zone, None);
             cx.ports().files.keep_text(&file, whole).await?;
             return Ok(show::card(cx, &found, &items, &self.settings.sections).file(found.title.clone(), file));
         };
@@ -49,7 +49,8 @@ impl Postmortems {
                 })?
             }
         };
-        Ok(show::section(cx, &found, asked, &shown, newest.version))
+        let reply = show::section(cx, &found, asked, &shown, newest.version);
+        Ok(if asked.name == pictures::SECTION { pictures::shown(cx, &found, reply).await? } else { reply })
     }
 
     pub(super) async fn edit(&self, cx: &Cx) -> Result<Reply> {

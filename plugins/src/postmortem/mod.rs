@@ -11,6 +11,7 @@ mod issues;
 mod items;
 mod look;
 mod offers;
+mod pictures;
 mod publish;
 mod records;
 mod remind;
@@ -26,7 +27,7 @@ use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Entry;
 use commands::offer::Offers;
-use commands::plugin::{Job, Plugin, nothing_kept};
+use commands::plugin::{Advice, Job, Plugin, nothing_kept};
 use commands::reply::Reply;
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
@@ -34,6 +35,7 @@ use commands::table::Versioned;
 use commands::text;
 use config::Schedule;
 use form::Asked;
+use hints::Part;
 use records::{DOCUMENTS, Document};
 use serde::Deserialize;
 use settings::Settings;
@@ -318,6 +320,19 @@ impl Plugin for Postmortems {
             "item" => items::open_ones(ports).await.unwrap_or_default(),
             _ => Vec::new(),
         }
+    }
+
+    async fn advise(&self, arg: &ArgSpec, text: &str, given: &Args, ports: &Ports) -> Option<Advice> {
+        if arg.name != "text" {
+            return None;
+        }
+        let said: Said = given.read().ok()?;
+        let part = said.section.as_deref().and_then(|name| self.settings.section(name)).map_or(Part::Story, |it| it.part);
+        let found = DOCUMENTS.get(&*ports.store, records::name(said.number?)).await.ok()??;
+        let hint = self.look(&found.value, text, part)?;
+        let reads = text.get(hint.at.clone())?.to_owned();
+        let whole = hint.applied(text);
+        Some(Advice { asks: hint.asks.to_owned(), reads, instead: hint.instead, whole })
     }
 
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {

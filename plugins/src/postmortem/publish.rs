@@ -4,7 +4,7 @@
 use super::document::markdown;
 use super::records::{DOCUMENTS, Document, Published, Stage, name};
 use super::settings::{How, Publish};
-use super::{Postmortems, Said, act, agree, document, records, show};
+use super::{Postmortems, Said, act, agree, document, pictures, records, show};
 use crate::github::GitHub;
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
@@ -55,22 +55,25 @@ impl Postmortems {
     async fn push(&self, cx: &Cx, permit: &Permit, document: Document) -> Result<Reply> {
         let items = records::items(cx.store(), Some(document.number)).await?;
         let items: Vec<_> = items.into_iter().map(|(_, item)| item.value).collect();
-        let page = markdown(&document, &items, &self.settings, cx.ports().vocabulary.zone);
+        let page = |beside| markdown(&document, &items, &self.settings, cx.ports().vocabulary.zone, beside);
         let file = format!("postmortem-{}.md", document.number);
-        cx.ports().files.keep_text(&file, page.clone()).await?;
+        cx.ports().files.keep_text(&file, page(None)).await?;
         let (published, told) = match &self.settings.publish {
             None => (Published { at: cx.now(), ..Published::default() }, as_file(&document)),
             Some(Publish { how: How::Issue(github, repository), .. }) => {
-                as_issue(cx, permit, github, repository, &document, &page).await?
+                as_issue(cx, permit, github, repository, &document, &page(None)).await?
             }
-            Some(publish) => as_commit(cx, permit, publish, &document, page).await?,
+            Some(publish) => {
+                let page = page(Some(&stem(&document)));
+                as_commit(cx, permit, publish, &document, page).await?
+            }
         };
         // It stands there now, whatever was done to the document meanwhile.
         let Versioned { value: mut document, version } = super::document(cx, Some(document.number)).await?;
         document.published = Some(published);
         permit.expect(DOCUMENTS.key(name(document.number)), version);
         DOCUMENTS.put(permit, name(document.number), &document)?;
-        let reply = told.file(text::plain(&document.title), file);
+        let reply = pictures::shown(cx, &document, told.file(text::plain(&document.title), file)).await?;
         if let Some(told) = agree::elsewhere(cx, &document, &reply) {
             permit.say(&document.place, told.clone())?;
         }
@@ -123,11 +126,14 @@ async fn as_commit(
     page: String,
 ) -> Result<(Published, Reply)> {
     let (branch, path) = (branch(document.number), path(publish, document));
+    let folder = path.trim_end_matches(".md");
+    let charts = pictures::all(cx.store(), document).await?;
+    let charts = (1..).zip(charts).map(|(place, bytes)| (format!("{folder}/{}", pictures::file(place)), bytes));
     let wanted = Publication {
         repository: publish.repository.clone(),
         base: publish.base.clone(),
         branch: branch.clone(),
-        files: vec![(path.clone(), page.into())],
+        files: std::iter::once((path.clone(), page.into())).chain(charts).collect(),
         message: format!("Publish post-mortem #{}", document.number),
         author: publish.author.clone(),
         at: permit.entry().draft.at,
@@ -281,7 +287,12 @@ fn branch(number: u64) -> String {
 }
 
 fn path(publish: &Publish, document: &Document) -> String {
-    format!("{}/{}-{}.md", publish.folder, document.started.format("%Y-%m-%d"), document.number)
+    format!("{}/{}.md", publish.folder, stem(document))
+}
+
+/// What its file is called, without its ending; the folder of its charts, beside it, is called the same.
+fn stem(document: &Document) -> String {
+    format!("{}-{}", document.started.format("%Y-%m-%d"), document.number)
 }
 
 #[cfg(test)]

@@ -44,6 +44,9 @@ pub struct Document {
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
     pub sections: BTreeMap<String, Wording>,
+    /// What its charts show, fit to be shown.
+    #[serde(default)]
+    pub charts: Vec<String>,
     #[serde(default)]
     pub meeting: Option<Meeting>,
     /// Who found it good, and when.

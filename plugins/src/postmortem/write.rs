@@ -4,7 +4,7 @@ use super::document::without_names;
 use super::form::{self, Asked, Known, LONGEST};
 use super::hints::{Hint, NAME, Part};
 use super::records::{ABOUT, DOCUMENTS, Document, ITEMS, Item, PAST, Stage, Wording, past_name};
-use super::{Postmortems, Said, account, act, agree, document, records, show};
+use super::{Postmortems, Said, account, act, agree, document, pictures, records, show};
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::offer::incident::Account;
@@ -47,18 +47,20 @@ impl Postmortems {
             due: None,
             roles: account.as_ref().map(account::roles).unwrap_or_default(),
             sections: BTreeMap::new(),
+            charts: Vec::new(),
             meeting: None,
             approved: None,
             reviewed: None,
             published: None,
             reminded: records::Reminded::default(),
         };
-        let (mut known, mut items) = (Known::default(), Vec::new());
+        let (mut known, mut items, mut drawn) = (Known::default(), Vec::new(), Vec::new());
         if let Some(account) = &account {
+            drawn = pictures::draw(cx.ports(), account).await;
             known = account::known(cx.ports(), account).await;
             items = account::items(account, cx.who(), cx.now(), cx.ports().vocabulary.zone);
         }
-        self.start(cx, begun, known, items).await
+        self.start(cx, begun, known, items, drawn).await
     }
 
     /// What is known of an incident that has no post-mortem yet.
@@ -77,7 +79,14 @@ impl Postmortems {
     }
 
     /// Keeps a new post-mortem, its sections filled in by their templates.
-    async fn start(&self, cx: &Cx, mut begun: Document, known: Known, items: Vec<Item>) -> Result<Reply> {
+    async fn start(
+        &self,
+        cx: &Cx,
+        mut begun: Document,
+        known: Known,
+        items: Vec<Item>,
+        drawn: Vec<pictures::Drawn>,
+    ) -> Result<Reply> {
         let known = Known {
             title: begun.title.clone(),
             service: begun.service.clone(),
@@ -85,6 +94,7 @@ impl Postmortems {
             severity: begun.severity.clone(),
             ..known
         };
+        begun.charts = drawn.iter().map(|one| one.title.clone()).collect();
         begun.due = agree::due(begun.severity.as_deref(), cx.now(), cx.ports().vocabulary.zone);
         for asked in &self.settings.sections {
             let filled = form::fill(&asked.template, &known).map_err(anyhow::Error::from)?;
@@ -102,6 +112,7 @@ impl Postmortems {
             for (section, wording) in &begun.sections {
                 PAST.put(permit, past_name(begun.number, section, 0), wording)?;
             }
+            pictures::keep(permit, begun.number, &drawn);
             for item in &items {
                 ITEMS.put(permit, records::item_name(begun.number, item.number), item)?;
             }

@@ -50,6 +50,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/press", post(press))
         .route("/api/say", post(say))
         .route("/api/complete", post(complete))
+        .route("/api/advise", post(advise))
         .route("/api/commands", get(commands))
         .route("/files/{name}", get(file))
         .route_layer(middleware::from_fn_with_state(console.clone(), signed_in));
@@ -332,6 +333,25 @@ async fn complete(State(console): Shared, Json(typed): Json<Unfinished>) -> Resu
         return Ok(Json(Completion::default()).into_response());
     }
     Ok(Json(console.bot.complete(&typed.line, typed.cursor, &who, &place(&typed.channel)).await).into_response())
+}
+
+/// What somebody is writing into a form.
+#[derive(Deserialize)]
+struct Written {
+    /// The line of the form's button.
+    line: String,
+    /// The argument that it becomes.
+    name: String,
+    text: String,
+    channel: String,
+    r#as: Option<String>,
+}
+
+async fn advise(State(console): Shared, Json(written): Json<Written>) -> Result<Response, Unheard> {
+    let who = console.person(written.r#as.as_deref())?;
+    let Written { line, name, text, channel, .. } = written;
+    let line = format!("/{}", line.trim_start_matches('/'));
+    Ok(Json(console.bot.advise(&line, &name, &text, &who, &place(&channel)).await).into_response())
 }
 
 async fn commands(State(console): Shared, Query(As { r#as }): Query<As>) -> Result<Response, Unheard> {

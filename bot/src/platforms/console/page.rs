@@ -19,6 +19,7 @@ pub const ASSETS: &[Asset] = &[
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     // Browsers ask for this by themselves for pages that name no icon, as the demo's.
     ("/favicon.ico", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/advice.js", JS, include_str!("page/advice.js")),
     ("/api.js", JS, include_str!("page/api.js")),
     ("/completion.js", JS, include_str!("page/completion.js")),
     ("/composer.js", JS, include_str!("page/composer.js")),

@@ -44,6 +44,11 @@ export class Api {
     return answer;
   }
 
+  /** What whoever writes `text` into a form might ask themselves; null where there is nothing. */
+  advise(channel, line, name, text) {
+    return this.#post("/api/advise", { line, name, text, channel });
+  }
+
   /**
    * Follows everything that is said, until the next call of this.
    * @param {{open: function(), lost: function(), message: function(Object)}} listener `open` comes after each (re)connect

@@ -137,7 +137,7 @@ export class Log {
     const known = this.#views.get(message.id);
     if (known) return known.update(message);
     const { press, api } = this;
-    const view = new MessageView(message, { press, thread: this.threadOf(message), me: api.as });
+    const view = new MessageView(message, { press, advise: (...written) => api.advise(...written), thread: this.threadOf(message), me: api.as });
     this.#views.set(message.id, view);
     let after = this.list.lastElementChild;
     while (after && after.dataset.message > message.id) after = after.previousElementSibling;

@@ -15,8 +15,9 @@ function timeOf(at) {
 export class MessageView {
   /**
    * @param {Object} message
-   * @param {{press: function(string, string, Object=): Promise<boolean>, thread: ?string, me: string}} context `press` takes a channel,
-   *   a button's id and what its form was filled with; `thread` is the address of this message's thread, where it may have one
+   * @param {{press: function(string, string, Object=): Promise<boolean>, advise: function, thread: ?string, me: string}} context
+   *   `press` takes a channel, a button's id and what its form was filled with; `advise` a channel and what is written there;
+   *   `thread` is the address of this message's thread, where it may have one
    */
   constructor(message, context) {
     this.context = context;
@@ -69,7 +70,11 @@ export class MessageView {
 
   #showReply(reply) {
     if (!this.reply) {
-      this.reply = new ReplyView((id, filled) => this.context.press(this.message.channel, id, filled));
+      const { press, advise } = this.context;
+      this.reply = new ReplyView({
+        press: (id, filled) => press(this.message.channel, id, filled),
+        advise: (line, name, text) => advise(this.message.channel, line, name, text),
+      });
       this.body.replaceChildren(this.reply.element);
     }
     this.reply.update(reply);

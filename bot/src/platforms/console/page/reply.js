@@ -1,4 +1,5 @@
 // One reply of Deckhand: a card, facts, a table, output, files, buttons. A newer state redraws only what has changed.
+import { advice } from "./advice.js";
 import { el, icon, sentences, visible } from "./dom.js";
 
 /** What each tone is called where there are no colours. */
@@ -49,7 +50,7 @@ const PARTS = [
     },
   },
   { name: "files", of: (reply) => reply.files, draw: (files) => files.map(file) },
-  { name: "buttons", of: (reply) => reply.buttons, draw: (buttons, _, press) => buttons.flatMap((each) => (each.form ? asking(each, press) : button(each, press))) },
+  { name: "buttons", of: (reply) => reply.buttons, draw: (buttons, _, at) => buttons.flatMap((each) => (each.form ? asking(each, at) : button(each, at))) },
 ];
 
 /** The roles are spelled out because the stylesheet stacks the cells where there is no room for columns. */
@@ -68,7 +69,7 @@ function file({ title, name }) {
   return el("a.file", link, icon("file"), el("bdi", {}, title));
 }
 
-function button({ id, label, line, look }, press) {
+function button({ id, label, line, look }, { press }) {
   const element = el(`button.${look ?? "plain"}`, { type: "button", "data-press": id, title: line, "aria-description": line }, label);
   // Not `disabled`, which would take the keyboard's focus away.
   const rest = (on) => element.setAttribute("aria-disabled", String(on));
@@ -82,10 +83,10 @@ function button({ id, label, line, look }, press) {
 }
 
 /** A button that wants something filled in first: a press shows what, below it. */
-function asking({ id, label, line, look, form }, press) {
+function asking({ id, label, line, look, form }, { press, advise }) {
   const button = el(`button.${look ?? "plain"}`, { type: "button", title: line, "aria-expanded": "false" }, label);
   const send = el("button.main", { type: "submit", "data-press": id }, label);
-  const box = el("form.asks", { hidden: true }, el("strong", {}, form.title), ...form.inputs.map(input), send);
+  const box = el("form.asks", { hidden: true }, el("strong", {}, form.title), ...form.inputs.flatMap((each) => input(each, (text) => advise(line, each.name, text))), send);
   const show = (on) => {
     box.hidden = !on;
     button.setAttribute("aria-expanded", String(on));
@@ -107,11 +108,12 @@ function asking({ id, label, line, look, form }, press) {
   return [button, box];
 }
 
-/** One thing that a form asks for. */
-function input({ name, label, hint, value, secret, long, most }) {
+/** One thing that a form asks for; what is long is looked at while it is written. */
+function input({ name, label, hint, value, secret, long, most }, advise) {
   const shared = { name, maxlength: most, placeholder: hint, required: secret, autocomplete: secret ? "one-time-code" : "off" };
   const field = long ? el("textarea", { ...shared, rows: 4 }, value) : el("input", { ...shared, value, type: secret ? "password" : "text" });
-  return el("label", {}, label, field);
+  const labelled = el("label", {}, label, field);
+  return long ? [labelled, advice(field, advise)] : [labelled];
 }
 
 export class ReplyView {
@@ -120,11 +122,12 @@ export class ReplyView {
   element = el("div.reply", {}, ...this.#slots);
 
   /**
-   * @param {function(string, Object=): Promise<boolean>} press presses the button of this id, with what its form was filled
-   *   with; whether it arrived
+   * @param {{press: function(string, Object=): Promise<boolean>, advise: function(string, string, string): Promise}} at `press` presses
+   *   the button of this id, with what its form was filled with, and says whether it arrived; `advise` takes the line of a form's
+   *   button, the name of an input and its text
    */
-  constructor(press) {
-    this.press = press;
+  constructor(at) {
+    this.at = at;
   }
 
   update(reply) {
@@ -135,7 +138,7 @@ export class ReplyView {
       const state = JSON.stringify(data ?? "");
       if (this.#drawn.get(name) === state) return;
       this.#drawn.set(name, state);
-      const nodes = data?.length ? draw(data, this.#slots[i], this.press) : [];
+      const nodes = data?.length ? draw(data, this.#slots[i], this.at) : [];
       this.#slots[i].replaceChildren(...nodes.filter(Boolean));
     });
   }
