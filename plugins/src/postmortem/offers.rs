@@ -68,7 +68,7 @@ impl Postmortems {
         Ok(lines)
     }
 
-    /// How many action items were done, and in time, and how many of each service are late.
+    /// How many action items were done, and in time, and how many of each team are late.
     async fn actions(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
         let zone = ports.vocabulary.zone;
         let services: BTreeMap<_, _> =
@@ -82,9 +82,7 @@ impl Postmortems {
                     in_time += usize::from(day(at) <= item.value.due);
                 }
                 ItemState::Open if item.value.due < day(span.end) => {
-                    let service = services.get(&of).cloned().flatten();
-                    let of = service.map_or_else(|| "no service".to_owned(), |service| text::code(&service));
-                    *late.entry(of).or_default() += 1;
+                    *late.entry(self.team(services.get(&of).and_then(Option::as_deref))).or_default() += 1;
                 }
                 _ => {}
             }
@@ -92,5 +90,14 @@ impl Postmortems {
         let done = (done > 0).then(|| format!("{in_time} of {} done in time.", text::plural(done, "action item")));
         let late = late.into_iter().map(|(of, count)| format!("{} of {of} late.", text::plural(count, "action item")));
         Ok(done.into_iter().chain(late).collect())
+    }
+
+    /// Whose a service is: its owners, or nobody's but its own.
+    fn team(&self, service: Option<&str>) -> String {
+        let Some(service) = service else { return "no service".to_owned() };
+        match self.settings.teams.get(service).map_or(&[][..], Vec::as_slice) {
+            [] => text::code(service),
+            owners => owners.iter().map(|owner| text::code(owner)).collect::<Vec<_>>().join(" and "),
+        }
     }
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub facilitators: Vec<String>,
     /// The people of the config, whose names do not stand in what is published.
     pub people: Vec<String>,
+    /// Which roles and people own each service: its team.
+    pub teams: BTreeMap<String, Vec<String>>,
     /// Where it is published.
     pub publish: Option<Publish>,
     /// Where action items become issues.
@@ -75,7 +77,9 @@ impl Settings {
     /// Reads it, noting every mistake.
     pub fn read(setup: &Setup<'_>) -> Settings {
         let people: Vec<_> = setup.config.people.keys().cloned().collect();
-        let mut settings = Settings { sections: form::usual(), people, ..Settings::default() };
+        let services = setup.config.services.iter();
+        let teams = services.map(|(name, service)| (name.clone(), service.owners.clone())).collect();
+        let mut settings = Settings { sections: form::usual(), people, teams, ..Settings::default() };
         let Some(section) = setup.section() else { return settings };
         settings.tell = setup.places(&section, "channel");
         settings.sections = form::read(&section);

@@ -42,7 +42,8 @@ impl Postmortems {
             incident: said.incident,
             stage: Stage::Draft,
             by: cx.who().to_owned(),
-            place: cx.call().place.clone(),
+            // Where people have talked about the incident, they hear of what follows.
+            place: about.map(|about| &about.place).filter(|it| !it.platform.is_empty()).unwrap_or(&cx.call().place).clone(),
             started: cx.now(),
             due: None,
             roles: account.as_ref().map(account::roles).unwrap_or_default(),
@@ -116,7 +117,9 @@ impl Postmortems {
             for item in &items {
                 ITEMS.put(permit, records::item_name(begun.number, item.number), item)?;
             }
-            Ok(DOCUMENTS.put(permit, records::name(begun.number), &begun)?)
+            DOCUMENTS.put(permit, records::name(begun.number), &begun)?;
+            let told = show::started(cx, &begun);
+            agree::elsewhere(cx, &begun, &told).map_or(Ok(()), |told| permit.say(&begun.place, told.clone()))
         })
         .await?;
         Ok(show::started(cx, &begun))
