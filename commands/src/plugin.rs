@@ -16,6 +16,7 @@ use crate::vocabulary::Vocabulary;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use config::{Config, Place, Problems, Schedule, Section};
+use serde::Serialize;
 
 /// A plugin at work. One stands for the whole life of the bot, and is called from many tasks at once.
 #[async_trait]

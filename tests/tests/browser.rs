@@ -223,7 +223,10 @@ async fn is_asked_while_writing(me: &mut Newcomer) {
     assert!(started.contains("It is a draft"), "{started}");
     me.press("Write").await;
     me.answer().await;
-    let (open, text) = (format!("[...{LAST}.querySelectorAll('button')].find((each) => each.innerText === 'Summary')"), "form.asks:not([hidden]) textarea");
+    let (open, text) = (
+        format!("[...{LAST}.querySelectorAll('button')].find((each) => each.innerText === 'Summary')"),
+        "form.asks:not([hidden]) textarea",
+    );
     me.browser.wait(&open).await;
     me.browser.script(&format!("{open}.click()")).await;
     me.browser.wait(&format!("document.activeElement === document.querySelector('{text}')")).await;

@@ -23,13 +23,7 @@ const PARTICLES: [(&str, &str); 4] = [
 
 /// The whole document. Nobody is named in it, unless the config says what the owner of an action item is called at GitHub.
 /// `beside` is the folder beside it in which its charts lie.
-pub fn markdown(
-    document: &Document,
-    items: &[Item],
-    settings: &Settings,
-    zone: Tz,
-    beside: Option<&str>,
-) -> String {
+pub fn markdown(document: &Document, items: &[Item], settings: &Settings, zone: Tz, beside: Option<&str>) -> String {
     let nameless = |text: &str| without_names(text, &document.roles, &settings.people);
     let mut page = format!("# {}\n\n", one_line(&nameless(&document.title)));
     for (name, value) in facts(document, zone) {

@@ -95,13 +95,14 @@ fn around(whole: &str, at: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::postmortem::records::{Stage, Wording};
     use chrono::DateTime;
     use std::collections::BTreeMap;
 
-    fn written(title: &str, text: &str) -> Document {
+    /// A draft with one section.
+    pub fn written(title: &str, text: &str) -> Document {
         let at = DateTime::UNIX_EPOCH;
         let wording = Wording { text: text.to_owned(), version: 1, who: "ana".to_owned(), at };
         Document {

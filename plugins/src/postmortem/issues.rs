@@ -105,7 +105,7 @@ impl Postmortems {
                 return Ok(());
             }
         }
-        if due.minute() % LOOKS_EVERY != 0 || looks.is_empty() {
+        if !due.minute().is_multiple_of(LOOKS_EVERY) || looks.is_empty() {
             return Ok(());
         }
         let turn = usize::try_from(due.timestamp() / 60 / i64::from(LOOKS_EVERY)).unwrap_or_default();

@@ -327,7 +327,8 @@ impl Plugin for Postmortems {
             return None;
         }
         let said: Said = given.read().ok()?;
-        let part = said.section.as_deref().and_then(|name| self.settings.section(name)).map_or(Part::Story, |it| it.part);
+        let part =
+            said.section.as_deref().and_then(|name| self.settings.section(name)).map_or(Part::Story, |it| it.part);
         let found = DOCUMENTS.get(&*ports.store, records::name(said.number?)).await.ok()??;
         let hint = self.look(&found.value, text, part)?;
         let reads = text.get(hint.at.clone())?.to_owned();

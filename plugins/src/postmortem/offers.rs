@@ -29,21 +29,19 @@ impl Offers for Postmortems {
     async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
         let mut lines = self.reviews(ports, &span).await?;
         lines.extend(self.actions(ports, &span).await?);
-        lines.extend(anniversaries(ports, &span).await?);
+        let all: Vec<_> = records::all(&*ports.store).await?.into_iter().map(|it| it.value).collect();
+        lines.extend(anniversaries(&all, &span));
         let section = Section { title: "Post-mortems".to_owned(), lines };
         Ok(if section.lines.is_empty() { Vec::new() } else { vec![section] })
     }
 }
 
 /// What was started a year before, to the day, and can be read again.
-async fn anniversaries(ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
+fn anniversaries(all: &[Document], span: &Range<DateTime<Utc>>) -> Vec<String> {
     let a_year_before = |at: DateTime<Utc>| at.checked_sub_months(Months::new(12)).unwrap_or(at);
     let then = a_year_before(span.start)..a_year_before(span.end);
-    let all = records::all(&*ports.store).await?;
-    let again = all.iter().map(|it| &it.value).filter(|it| then.contains(&it.started) && !it.waits_for_review());
-    let line =
-        |it: &Document| format!("A year ago: #{}, {}. `/postmortem show {0}`.", it.number, text::code(&it.title));
-    Ok(again.map(line).collect())
+    let again = all.iter().filter(|it| then.contains(&it.started) && !it.waits_for_review());
+    again.map(|it| format!("A year ago: #{}, {}. `/postmortem show {0}`.", it.number, text::code(&it.title))).collect()
 }
 
 impl Postmortems {
@@ -98,6 +96,35 @@ impl Postmortems {
         match self.settings.teams.get(service).map_or(&[][..], Vec::as_slice) {
             [] => text::code(service),
             owners => owners.iter().map(|owner| text::code(owner)).collect::<Vec<_>>().join(" and "),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postmortem::find::tests::written;
+
+    #[test]
+    fn what_was_learned_a_year_ago_is_told_on_its_day() {
+        let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap();
+        let document = |number, started: &str, stage| {
+            let mut document = written("Slow", "");
+            (document.number, document.started, document.stage) = (number, at(started), stage);
+            document
+        };
+        let all = [
+            document(1, "2025-03-02T09:00:00Z", Stage::Closed),
+            document(2, "2025-03-02T09:00:00Z", Stage::Draft),
+            document(3, "2025-03-03T09:00:00Z", Stage::Reviewed),
+            document(4, "2024-02-29T09:00:00Z", Stage::Closed),
+        ];
+        for (from, until, told) in [
+            ("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z", vec!["A year ago: #1, `Slow`. `/postmortem show 1`."]),
+            ("2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z", vec![]),
+            ("2025-02-28T00:00:00Z", "2025-03-01T00:00:00Z", vec![]),
+        ] {
+            assert_eq!(anniversaries(&all, &(at(from)..at(until))), told, "{from}");
         }
     }
 }

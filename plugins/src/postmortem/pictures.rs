@@ -35,11 +35,8 @@ pub async fn draw(ports: &Ports, account: &Account) -> Vec<Drawn> {
     let (began, mut drawn) = (incident.since(), Vec::new());
     for service in &incident.services {
         for environment in &incident.environments {
-            let wanted = Wanted {
-                service: Some(service.clone()),
-                environment: Some(environment.clone()),
-                ..Wanted::default()
-            };
+            let wanted =
+                Wanted { service: Some(service.clone()), environment: Some(environment.clone()), ..Wanted::default() };
             let charts = ports.offered.charts(ports, &wanted, began - (end - began)..end).await.unwrap_or_default();
             for chart in charts {
                 let Some(picture) = &chart.picture else { continue };

@@ -231,9 +231,6 @@ mod tests {
         );
         // Who has just been told of what is due today is not told again at once.
         let now = "2026-03-04T02:00:00Z";
-        assert_eq!(
-            told("2026-03-04T09:00:00Z", Reminded::since(now.parse().unwrap()), now, 2),
-            ["Thu 05 09:00"]
-        );
+        assert_eq!(told("2026-03-04T09:00:00Z", Reminded::since(now.parse().unwrap()), now, 2), ["Thu 05 09:00"]);
     }
 }

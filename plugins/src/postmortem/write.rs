@@ -43,7 +43,11 @@ impl Postmortems {
             stage: Stage::Draft,
             by: cx.who().to_owned(),
             // Where people have talked about the incident, they hear of what follows.
-            place: about.map(|about| &about.place).filter(|it| !it.platform.is_empty()).unwrap_or(&cx.call().place).clone(),
+            place: about
+                .map(|about| &about.place)
+                .filter(|it| !it.platform.is_empty())
+                .unwrap_or(&cx.call().place)
+                .clone(),
             started: cx.now(),
             due: None,
             roles: account.as_ref().map(account::roles).unwrap_or_default(),
@@ -235,12 +239,7 @@ impl Postmortems {
 ///
 /// # Errors
 /// When the store can not be read.
-pub(super) async fn past(
-    cx: &Cx,
-    document: &Document,
-    asked: &Asked,
-    version: u32,
-) -> anyhow::Result<Option<Wording>> {
+pub(super) async fn past(cx: &Cx, document: &Document, asked: &Asked, version: u32) -> anyhow::Result<Option<Wording>> {
     let past = PAST.get(cx.store(), past_name(document.number, &asked.name, version)).await?;
     let began_empty = || Wording { text: String::new(), version: 0, who: String::new(), at: document.started };
     Ok(past.map(|past| past.value).or_else(|| (version == 0).then(began_empty)))

@@ -109,8 +109,7 @@ const AT: &str = "2026-03-02T09:00:00Z";
 fn document(number: u64, about: &str, stage: &str) -> Value {
     let wording = |text: String| json!({ "text": text, "version": 1, "who": "ana", "at": AT });
     let names = ["summary", "impact", "timeline", "factors", "surprises", "went-well", "was-hard", "luck"];
-    let mut sections: Map<_, _> =
-        names.iter().map(|name| ((*name).to_owned(), wording(FILLER.repeat(5)))).collect();
+    let mut sections: Map<_, _> = names.iter().map(|name| ((*name).to_owned(), wording(FILLER.repeat(5)))).collect();
     sections["summary"] = wording(format!("{about} {}", FILLER.repeat(5)));
     json!({
         "number": number, "title": format!("Slow checkout, no. {number}"), "service": "app", "environment": "production",

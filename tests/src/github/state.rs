@@ -15,7 +15,7 @@ pub struct State {
 }
 
 /// A repository.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Repository {
     /// The commits that were pushed.
     pub commits: Vec<String>,
