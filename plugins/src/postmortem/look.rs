@@ -2,12 +2,11 @@
 
 use super::document::markdown;
 use super::hints::Part;
-use super::records::Document;
+use super::records::Head;
 use super::{Postmortems, Said, document, pictures, records, show, write};
 use commands::cx::Cx;
 use commands::reply::{Button, Look, Reply, Tone};
 use commands::stop::{Result, Stop};
-use commands::table::Versioned;
 use commands::text;
 use serde::Deserialize;
 
@@ -95,12 +94,12 @@ impl Postmortems {
 
     pub(super) async fn list(&self, cx: &Cx) -> Result<Reply> {
         let Listed { stage, service } = cx.args()?;
-        let fits = |found: &Versioned<Document>| {
-            let Document { stage: own, service: of, .. } = &found.value;
+        let fits = |found: &Head| {
+            let Head { stage: own, service: of, .. } = found;
             let same = stage.as_ref().is_none_or(|stage| own.words().replace(' ', "-") == *stage);
             same && (service.is_none() || *of == service)
         };
-        let found: Vec<_> = records::all(cx.store()).await?.into_iter().filter(fits).map(|found| found.value).collect();
+        let found: Vec<_> = records::heads(cx.store()).await?.into_iter().filter(fits).collect();
         if found.is_empty() {
             return Ok(Reply::say("There is no such post-mortem. `/postmortem start title:\"…\"` starts one."));
         }

@@ -36,7 +36,7 @@ use commands::text;
 use config::Schedule;
 use form::Asked;
 use hints::Part;
-use records::{DOCUMENTS, Document};
+use records::{DOCUMENTS, Document, Head};
 use serde::Deserialize;
 use settings::Settings;
 use std::sync::Arc;
@@ -306,14 +306,10 @@ impl Plugin for Postmortems {
                 self.settings.sections.iter().map(choice).collect()
             }
             "number" => {
-                let found = records::all(&*ports.store).await.unwrap_or_default();
-                let choice = |found: Versioned<Document>| Choice {
-                    value: found.value.number.to_string(),
-                    about: format!(
-                        "{} ({})",
-                        text::cut(&text::plain(&found.value.title), 60),
-                        found.value.stage.words()
-                    ),
+                let found = records::heads(&*ports.store).await.unwrap_or_default();
+                let choice = |head: Head| Choice {
+                    value: head.number.to_string(),
+                    about: format!("{} ({})", text::cut(&text::plain(&head.title), 60), head.stage.words()),
                 };
                 found.into_iter().map(choice).collect()
             }

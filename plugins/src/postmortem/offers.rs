@@ -1,7 +1,7 @@
 //! What post-mortems have for other plugins: what follows an incident, and what a digest tells of reviews and action items.
 
 use super::Postmortems;
-use super::records::{self, Document, ItemState, Stage};
+use super::records::{self, ABOUT, Head, ItemState};
 use async_trait::async_trait;
 use chrono::{DateTime, Months, Utc};
 use commands::cx::Ports;
@@ -15,21 +15,17 @@ use std::ops::Range;
 #[async_trait]
 impl Offers for Postmortems {
     async fn after_incident(&self, ports: &Ports, incident: &Incident) -> anyhow::Result<Vec<Button>> {
-        let all = records::all(&*ports.store).await?;
-        let own = all.iter().find(|document| document.value.incident == Some(incident.number));
-        Ok(vec![match own {
-            Some(own) => {
-                let number = own.value.number;
-                Button::new(format!("Post-mortem #{number}"), format!("postmortem show number:{number}"))
-            }
+        let own = ABOUT.get(&*ports.store, records::name(incident.number)).await?;
+        Ok(vec![match own.map(|own| own.value) {
+            Some(number) => Button::new(format!("Post-mortem #{number}"), format!("postmortem show number:{number}")),
             None => Button::new("Start the post-mortem", format!("postmortem start incident:{}", incident.number)),
         }])
     }
 
     async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
-        let mut lines = self.reviews(ports, &span).await?;
-        lines.extend(self.actions(ports, &span).await?);
-        let all: Vec<_> = records::all(&*ports.store).await?.into_iter().map(|it| it.value).collect();
+        let all = records::heads(&*ports.store).await?;
+        let mut lines = reviews(&all, &span);
+        lines.extend(self.actions(ports, &all, &span).await?);
         lines.extend(anniversaries(&all, &span));
         let section = Section { title: "Post-mortems".to_owned(), lines };
         Ok(if section.lines.is_empty() { Vec::new() } else { vec![section] })
@@ -37,40 +33,42 @@ impl Offers for Postmortems {
 }
 
 /// What was started a year before, to the day, and can be read again.
-fn anniversaries(all: &[Document], span: &Range<DateTime<Utc>>) -> Vec<String> {
+fn anniversaries(all: &[Head], span: &Range<DateTime<Utc>>) -> Vec<String> {
     let a_year_before = |at: DateTime<Utc>| at.checked_sub_months(Months::new(12)).unwrap_or(at);
     let then = a_year_before(span.start)..a_year_before(span.end);
     let again = all.iter().filter(|it| then.contains(&it.started) && !it.waits_for_review());
     again.map(|it| format!("A year ago: #{}, {}. `/postmortem show {0}`.", it.number, text::code(&it.title))).collect()
 }
 
-impl Postmortems {
-    /// Which were found good, how many of them in time, and which are late.
-    async fn reviews(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
-        let all = records::all(&*ports.store).await?;
-        let reviewed: Vec<_> = all
-            .iter()
-            .filter(|it| it.value.stage >= Stage::Reviewed)
-            .filter_map(|it| Some((it.value.due?, it.value.reviewed?)))
-            .filter(|(_, at)| span.contains(at))
-            .collect();
-        let in_time = reviewed.iter().filter(|(due, at)| at <= due).count();
-        let mut lines = Vec::new();
-        if !reviewed.is_empty() {
-            lines.push(format!("{in_time} of {} reviewed in time.", text::plural(reviewed.len(), "post-mortem")));
-        }
-        let late = |due: Option<DateTime<Utc>>| due.is_some_and(|due| due < span.end);
-        for late in all.iter().filter(|it| it.value.waits_for_review() && late(it.value.due)) {
-            lines.push(format!("The review of #{}, {}, is late.", late.value.number, text::code(&late.value.title)));
-        }
-        Ok(lines)
+/// Which were found good, how many of them in time, and which are late.
+fn reviews(all: &[Head], span: &Range<DateTime<Utc>>) -> Vec<String> {
+    let reviewed: Vec<_> = all
+        .iter()
+        .filter(|it| !it.waits_for_review())
+        .filter_map(|it| Some((it.due?, it.reviewed?)))
+        .filter(|(_, at)| span.contains(at))
+        .collect();
+    let in_time = reviewed.iter().filter(|(due, at)| at <= due).count();
+    let mut lines = Vec::new();
+    if !reviewed.is_empty() {
+        lines.push(format!("{in_time} of {} reviewed in time.", text::plural(reviewed.len(), "post-mortem")));
     }
+    let is_late = |it: &&Head| it.waits_for_review() && it.due.is_some_and(|due| due < span.end);
+    let late = |it: &Head| format!("The review of #{}, {}, is late.", it.number, text::code(&it.title));
+    lines.extend(all.iter().filter(is_late).map(late));
+    lines
+}
 
+impl Postmortems {
     /// How many action items were done, and in time, and how many of each team are late.
-    async fn actions(&self, ports: &Ports, span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
+    async fn actions(
+        &self,
+        ports: &Ports,
+        all: &[Head],
+        span: &Range<DateTime<Utc>>,
+    ) -> anyhow::Result<Vec<String>> {
         let zone = ports.vocabulary.zone;
-        let services: BTreeMap<_, _> =
-            records::all(&*ports.store).await?.into_iter().map(|it| (it.value.number, it.value.service)).collect();
+        let services: BTreeMap<_, _> = all.iter().map(|it| (it.number, it.service.as_deref())).collect();
         let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
         let (mut done, mut in_time, mut late) = (0_usize, 0_usize, BTreeMap::<String, usize>::new());
         for (of, item) in records::items(&*ports.store, None).await? {
@@ -80,7 +78,7 @@ impl Postmortems {
                     in_time += usize::from(day(at) <= item.value.due);
                 }
                 ItemState::Open if item.value.due < day(span.end) => {
-                    *late.entry(self.team(services.get(&of).and_then(Option::as_deref))).or_default() += 1;
+                    *late.entry(self.team(services.get(&of).copied().flatten())).or_default() += 1;
                 }
                 _ => {}
             }
@@ -103,26 +101,32 @@ impl Postmortems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postmortem::find::tests::written;
+    use crate::postmortem::records::{Reminded, Stage};
 
     #[test]
     fn what_was_learned_a_year_ago_is_told_on_its_day() {
         let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap();
-        let document = |number, started: &str, stage| {
-            let mut document = written("Slow", "");
-            (document.number, document.started, document.stage) = (number, at(started), stage);
-            document
+        let head = |number, started: &str, stage| Head {
+            number,
+            title: "Slow".to_owned(),
+            service: None,
+            stage,
+            by: "ana".to_owned(),
+            started: at(started),
+            due: None,
+            reviewed: None,
+            reminded: Reminded::default(),
         };
         let all = [
-            document(1, "2025-03-02T09:00:00Z", Stage::Closed),
-            document(2, "2025-03-02T09:00:00Z", Stage::Draft),
-            document(3, "2025-03-03T09:00:00Z", Stage::Reviewed),
-            document(4, "2024-02-29T09:00:00Z", Stage::Closed),
+            head(1, "2025-03-02T09:00:00Z", Stage::Closed),
+            head(2, "2025-03-02T09:00:00Z", Stage::Draft),
+            head(3, "2025-03-03T09:00:00Z", Stage::Reviewed),
+            head(4, "2024-02-29T09:00:00Z", Stage::Closed),
         ];
         for (from, until, told) in [
             ("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z", vec!["A year ago: #1, `Slow`. `/postmortem show 1`."]),
             ("2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z", vec![]),
-            ("2025-02-28T00:00:00Z", "2025-03-01T00:00:00Z", vec![]),
+            ("2025-02-28T00:00:00Z", "2025-03-01T00:00:00Z", vec!["A year ago: #4, `Slow`. `/postmortem show 4`."]),
         ] {
             assert_eq!(anniversaries(&all, &(at(from)..at(until))), told, "{from}");
         }

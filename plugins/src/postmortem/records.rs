@@ -61,6 +61,25 @@ pub struct Document {
     pub reminded: Reminded,
 }
 
+/// The same without its texts, which most of those who look at all of them do not need: it is read four times as fast.
+pub const HEADS: Table<Head> = Table::new("postmortem/documents/");
+
+/// What is known of a post-mortem at a glance. It is read alone, and never written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    pub number: u64,
+    pub title: String,
+    pub service: Option<String>,
+    pub stage: Stage,
+    pub by: String,
+    pub started: DateTime<Utc>,
+    pub due: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub reviewed: Option<DateTime<Utc>>,
+    #[serde(default)]
+    pub reminded: Reminded,
+}
+
 /// How far a post-mortem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -200,9 +219,31 @@ impl Document {
         self.sections.get(section).cloned().unwrap_or_else(none)
     }
 
+    /// What is known of it at a glance.
+    pub fn head(&self) -> Head {
+        Head {
+            number: self.number,
+            title: self.title.clone(),
+            service: self.service.clone(),
+            stage: self.stage,
+            by: self.by.clone(),
+            started: self.started,
+            due: self.due,
+            reviewed: self.reviewed,
+            reminded: self.reminded.clone(),
+        }
+    }
+
     /// Whether it is still being worked on, so that its review is waited for.
     pub fn waits_for_review(&self) -> bool {
-        matches!(self.stage, Stage::Draft | Stage::InReview)
+        self.stage < Stage::Reviewed
+    }
+}
+
+impl Head {
+    /// As [`Document::waits_for_review`].
+    pub fn waits_for_review(&self) -> bool {
+        self.stage < Stage::Reviewed
     }
 }
 
@@ -232,6 +273,15 @@ pub async fn mark(store: &dyn Read, act: u64) -> anyhow::Result<(String, String)
     let digest = format!("{:x}", Sha256::digest(format!("found again: {}", entry.hash)));
     let since = entry.draft.at.to_rfc3339_opts(SecondsFormat::Secs, true);
     Ok((format!("deckhand {}", digest.get(..32).unwrap_or(&digest)), since))
+}
+
+/// All post-mortems at a glance, the newest first.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn heads(store: &dyn Read) -> anyhow::Result<Vec<Head>> {
+    let found = HEADS.scan_back(store, "", None, usize::MAX).await?;
+    Ok(found.into_iter().map(|(_, found)| found.value).collect())
 }
 
 /// All post-mortems, the newest first.

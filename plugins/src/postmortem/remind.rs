@@ -50,11 +50,12 @@ impl Postmortems {
     /// Reminds of whatever it is time for.
     pub(super) async fn remind(&self, cx: &Cx) -> Result<()> {
         let zone = cx.ports().vocabulary.zone;
-        for found in records::all(cx.store()).await? {
-            let (document, version) = (found.value, found.version);
-            let due = document.due.filter(|_| document.waits_for_review());
-            if due.is_some_and(|due| is_time(due, &document.reminded, cx.now(), zone)) {
-                self.remind_of_review(cx, document, version).await?;
+        for head in records::heads(cx.store()).await? {
+            let due = head.due.filter(|_| head.waits_for_review());
+            if due.is_some_and(|due| is_time(due, &head.reminded, cx.now(), zone))
+                && let Some(found) = DOCUMENTS.get(cx.store(), name(head.number)).await?
+            {
+                self.remind_of_review(cx, found.value, found.version).await?;
             }
         }
         let mut documents: BTreeMap<u64, Document> = BTreeMap::new();
@@ -138,7 +139,7 @@ impl Postmortems {
         let Asked { owner, service } = cx.args()?;
         let zone = cx.ports().vocabulary.zone;
         let documents: BTreeMap<_, _> =
-            records::all(cx.store()).await?.into_iter().map(|found| (found.value.number, found.value)).collect();
+            records::heads(cx.store()).await?.into_iter().map(|head| (head.number, head)).collect();
         let mut rows = Vec::new();
         for document in documents.values().filter(|document| document.waits_for_review()) {
             let Some(due) = document.due else { continue };

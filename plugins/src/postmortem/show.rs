@@ -2,7 +2,7 @@
 
 use super::form::Asked;
 use super::hints::Hint;
-use super::records::{Document, Issue, Item, ItemState, Stage, Wording};
+use super::records::{Document, Head, Issue, Item, ItemState, Stage, Wording};
 use super::write::edit_button;
 use chrono::{DateTime, NaiveDate, Utc};
 use commands::cx::Cx;
@@ -148,13 +148,13 @@ pub fn hinted(reply: Reply, text: &str, hint: &Hint, line: impl Fn(&str) -> Stri
 }
 
 /// A row of the list.
-pub fn row(cx: &Cx, document: &Document) -> [String; 3] {
-    let due = match document.due {
-        Some(due) if document.waits_for_review() => at(due, cx),
+pub fn row(cx: &Cx, head: &Head) -> [String; 3] {
+    let due = match head.due {
+        Some(due) if head.waits_for_review() => at(due, cx),
         _ => "–".to_owned(),
     };
-    let title = text::cut(&text::plain(&document.title), 60);
-    [format!("#{} {title}", document.number), document.stage.words().to_owned(), due]
+    let title = text::cut(&text::plain(&head.title), 60);
+    [format!("#{} {title}", head.number), head.stage.words().to_owned(), due]
 }
 
 /// A row of a table of action items.
