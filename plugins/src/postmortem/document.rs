@@ -24,7 +24,10 @@ const PARTICLES: [(&str, &str); 4] = [
 /// The whole document. Nobody is named in it, unless the config says what the owner of an action item is called at GitHub.
 /// `beside` is the folder beside it in which its charts lie.
 pub fn markdown(document: &Document, items: &[Item], settings: &Settings, zone: Tz, beside: Option<&str>) -> String {
-    let nameless = |text: &str| without_names(text, &document.roles, &settings.people);
+    let nameless = |text: &str| match settings.names {
+        true => text.to_owned(),
+        false => without_names(text, &document.roles, &settings.people),
+    };
     let mut page = format!("# {}\n\n", one_line(&nameless(&document.title)));
     for (name, value) in facts(document, zone) {
         let _ = writeln!(page, "- **{name}:** {value}");
@@ -226,6 +229,9 @@ mod tests {
             | 9 | Show an engineer the lag \\| now | detect | The commander | 2026-03-02 | it is shown | open |\n\n\
             ## Roles\n\n- commander\n";
         assert_eq!(page, expected);
+        let settings = Settings { names: true, ..settings };
+        let named = markdown(&document, &[], &settings, Tz::UTC, None);
+        assert!(named.contains("### ana rolled back."), "{named}");
     }
 
     #[test]

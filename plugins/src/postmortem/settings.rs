@@ -24,6 +24,8 @@ pub struct Settings {
     pub people: Vec<String>,
     /// Which roles and people own each service: its team.
     pub teams: BTreeMap<String, Vec<String>>,
+    /// Whether names stay in what is published, since everybody who reads it works together.
+    pub names: bool,
     /// Where it is published.
     pub publish: Option<Publish>,
     /// Where action items become issues.
@@ -86,7 +88,10 @@ impl Settings {
         settings.facilitators = section.names("facilitators", "person", &settings.people);
         settings.hints = hints(&section, &settings.people);
         let github = section.table("github").map(|own| at_github(own, &mut settings));
-        settings.publish = section.table("publish").map(|own| publish(own, github));
+        settings.publish = section.table("publish").map(|own| {
+            settings.names = own.boolean("names").unwrap_or_default();
+            publish(own, github)
+        });
         section.finish();
         settings
     }
