@@ -60,8 +60,12 @@ impl Postmortems {
         cx.ports().files.keep_text(&file, page(None)).await?;
         let (published, told) = match &self.settings.publish {
             None => (Published { at: cx.now(), ..Published::default() }, as_file(&document)),
-            Some(Publish { how: How::Issue(github, repository), .. }) => {
-                as_issue(cx, permit, github, repository, &document, &page(None)).await?
+            Some(publish @ Publish { how: How::Issue(github, repository), .. }) => {
+                let says = format!("It is an issue at GitHub, {}.", publish.of_names());
+                let seen = as_issue(cx, permit, github, repository, &document, &page(None)).await?;
+                let told = Reply::card(Tone::Good, show::title(&document), says).field("Issue", seen.html_url.clone());
+                let (url, issue) = (Some(seen.html_url), Some(seen.number));
+                (Published { url, issue, at: cx.now(), ..Published::default() }, told)
             }
             Some(publish) => {
                 let page = page(Some(&stem(&document)));
@@ -155,7 +159,7 @@ async fn as_commit(
     };
     let short = commit.get(..7).unwrap_or(&commit).to_owned();
     permit.note(format!("{short} on {branch}"));
-    let says = format!("It stands on the branch {}, with roles in the place of names.", text::code(&branch));
+    let says = format!("It stands on the branch {}, {}.", text::code(&branch), publish.of_names());
     let mut told = Reply::card(Tone::Good, show::title(document), says)
         .field("Commit", text::code(&short))
         .field("File", text::code(&path));
@@ -225,7 +229,7 @@ async fn as_issue(
     repository: &str,
     document: &Document,
     page: &str,
-) -> Result<(Published, Reply)> {
+) -> Result<Seen> {
     let seen = issue(cx, permit, github, repository, document, page).await.map_err(|why| {
         Stop::refuse(format!(
             "GitHub has not taken it as an issue of {}: {why}. Say it again once that is mended: nothing is put there twice.",
@@ -233,10 +237,7 @@ async fn as_issue(
         ))
     })?;
     permit.note(format!("{repository}#{}", seen.number));
-    let says = "It is an issue at GitHub, with roles in the place of names.";
-    let told = Reply::card(Tone::Good, show::title(document), says).field("Issue", seen.html_url.clone());
-    let at = cx.now();
-    Ok((Published { url: Some(seen.html_url), issue: Some(seen.number), at, ..Published::default() }, told))
+    Ok(seen)
 }
 
 async fn issue(

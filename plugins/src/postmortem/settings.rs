@@ -24,8 +24,6 @@ pub struct Settings {
     pub people: Vec<String>,
     /// Which roles and people own each service: its team.
     pub teams: BTreeMap<String, Vec<String>>,
-    /// Whether names stay in what is published, since everybody who reads it works together.
-    pub names: bool,
     /// Where it is published.
     pub publish: Option<Publish>,
     /// Where action items become issues.
@@ -67,12 +65,21 @@ pub struct Publish {
     pub how: How,
     /// A URL that git knows, or an absolute path; empty where no commit is made.
     pub repository: String,
+    /// Whether people's names stay in it.
+    pub names: bool,
     /// The branch that each starts from.
     pub base: String,
     /// The folder in it.
     pub folder: String,
     /// Whose name stands in the commits, and their address.
     pub author: (String, String),
+}
+
+impl Publish {
+    /// What is said of names in it, after a comma.
+    pub fn of_names(&self) -> &'static str {
+        if self.names { "names and all" } else { "with roles in the place of names" }
+    }
 }
 
 impl Settings {
@@ -88,10 +95,7 @@ impl Settings {
         settings.facilitators = section.names("facilitators", "person", &settings.people);
         settings.hints = hints(&section, &settings.people);
         let github = section.table("github").map(|own| at_github(own, &mut settings));
-        settings.publish = section.table("publish").map(|own| {
-            settings.names = own.boolean("names").unwrap_or_default();
-            publish(own, github)
-        });
+        settings.publish = section.table("publish").map(|own| publish(own, github));
         section.finish();
         settings
     }
@@ -210,8 +214,9 @@ fn publish(section: Section<'_>, github: Option<GitHub>) -> Publish {
             section.problem(key, format!("{} can not stand in a commit", quoted(text)), "write it without `<` and `>`");
         }
     }
+    let names = section.boolean("names").unwrap_or_default();
     section.finish();
-    Publish { how, repository, base, folder, author: (name, address) }
+    Publish { how, repository, names, base, folder, author: (name, address) }
 }
 
 fn is_plain(byte: u8) -> bool {
