@@ -32,6 +32,9 @@ const LOOKS: usize = 100;
 const PAUSE: TimeDelta = TimeDelta::minutes(5);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
 
+/// After how many failures in a row others are tried all the same.
+const EVERYBODYS: u32 = 3;
+
 /// The longest title, in columns.
 const TITLE: usize = 120;
 
@@ -88,9 +91,12 @@ impl Postmortems {
         let Some(tracker) = &self.settings.tracker else { return Ok(()) };
         let mut all = records::items(cx.store(), None).await?;
         all.retain(|(_, found)| step(&found.value).is_some());
-        if all.iter().any(|(_, found)| trouble(&found.value).is_some_and(|it| cx.now() < it.again())) {
+        // What has just failed would fail for the next item, too; what goes on failing is that item's own trouble.
+        let waits = |item: &Item| trouble(item).filter(|it| cx.now() < it.again()).map(|it| it.times);
+        if all.iter().any(|(_, found)| waits(&found.value).is_some_and(|times| times <= EVERYBODYS)) {
             return Ok(());
         }
+        all.retain(|(_, found)| waits(&found.value).is_none());
         // What has failed before stands last, so that it is not for ever in the way of what may go well.
         all.sort_by_key(|(_, found)| trouble(&found.value).map_or(0, |it| it.times));
         let (mut looks, changes): (Vec<_>, Vec<_>) =

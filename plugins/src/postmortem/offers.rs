@@ -61,12 +61,7 @@ fn reviews(all: &[Head], span: &Range<DateTime<Utc>>) -> Vec<String> {
 
 impl Postmortems {
     /// How many action items were done, and in time, and how many of each team are late.
-    async fn actions(
-        &self,
-        ports: &Ports,
-        all: &[Head],
-        span: &Range<DateTime<Utc>>,
-    ) -> anyhow::Result<Vec<String>> {
+    async fn actions(&self, ports: &Ports, all: &[Head], span: &Range<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
         let zone = ports.vocabulary.zone;
         let services: BTreeMap<_, _> = all.iter().map(|it| (it.number, it.service.as_deref())).collect();
         let day = |at: DateTime<Utc>| at.with_timezone(&zone).date_naive();
