@@ -241,6 +241,8 @@ async fn is_asked_while_writing(me: &mut Newcomer) {
     me.browser.wait(&format!("{value} === 'Nothing at that moment asked anyone to check the lag.'")).await;
     me.browser.wait("!document.querySelector('.advice:not([hidden])')").await;
     assert_eq!(me.count().await, before, "nobody is told");
+    me.browser.keys(keys::ESCAPE).await;
+    me.browser.wait(&format!("!document.querySelector('{text}')")).await;
 }
 
 async fn finds_it_all_again(me: &mut Newcomer) {
