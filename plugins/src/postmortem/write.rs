@@ -42,12 +42,7 @@ impl Postmortems {
             incident: said.incident,
             stage: Stage::Draft,
             by: cx.who().to_owned(),
-            // Where people have talked about the incident, they hear of what follows.
-            place: about
-                .map(|about| &about.place)
-                .filter(|it| !it.platform.is_empty())
-                .unwrap_or(&cx.call().place)
-                .clone(),
+            place: cx.call().place.clone(),
             started: cx.now(),
             due: None,
             roles: account.as_ref().map(account::roles).unwrap_or_default(),
@@ -121,9 +116,7 @@ impl Postmortems {
             for item in &items {
                 ITEMS.put(permit, records::item_name(begun.number, item.number), item)?;
             }
-            DOCUMENTS.put(permit, records::name(begun.number), &begun)?;
-            let told = show::started(cx, &begun);
-            agree::elsewhere(cx, &begun, &told).map_or(Ok(()), |told| permit.say(&begun.place, told.clone()))
+            Ok(DOCUMENTS.put(permit, records::name(begun.number), &begun)?)
         })
         .await?;
         Ok(show::started(cx, &begun))
