@@ -285,6 +285,44 @@ impl Cx {
     /// [`Stop::Refused`] when a yes is missing or the change refuses; then nothing that it staged is kept.
     /// [`Stop::Broken`] when the ledger can not be written, or the change breaks.
     pub async fn act<T>(&self, act: Act, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+        let (doing, fences) = self.begin(act).await?;
+        self.end(doing, fences, change).await
+    }
+
+    /// Goes on with an act that an earlier run of Deckhand left as *doing*, on the same terms: see [`Permit::step`].
+    ///
+    /// # Errors
+    /// As [`Cx::act`].
+    pub async fn resume<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
+        let fences = doing.draft.facts.get(RESTS_ON).cloned().unwrap_or_default();
+        self.end(doing, serde_json::from_value(fences).unwrap_or_default(), change).await
+    }
+
+    async fn end<T>(
+        &self,
+        doing: Entry,
+        fences: Vec<(String, u64)>,
+        change: impl AsyncFnOnce(&Permit) -> Result<T>,
+    ) -> Result<T> {
+        let permit = Permit(Arc::new(Inner {
+            staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
+            fences,
+            world: self.world().clone(),
+            entry: doing,
+        }));
+        let result = change(&permit).await;
+        if let Err(Stop::Left(_)) = &result {
+            return result;
+        }
+        self.conclude(&permit, result.as_ref().err()).await?;
+        result
+    }
+
+    // What goes before a change and what comes after it stand apart from it: `act` is compiled once for each of dozens of
+    // changes, and these are the most of it.
+
+    /// Writes *doing*, once there is a yes where one is needed: the entry, and what the right to it rests on.
+    async fn begin(&self, act: Act) -> Result<(Entry, Vec<(String, u64)>)> {
         let Consented { approved_by, spends: mut batch } = self.consent(&act).await?;
         let world = self.world();
         let mut doing = Draft {
@@ -333,39 +371,16 @@ impl Cx {
             }
         };
         let entry = commit.entries.pop().context("the store wrote no entry")?;
-        self.end(entry, fences, change).await
+        Ok((entry, fences))
     }
 
-    /// Goes on with an act that an earlier run of Deckhand left as *doing*, on the same terms: see [`Permit::step`].
-    ///
-    /// # Errors
-    /// As [`Cx::act`].
-    pub async fn resume<T>(&self, doing: Entry, change: impl AsyncFnOnce(&Permit) -> Result<T>) -> Result<T> {
-        let fences = doing.draft.facts.get(RESTS_ON).cloned().unwrap_or_default();
-        self.end(doing, serde_json::from_value(fences).unwrap_or_default(), change).await
-    }
-
-    async fn end<T>(
-        &self,
-        doing: Entry,
-        fences: Vec<(String, u64)>,
-        change: impl AsyncFnOnce(&Permit) -> Result<T>,
-    ) -> Result<T> {
+    /// Writes how the act ended: as *failed* where it stopped, and then nothing that it staged is kept.
+    async fn conclude(&self, permit: &Permit, stopped: Option<&Stop>) -> Result<()> {
         let world = self.world();
-        let permit = Permit(Arc::new(Inner {
-            staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
-            fences,
-            world: world.clone(),
-            entry: doing,
-        }));
-        let result = change(&permit).await;
-        if let Err(Stop::Left(_)) = &result {
-            return result;
-        }
         let Staged { mut batch, note, undo, failed } = std::mem::take(&mut *permit.staged());
         let mut end = Draft { of: Some(permit.act()), at: self.now(), note, undo, ..permit.entry().draft.clone() };
-        end.phase = if failed || result.is_err() { Phase::Failed } else { Phase::Did };
-        if let Err(stop) = &result {
+        end.phase = if failed || stopped.is_some() { Phase::Failed } else { Phase::Did };
+        if let Some(stop) = stopped {
             batch = Batch::default();
             end.note = stop.to_string();
         }
@@ -374,8 +389,8 @@ impl Cx {
         }
         world.redact(&mut end);
         match world.store.commit(with(batch, end.clone())).await {
-            Ok(_) => result,
-            Err(CommitError::Conflict { key, .. }) if result.is_ok() => {
+            Ok(_) => Ok(()),
+            Err(CommitError::Conflict { key, .. }) if stopped.is_none() => {
                 // Somebody else changed the same thing first: that is the end of this act, and it is told.
                 end.phase = Phase::Failed;
                 end.undo = None;

@@ -75,9 +75,9 @@ enum Verb {
 /// Reads the command line, and does what it says.
 pub fn main() -> ExitCode {
     let line = Line::parse();
-    // One worker: a call waits more than it computes, and handing its tasks from thread to thread cost a quick answer three
+    // One thread: a call waits more than it computes, and handing its tasks from thread to thread cost a quick answer three
     // times what answering did (`scripts/bench discord`). What blocks has threads of its own.
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("deckhand: no threads can be started: {error}");

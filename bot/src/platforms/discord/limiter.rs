@@ -32,7 +32,7 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// From this many buckets on, those that are not needed are forgotten.
-const MANY: usize = 1_024;
+const MANY: usize = 256;
 
 /// What a request's method and path say about the limits that hold for it.
 #[derive(PartialEq, Eq)]

@@ -94,20 +94,21 @@ pub struct Discord {
     seen: Mutex<Seen>,
 }
 
-/// The interactions that were heard lately.
+/// The interactions that were heard lately, by their numbers: texts that stay, each between others that go, would leave the
+/// memory of those in pieces too small to be used again.
 #[derive(Default)]
 struct Seen {
-    ids: HashSet<String>,
-    order: VecDeque<String>,
+    ids: HashSet<u64>,
+    order: VecDeque<u64>,
 }
 
 impl Seen {
     /// Whether this one is new; it is not from now on.
-    fn is_new(&mut self, id: &str) -> bool {
-        if !self.ids.insert(id.to_owned()) {
+    fn is_new(&mut self, id: u64) -> bool {
+        if !self.ids.insert(id) {
             return false;
         }
-        self.order.push_back(id.to_owned());
+        self.order.push_back(id);
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -161,7 +162,8 @@ impl Discord {
             tracing::warn!(application = heard.application, "an interaction is meant for another application");
             return;
         }
-        if !self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_new(&heard.id) {
+        let is_new = |id| self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_new(id);
+        if heard.id.parse().is_ok_and(|id| !is_new(id)) {
             tracing::info!(id = heard.id, "Discord sent an interaction twice; it is answered once");
             return;
         }
