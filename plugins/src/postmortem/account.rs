@@ -117,7 +117,14 @@ fn entry(event: &commands::offer::incident::Event, began: DateTime<Utc>, zone: T
         zone => format!("{utc} ({})", event.at.with_timezone(&zone).format("%H:%M %Z")),
     };
     let act = event.act.map_or_else(String::new, |act| format!(" (#{act})"));
-    Event { at, says: format!("{}{act}", text::plain(&event.text)) }
+    let link = event.link.as_deref().filter(|link| is_plain(link));
+    let link = link.map_or_else(String::new, |link| format!(" ([said there]({link}))"));
+    Event { at, says: format!("{}{act}{link}", text::plain(&event.text)) }
+}
+
+/// Whether an address can stand in a link of Markdown as it is.
+fn is_plain(link: &str) -> bool {
+    link.starts_with("https://") && link.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>[]`\\".contains(&byte))
 }
 
 /// What was measured while people suffered from it, and as long before: of what is known to be affected.
@@ -174,7 +181,8 @@ mod tests {
         };
         let event = |time: &str, who: &str, text: &str, act| {
             let (who, text) = (who.to_owned(), text.to_owned());
-            Event { at: at(time), who, text, act, place: None, link: None, files: Vec::new() }
+            let link = (act.is_none()).then(|| "https://chat.example/1/2".to_owned());
+            Event { at: at(time), who, text, act, place: None, link, files: Vec::new() }
         };
         let roles = vec![("commander", "ana".to_owned()), ("scribe", "ben".to_owned()), ("expert", "ana".to_owned())];
         let timeline = vec![
@@ -209,14 +217,27 @@ mod tests {
         assert_eq!(
             filled[2],
             "- 14:05 UTC (23:05 KST) alert fired (#39)\n\
-             - 14:08 UTC (23:08 KST) the commander rolls back, the responder looks at the pool\n\
-             - 14:09 UTC (23:09 KST) the pool is full"
+             - 14:08 UTC (23:08 KST) the commander rolls back, the responder looks at the pool ([said there](https://chat.example/1/2))\n\
+             - 14:09 UTC (23:09 KST) the pool is full ([said there](https://chat.example/1/2))"
         );
         let items = items(&account, "ana", at("16:20"), zone);
         assert_eq!(
             (items[0].number, items[0].owner.as_str(), items[0].due.to_string()),
             (55, "ana", "2026-03-17".to_owned())
         );
+    }
+
+    #[test]
+    fn an_address_that_would_break_out_is_no_link() {
+        for (link, is_one) in [
+            ("https://discord.com/channels/1/2/3", true),
+            ("http://chat.example/1", false),
+            ("https://chat.example/) <script>", false),
+            ("https://chat.example/`rm`", false),
+            ("javascript:alert(1)", false),
+        ] {
+            assert_eq!(is_plain(link), is_one, "{link}");
+        }
     }
 
     #[test]
