@@ -117,9 +117,8 @@ fn entry(event: &commands::offer::incident::Event, began: DateTime<Utc>, zone: T
         zone => format!("{utc} ({})", event.at.with_timezone(&zone).format("%H:%M %Z")),
     };
     let act = event.act.map_or_else(String::new, |act| format!(" (#{act})"));
-    let link = event.link.as_deref().filter(|link| is_plain(link));
-    let link = link.map_or_else(String::new, |link| format!(" ([said there]({link}))"));
-    Event { at, says: format!("{}{act}{link}", text::plain(&event.text)) }
+    let link = event.link.clone().filter(|link| is_plain(link));
+    Event { at, says: format!("{}{act}", text::plain(&event.text)), link }
 }
 
 /// Whether an address can stand in a link of Markdown as it is.

@@ -45,7 +45,7 @@ const USUAL: [[&str; 4]; 8] = [
         "timeline",
         "Timeline",
         "What happened when, from before it began? Times in UTC.",
-        "{% if incident %}{% for event in incident.timeline %}- {{ event.at }} {{ event.says }}\n{% endfor %}{% endif %}",
+        "{% if incident %}{% for event in incident.timeline %}- {{ event.at }} {{ event.says }}{% if event.link %} ([said there]({{ event.link }})){% endif %}\n{% endfor %}{% endif %}",
     ],
     ["factors", "Contributing factors", "What had to be as it was for this to happen? At least two things.", ""],
     ["surprises", "What surprised us", "What was otherwise than we had thought?", ""],
@@ -166,6 +166,8 @@ pub struct Span {
 pub struct Event {
     pub at: String,
     pub says: String,
+    /// Where it was said.
+    pub link: Option<String>,
 }
 
 /// A measure during the incident, and as long before.
@@ -177,6 +179,12 @@ pub struct Measured {
 }
 
 impl Known {
+    /// The same without links, which a long timeline has no room for.
+    pub fn without_links(mut self) -> Known {
+        self.incident.iter_mut().flat_map(|told| &mut told.timeline).for_each(|event| event.link = None);
+        self
+    }
+
     /// Everything there can be, to try a template on.
     fn sample() -> Known {
         let text = || "sample".to_owned();
@@ -186,7 +194,7 @@ impl Known {
             lasted: Some(text()),
             clocks: vec![Clock { name: text(), at: text() }],
             spans: vec![Span { name: text(), lasted: text() }],
-            timeline: vec![Event { at: text(), says: text() }],
+            timeline: vec![Event { at: text(), says: text(), link: Some(text()) }],
         };
         Known {
             title: text(),
@@ -255,7 +263,8 @@ mod tests {
 
     #[test]
     fn what_people_wrote_is_no_template_and_what_is_long_keeps_whole_lines() {
-        let event = |at: usize| Event { at: format!("14:{at:02}"), says: "{{ title }} {% raw %} ".repeat(8) };
+        let says = "{{ title }} {% raw %} ".repeat(8);
+        let event = |at: usize| Event { at: format!("14:{at:02}"), says: says.clone(), link: None };
         let told = Told { timeline: (0..60).map(event).collect(), ..Told::default() };
         let known = Known { incident: Some(told), ..Known::default() };
         let template = &usual()[2].template;

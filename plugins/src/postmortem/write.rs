@@ -97,7 +97,10 @@ impl Postmortems {
         begun.charts = drawn.iter().map(|one| one.title.clone()).collect();
         begun.due = agree::due(begun.severity.as_deref(), cx.now(), cx.ports().vocabulary.zone);
         for asked in &self.settings.sections {
-            let filled = form::fill(&asked.template, &known).map_err(anyhow::Error::from)?;
+            let mut filled = form::fill(&asked.template, &known).map_err(anyhow::Error::from)?;
+            if filled.chars().count() > LONGEST {
+                filled = form::fill(&asked.template, &known.clone().without_links()).map_err(anyhow::Error::from)?;
+            }
             let text = form::fitting(&without_names(&filled, &begun.roles, &self.settings.people));
             let wording = Wording { text, version: 0, who: cx.who().to_owned(), at: cx.now() };
             begun.sections.insert(asked.name.clone(), wording);
