@@ -9,6 +9,7 @@ use commands::offer::incident::Account;
 use commands::reply::{FileRef, Reply};
 use commands::store::Read;
 use commands::text;
+use std::time::Duration;
 
 /// The most charts of one post-mortem, and the largest, in bytes: one takes some ten thousand.
 const MOST: usize = 6;
@@ -27,12 +28,24 @@ pub struct Drawn {
     bytes: Bytes,
 }
 
+/// How long somebody who starts a post-mortem waits for its charts.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What was measured of everything that an incident has affected, from as long before it as it lasted. A draft without charts
-/// is better than none: what can not be drawn is left out.
+/// is better than none: what can not be drawn, or not in time, is left out.
 pub async fn draw(ports: &Ports, account: &Account) -> Vec<Drawn> {
+    let mut drawn = Vec::new();
+    if tokio::time::timeout(PATIENCE, draw_into(&mut drawn, ports, account)).await.is_err() {
+        tracing::warn!("not all charts of incident #{} were drawn in time", account.incident.number);
+    }
+    drawn.truncate(MOST);
+    drawn
+}
+
+async fn draw_into(drawn: &mut Vec<Drawn>, ports: &Ports, account: &Account) {
     let incident = &account.incident;
     let end = incident.clocks.mitigated.or(incident.clocks.resolved).unwrap_or_else(|| ports.clock.now());
-    let (began, mut drawn) = (incident.since(), Vec::new());
+    let began = incident.since();
     for service in &incident.services {
         for environment in &incident.environments {
             let wanted =
@@ -48,8 +61,6 @@ pub async fn draw(ports: &Ports, account: &Account) -> Vec<Drawn> {
             }
         }
     }
-    drawn.truncate(MOST);
-    drawn
 }
 
 /// Keeps charts with the post-mortem that an act starts.
