@@ -178,7 +178,7 @@ mod tests {
             cause: Some(40),
             place: Place::default(),
         };
-        let event = |time: &str, who: &str, text: &str, act| {
+        let event = |time: &str, who: &str, text: &str, act: Option<u64>| {
             let (who, text) = (who.to_owned(), text.to_owned());
             let link = (act.is_none()).then(|| "https://chat.example/1/2".to_owned());
             Event { at: at(time), who, text, act, place: None, link, files: Vec::new() }
