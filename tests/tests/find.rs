@@ -1,5 +1,7 @@
 //! Ten thousand post-mortems on a real disk: how long it takes to search them is printed, and nothing is left out.
 
+#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
+
 use tests::bench::find;
 
 #[tokio::test(flavor = "multi_thread")]
