@@ -70,11 +70,22 @@ async fn last_word(store: &dyn Read, place: &Place, begun: DateTime<Utc>) -> any
         .field("Act", format!("#{}", entry.act()))
         .outcome(outcome);
     if !draft.note.is_empty() {
-        reply = reply.field("Note", text::plain(&draft.note));
+        reply = reply.field("Note", both_ends(&draft.note));
     }
     let (Some(undo), Some(state)) = (&draft.undo, &draft.state) else { return Ok(reply) };
     let version = store.get(state).await?.map_or(0, |record| record.version);
     Ok(reply.button(Button::new(format!("Undo #{}", entry.act()), undo).drawn_from(state, version)))
+}
+
+/// A note, fit to be shown: of a long one what it begins with, and what it says is to be done next.
+fn both_ends(note: &str) -> String {
+    const END: usize = 240;
+    let letters: Vec<_> = note.chars().collect();
+    if letters.len() <= 2 * END {
+        return text::plain(note);
+    }
+    let part = |letters: &[char]| text::plain(&letters.iter().collect::<String>());
+    format!("{} … {}", part(&letters[..END]), part(&letters[letters.len() - END..]))
 }
 
 impl Bot {

@@ -116,6 +116,7 @@ impl Deployer {
         release: &Release,
     ) -> Result<After> {
         let run = self.way_back(cx, permit, plan, release);
+        deploy.taken_at = Some(cx.now());
         note(permit, plan, deploy, Handle::new(())).await?;
         let Begun { handle, end } = match plan.service.driver.begin(&run).await {
             Ok(begun) => begun,
@@ -140,7 +141,8 @@ impl Deployer {
         deploy: &Deploy,
         release: &Release,
     ) -> Result<Option<After>> {
-        let run = self.way_back(cx, permit, plan, release);
+        let mut run = self.way_back(cx, permit, plan, release);
+        run.work.limit = deploy.left(run.work.limit, cx.now());
         let noted = deploy.handle();
         let found = async {
             match plan.service.driver.find(&run, noted).await {

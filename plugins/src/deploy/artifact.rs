@@ -47,7 +47,7 @@ pub async fn take(
     };
     match &release.artifact {
         Some(wanted) if *wanted != shipped && way == Way::Forward => Err(Unsaid::Never(format!(
-            "It has shipped the artifact {}, and not {}, which was live and well before",
+            "It has shipped the artifact {}, and not {}, which it was to ship",
             text::code(&shipped),
             text::code(wanted)
         ))),

@@ -1,25 +1,24 @@
 //! A deploy of several steps: one loop that takes them, saves how far it is, and turns back when one does not work.
 
+mod canary;
+
 use super::driver::{Begun, End, Found, Handle, Run, Unsaid, Work};
-use super::plan::{Plan, Way};
+use super::plan::Plan;
 use super::records::{DEPLOYS, Deploy, Fared, LIVE, Progress, Release, Target, name};
 use super::settings::{Health, Host};
 use super::ship::{Outcome, make_live, unknown};
 use super::strategy::{OnSick, Place, Step, Strategy};
 use super::{Deployer, artifact, doubt, health, logs, over, show};
 use crate::program::{self, Board, Cancel, Shown};
-use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Cx;
 use commands::ports::{Exit, Program};
+use commands::reply::Reply;
 use commands::stop::{Result, Stop};
 use futures::future::join_all;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// How often targets that have to stay well are looked at.
-const WATCH: Duration = Duration::from_secs(10);
 
 /// What stopping in the middle means for a deploy that has steps.
 const LEFT: &str = "this deploy is at a step that the next start goes on from";
@@ -56,6 +55,8 @@ struct Course<'a> {
     left: bool,
     /// What a cancelled step left in the world: a sentence.
     left_behind: Option<String>,
+    /// Why a canary could not be measured.
+    unmeasured: Option<String>,
 }
 
 impl Deployer {
@@ -84,6 +85,7 @@ impl Deployer {
             took,
             left: false,
             left_behind: None,
+            unmeasured: None,
         };
         if course.deploy.back.is_none() {
             match course.walk(std::mem::take(&mut resumed)).await? {
@@ -194,11 +196,14 @@ impl Course<'_> {
         work.hosts.retain(|host| place.hosts.contains(&host.name));
         work.colour = place.colour.as_deref();
         work.back = self.deploy.back.is_some();
-        let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let driver = &plan.service.driver;
         // One that can not tell colours apart does not see what serves nobody yet.
         let sees = |check: &Health| place.colour.is_none() || check.tells_places();
         let tells = plan.tells() && plan.service.health.as_ref().is_some_and(sees);
+        if resumed {
+            work.limit = self.deploy.left(work.limit, self.cx.now());
+        }
+        let run = Run { ports: self.cx.ports(), permit: self.permit, work, cancel, board: Board::default() };
         let end = if resumed {
             let noted = self.deploy.handle();
             let found = tokio::select! {
@@ -215,6 +220,7 @@ impl Course<'_> {
             }
         } else {
             // Noted before it is begun: after a kill in between, it is looked for, and not begun again.
+            self.deploy.taken_at = Some(self.cx.now());
             self.note(Handle::new(())).await?;
             let Begun { handle, end } = match driver.begin(&run).await {
                 Ok(begun) => begun,
@@ -251,6 +257,8 @@ impl Course<'_> {
         let (driver, handle) = (&*self.plan.service.driver, self.deploy.handle());
         let mut release = self.deploy.release.clone();
         let taken = artifact::take(self.cx.ports(), driver, work, handle, self.plan.way, &mut release).await;
+        // The next targets get the very same.
+        self.release.artifact.clone_from(&release.artifact);
         self.deploy.release = release;
         taken.map_err(|unsaid| match unsaid {
             Unsaid::Never(why) => Trouble::Sick(why),
@@ -312,12 +320,15 @@ impl Course<'_> {
         let log = logs::part(&work.log, logs::SWITCH);
         let (processes, percent) = (&self.cx.ports().processes, weight.to_string());
         if !resumed {
+            self.deploy.taken_at = Some(self.cx.now());
             self.note(Handle::new(())).await?;
         }
+        let until = Instant::now() + self.deploy.left(work.limit, self.cx.now());
         while let Some(group) = processes.writing_to(&log).filter(|group| resumed && processes.alive(group)) {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(200)) => {}
                 () = self.cancel.cancelled() => processes.end(self.permit, &group, work.grace).await,
+                () = tokio::time::sleep_until(until) => processes.end(self.permit, &group, work.grace).await,
                 () = self.cx.stopping().cancelled() => return Ok(Err(Trouble::Left)),
             }
         }
@@ -345,42 +356,7 @@ impl Course<'_> {
         })
     }
 
-    /// Makes sure that the targets stay well for so long, and that nothing that is measured gets worse meanwhile.
-    async fn hold(&self, place: &Place, time: Duration) -> std::result::Result<(), Trouble> {
-        let (since, until) = (self.cx.now(), Instant::now() + time);
-        loop {
-            self.check(place).await?;
-            self.measure(since).await?;
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            tokio::select! {
-                () = tokio::time::sleep(left.min(WATCH)) => {}
-                () = self.cancel.cancelled() => return Err(Trouble::Sick("It was cancelled".to_owned())),
-                () = self.cx.stopping().cancelled() => return Err(Trouble::Left),
-            }
-        }
-    }
-
-    /// Holds what is measured since then against the time before this deploy, where the config watches what is shipped; what
-    /// goes back is not watched.
-    async fn measure(&self, since: DateTime<Utc>) -> std::result::Result<(), Trouble> {
-        let Plan { target, way, .. } = self.plan;
-        if *way == Way::Back || self.deploy.back.is_some() {
-            return Ok(());
-        }
-        match self.deployer.worse(self.cx, target, self.deploy.began, since).await {
-            Ok(worse) if worse.is_empty() => Ok(()),
-            Ok(worse) => Err(Trouble::Sick(format!("Measured to be worse than before: {}", worse.join("; ")))),
-            Err(stop) => {
-                tracing::warn!(service = target.service, "a canary can not be measured: {stop}");
-                Ok(())
-            }
-        }
-    }
-
-    fn draw(&self, says: Option<String>, shown: &Shown) -> commands::reply::Reply {
+    fn draw(&self, says: Option<String>, shown: &Shown) -> Reply {
         show::on_course(self.plan, &self.deploy, &self.took, self.began.elapsed(), says, shown)
     }
 
@@ -448,6 +424,7 @@ impl Course<'_> {
         make_live(self.permit, target, &release, before, at, colours.map(|[colour, _]| colour))?;
         let took = (at - self.deploy.began).to_std().unwrap_or_default();
         self.permit.note(format!("live after {}, {}", program::seconds(took), service.strategy.name()));
+        self.tell_unmeasured()?;
         self.end(Outcome::Good)
     }
 

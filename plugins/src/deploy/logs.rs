@@ -29,15 +29,23 @@ pub(super) fn part(log: &str, part: &str) -> String {
 /// The part that switches write to. No target is called like that: see [`super::settings`].
 pub(super) const SWITCH: &str = "switch";
 
-/// Tells the logs in the thread under the message that tells of the deploy, each to its end; one that the message has shown
-/// whole is left out.
-pub(super) async fn tell(cx: &Cx, permit: &Permit, service: &Service, target: &Target, number: u64) -> Result<()> {
-    let logs = plan::logs(service, target, number);
-    let most = (PAGES / logs.len().max(1)).max(1);
-    for (title, log) in logs {
+/// Tells the logs in the thread under the message that tells of the deploy, each to its end, those of the targets first that
+/// `why` names; one that the message has shown whole is left out.
+pub(super) async fn tell(cx: &Cx, permit: &Permit, service: &Service, target: &Target, why: &str) -> Result<()> {
+    let (number, files) = (permit.act(), &cx.ports().files);
+    let mut logs = Vec::new();
+    for (title, log) in plan::logs(service, target, number, why) {
         // What can not be read is a file of the message all the same, or was never written.
-        let Ok(Some(log)) = cx.ports().files.tail(&log, 2 * most * PAGE).await else { continue };
-        let (pages, whole) = pages(&log, most);
+        logs.extend(files.tail(&log, 1).await.ok().flatten().map(|_| (title, log)));
+    }
+    logs.truncate(PAGES);
+    let most = PAGES / logs.len().max(1);
+    for (title, log) in logs {
+        let limit = 2 * most * PAGE;
+        let (Ok(Some(end)), Ok(Some(more))) = (files.tail(&log, limit).await, files.tail(&log, 2 * limit).await) else {
+            continue;
+        };
+        let (pages, whole) = pages(&end, most, end.len() == more.len());
         let of = pages.len();
         for (page, output) in pages.into_iter().enumerate() {
             let mut says = if of == 1 { format!("{title}.") } else { format!("{title}, {} of {of}.", page + 1) };
@@ -51,17 +59,18 @@ pub(super) async fn tell(cx: &Cx, permit: &Permit, service: &Service, target: &T
     Ok(())
 }
 
-/// The end of a log, in as many pages at the most; none where it is so short that it was shown whole. And whether that is
-/// all of it.
-fn pages(log: &str, most: usize) -> (Vec<String>, bool) {
+/// The end of a log, in as many pages at the most, and whether that is all of it, as far as `log` is `whole`; none where it is
+/// so short that it was shown whole.
+fn pages(log: &str, most: usize, mut whole: bool) -> (Vec<String>, bool) {
     let lines: Vec<_> = log.lines().map(text::line).collect();
-    if lines.len() <= LINES {
+    if whole && lines.len() <= LINES {
         return (Vec::new(), true);
     }
-    let (mut pages, mut whole) = (vec![Vec::<String>::new()], true);
+    let mut pages = vec![Vec::<String>::new()];
     let mut room = PAGE;
     for line in lines.into_iter().rev() {
-        if line.len() >= room {
+        let is_empty = pages.last().is_none_or(Vec::is_empty);
+        if line.len() >= room && !is_empty {
             if pages.len() == most {
                 whole = false;
                 break;
@@ -72,6 +81,7 @@ fn pages(log: &str, most: usize) -> (Vec<String>, bool) {
         room = room.saturating_sub(line.len() + 1);
         pages.last_mut().into_iter().for_each(|page| page.insert(0, line.clone()));
     }
+    pages.retain(|page| !page.is_empty());
     (pages.into_iter().rev().map(|page| page.join("\n")).collect(), whole)
 }
 
@@ -82,17 +92,21 @@ mod tests {
     #[test]
     fn a_log_is_told_to_its_end_in_few_pages() {
         let log = |lines: usize| (1..=lines).map(|line| format!("line {line:04}\n")).collect::<String>();
-        assert_eq!(pages(&log(LINES), 8), (Vec::new(), true));
-        let (short, whole) = pages(&log(LINES + 1), 8);
+        assert_eq!(pages(&log(LINES), 8, true), (Vec::new(), true));
+        let (short, whole) = pages(&log(LINES + 1), 8, true);
         assert_eq!((short.len(), whole), (1, true));
         assert_eq!(short[0].lines().count(), LINES + 1);
-        let (long, whole) = pages(&log(500), 8);
+        let (long, whole) = pages(&log(500), 8, true);
         assert_eq!((long.join("\n") + "\n", whole), (log(500), true));
         assert!(long.len() > 1 && long.iter().all(|page| page.len() <= PAGE));
-        let (cut, whole) = pages(&log(5_000), 3);
+        let (cut, whole) = pages(&log(5_000), 3, true);
         assert_eq!((cut.len(), whole), (3, false));
         assert!(cut[2].ends_with("line 5000"));
-        let wide = pages(&"x".repeat(9_000), 8);
-        assert_eq!(wide, (Vec::new(), true), "a line is no page");
+        // The last lines of a longer log, each as long as the whole rest.
+        let (end, whole) = pages(&log(2), 8, false);
+        assert_eq!((end.concat().lines().count(), whole), (2, false));
+        let wide = format!("{}\n", "👩‍👩‍👧‍👦".repeat(100)).repeat(9);
+        let (pages, _) = pages(&wide, 8, true);
+        assert!(pages.iter().all(|page| !page.is_empty()) && !pages.is_empty());
     }
 }

@@ -201,18 +201,17 @@ pub(super) fn work<'a>(
 }
 
 /// The most logs that a message has as files.
-const LOGS: usize = 8;
+const LOGS: usize = 9;
 
-/// The logs of a deploy, with what they are called.
-pub(super) fn logs(service: &Service, target: &Target, number: u64) -> Vec<(String, String)> {
+/// The logs of a deploy, as far as there are any, with what they are called: those of the targets first that `why` names.
+pub(super) fn logs(service: &Service, target: &Target, number: u64, why: &str) -> Vec<(String, String)> {
     let (log, hosts) = (logs::whole(target, number), service.hosts(&target.environment));
+    let switches =
+        service.strategy.switch().map(|_| (format!("Switches of #{number}"), logs::part(&log, logs::SWITCH)));
+    let (first, rest): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| why.contains(&format!("`{}`", host.name)));
     let of_host = |host: &Host| (format!("Log of #{number} on {}", host.name), logs::part(&log, &host.name));
-    let mut logs: Vec<_> = hosts.iter().take(LOGS).map(of_host).collect();
-    if hosts.is_empty() {
-        logs.push((format!("Log of #{number}"), log.clone()));
-    }
-    if service.strategy.switch().is_some() {
-        logs.push((format!("Switches of #{number}"), logs::part(&log, logs::SWITCH)));
-    }
-    logs
+    let room = LOGS - 1 - usize::from(switches.is_some());
+    let of_hosts: Vec<_> = first.into_iter().chain(rest).take(room).map(of_host).collect();
+    // One program may ship to all targets.
+    std::iter::once((format!("Log of #{number}"), log)).chain(of_hosts).chain(switches).collect()
 }

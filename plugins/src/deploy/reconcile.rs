@@ -4,7 +4,7 @@ use super::Deployer;
 use super::afterwards::afterwards;
 use super::doubt::Doubt;
 use super::driver::{End, Found, Run};
-use super::plan::Plan;
+use super::plan::{Plan, Way};
 use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, live, name};
 use super::settings::Service;
 use super::ship::Outcome;
@@ -50,7 +50,7 @@ impl Deployer {
         let settled = cx.resume(doing, async |permit| {
             let reply = self.settle_run(cx, permit, &target, deploy).await?;
             if let Some(service) = self.settings.services.get(&target.service) {
-                logs::tell(cx, permit, service, &target, number).await?;
+                logs::tell(cx, permit, service, &target, &reply.text).await?;
             }
             Ok(reply)
         });
@@ -125,12 +125,16 @@ impl Deployer {
             Met::Bad(met) => {
                 let (known, now) = self.what_is_live(cx, target, before.0.as_ref(), &deploy.release, service).await;
                 let Target { service, environment } = target;
-                let mut next =
-                    format!("`/deploy ship {service} {environment} {}` tries it again", deploy.release.reference);
+                let mut next = match plan::way(permit) {
+                    Way::Forward => format!("`/deploy retry {service} {environment}` tries it again"),
+                    Way::Back => {
+                        let to = deploy.release.short();
+                        format!("`/deploy rollback {service} {environment} to:{to}` tries it again")
+                    }
+                };
                 if let (false, Some(live)) = (known, before.0) {
-                    let release = &live.release;
-                    next +=
-                        &format!(", `/deploy ship {service} {environment} {}` puts {release} back", release.reference);
+                    let (release, to) = (&live.release, live.release.word(live.deploy));
+                    next += &format!(", `/deploy rollback {service} {environment} to:{to}` puts {release} back");
                     LIVE.put(permit, target, &live.in_doubt(number))?;
                 }
                 let why = format!("{met} {now}");
@@ -237,8 +241,7 @@ impl Deployer {
         let Some(service) = service else { return Some(None) };
         let registered = self.under_way.register(target, deploy.number);
         let mut work = plan::work(service, target, &deploy.release, deploy.number, self.settings.grace);
-        let ran = (cx.now() - deploy.began).to_std().unwrap_or_default();
-        work.limit = work.limit.saturating_sub(ran);
+        work.limit = deploy.left(work.limit, cx.now());
         let cancel = registered.cancel.token.clone();
         let run = Run { ports: cx.ports(), permit, work, cancel, board: Board::default() };
         let handle = deploy.handle();
@@ -301,6 +304,9 @@ impl Deployer {
                     _ => Met::Unknown { says: ship::unknown(says, settle), over },
                 }
             }
+            (Some(Ok(())), Some(End::Cancelled { .. })) if !tells => Met::Bad(format!(
+                "{cancelled}Whether {release} is live is not known: the health check can not tell it from what was live before."
+            )),
             (Some(Ok(())), Some(_)) | (None, Some(End::Good)) => Met::Well,
             (Some(Ok(())), None) if tells => Met::Well,
             (_, None) if service.is_some() => {
@@ -349,6 +355,7 @@ fn begun(target: &Target, doing: &Entry) -> Deploy {
         log,
         steps: Vec::new(),
         at: 0,
+        taken_at: None,
         back: None,
         on: Vec::new(),
         how: String::new(),

@@ -9,6 +9,7 @@ use commands::store::Read;
 use commands::table::{Table, Versioned};
 use commands::text;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What is live, by target.
 pub const LIVE: Table<Live> = Table::new("deploy/live/");
@@ -134,6 +135,9 @@ pub struct Deploy {
     /// Which of them is being taken, from 0.
     #[serde(default, skip_serializing_if = "is_first")]
     pub at: usize,
+    /// When what is under way was begun, where it is a step, or what is put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<DateTime<Utc>>,
     /// Why these steps lead back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
@@ -166,6 +170,12 @@ pub enum Fared {
 }
 
 impl Deploy {
+    /// What is left of a limit for what is under way.
+    pub fn left(&self, limit: Duration, now: DateTime<Utc>) -> Duration {
+        let ran = (now - self.taken_at.unwrap_or(self.began)).to_std().unwrap_or_default();
+        limit.saturating_sub(ran)
+    }
+
     /// What finds its work again, while it is under way.
     pub fn handle(&self) -> Option<&Handle> {
         if let Progress::Running(handle) = &self.state { Some(handle) } else { None }

@@ -40,7 +40,8 @@ impl Deployer {
                     return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), &how))));
                 }
                 let outcome = outcome?;
-                logs::tell(cx, permit, plan.service, &plan.target, permit.act()).await?;
+                let why = if let Outcome::Bad(why) = &outcome { why } else { "" };
+                logs::tell(cx, permit, plan.service, &plan.target, why).await?;
                 Ok((permit.act(), outcome))
             })
             .await?;
@@ -48,12 +49,12 @@ impl Deployer {
         let held = doubt::held(cx.store(), &plan.target).await?.filter(|held| held.value.deploy == number);
         let reply = match outcome {
             Outcome::Unknown => {
-                let output = self.tail(cx, &plan, number).await;
                 let says = held.iter().map(|held| format!("{}. {}", held.value.says, held.value.next(&plan.target)));
-                let reply = show::unknown(&plan, number, &says.collect::<String>(), output);
+                let says = says.collect::<String>();
+                let reply = show::unknown(&plan, number, &says, self.tail(cx, &plan, number, &says).await);
                 held.iter().fold(reply, |reply, held| doubt::buttons(reply, &plan.target, held))
             }
-            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number).await),
+            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number, &why).await),
             _ => {
                 let shipped = live.filter(|live| live.deploy == number).map(|live| live.release);
                 let zone = cx.ports().vocabulary.zone;
@@ -80,9 +81,9 @@ impl Deployer {
         Ok(plan.service.strategy.steps(&plan.rest(), serving, kept))
     }
 
-    /// The last lines of a deploy's logs.
-    async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64) -> String {
-        let logs = plan::logs(plan.service, &plan.target, number);
+    /// The last lines of a deploy's logs, the last ones those of the targets that `why` names.
+    async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64, why: &str) -> String {
+        let logs = plan::logs(plan.service, &plan.target, number, why);
         let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
         let tails: Vec<_> = join_all(tails).await.into_iter().filter_map(|tail| tail.ok().flatten()).collect();
         program::last_lines(tails.iter().flat_map(|tail| tail.lines()))
@@ -99,6 +100,7 @@ impl Deployer {
             log: work.log_of(work.hosts.first().copied()),
             steps: Vec::new(),
             at: 0,
+            taken_at: None,
             back: None,
             on: plan.on.clone(),
             how: plan.service.how.clone(),
@@ -264,7 +266,7 @@ impl Seen {
 
 /// Adds the logs that there are.
 pub(super) async fn with_logs(cx: &Cx, mut reply: Reply, service: &Service, target: &Target, number: u64) -> Reply {
-    for (title, log) in plan::logs(service, target, number) {
+    for (title, log) in plan::logs(service, target, number, &reply.text.clone()) {
         if matches!(cx.ports().files.tail(&log, 1).await, Ok(Some(_))) {
             reply = reply.file(title, log);
         }

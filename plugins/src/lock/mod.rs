@@ -339,12 +339,19 @@ async fn release(cx: &Cx, asked: Asked) -> Result<Reply> {
             book.locks.retain(|other| *other != lock);
             let before = book.waits.clone();
             tend::call_next(cx, permit, &mut book)?;
-            Ok(book.waits.iter().find(|wait| !before.contains(wait)).map(|(_, wait)| wait.who.clone()))
+            let others = book.waits.iter().filter(|wait| wait.1.scope.meets(&scope));
+            let (called, others): (Vec<_>, Vec<_>) = others.partition(|wait| !before.contains(wait));
+            Ok([called, others]
+                .map(|waits| waits.into_iter().map(|(_, wait)| text::plain(&wait.who)).collect::<Vec<_>>()))
         })
         .await?;
-    let next = match next {
-        Some(next) => format!("{} is next in line, and was told.", text::plain(&next)),
-        None => "Nobody waits for it.".to_owned(),
+    let next = match next.each_ref().map(Vec::as_slice) {
+        [[], []] => "Nobody waits for it.".to_owned(),
+        [[], others] => {
+            format!("Still waiting, as another lock or somebody's turn comes first: {}.", others.join(", "))
+        }
+        [[called], _] => format!("{called} is next in line, and was told."),
+        [called, _] => format!("{} are next in line, and were told.", called.join(", ")),
     };
     Ok(Reply::say(format!("You have given {scope} back. {next}")))
 }

@@ -1,7 +1,7 @@
 //! Finding out by itself how a deploy came out of which nobody knew: its driver is asked again, and its health check.
 
 use super::{DOUBTS, Doubt, settled};
-use crate::deploy::driver::{End, Unsaid};
+use crate::deploy::driver::{End, Handle, Unsaid};
 use crate::deploy::plan::Way;
 use crate::deploy::records::{self, DEPLOYS, Deploy, LIVE, Live, Progress, Target, live, name};
 use crate::deploy::settings::Service;
@@ -96,10 +96,8 @@ impl Deployer {
         doubt: &Doubt,
     ) -> Option<std::result::Result<String, String>> {
         let work = plan::work(service, target, &doubt.release, doubt.deploy, self.settings.grace);
-        let told = match &doubt.handle {
-            Some(handle) => service.driver.outcome(cx.ports(), &work, handle).await,
-            None => None,
-        };
+        let unnoted = Handle::new(());
+        let told = service.driver.outcome(cx.ports(), &work, doubt.handle.as_ref().unwrap_or(&unnoted)).await;
         let told = told.filter(|end| !matches!(end, End::Unknown { .. }));
         match &told {
             Some(End::Failed(why)) => return Some(Err(why.clone())),

@@ -169,29 +169,24 @@ impl Driver for Workflow {
         if let Some(noted) = handle.and_then(Handle::read::<Noted>) {
             return Found::Running(Box::pin(self.follow(run, noted)));
         }
-        let commit = &run.work.release.commit;
-        let path = format!("{}/deployments?sha={commit}", self.path());
         let began = Instant::now();
-        let all = loop {
-            match self.github.list(run.ports, &path, |page: Vec<Deployment>| page).await {
-                Ok(all) => break all,
+        loop {
+            match self.unnoted(run.ports, &run.work).await {
+                // The deployment comes first: without it there was no dispatch.
+                Ok(None) => return Found::Never,
+                Ok(Some(noted)) => return Found::Running(Box::pin(self.follow(run, noted))),
                 Err(why) if began.elapsed() > AWAY => return Found::Over(self.not_known(why, None)),
                 // What has stopped Deckhand may have cut the network, too.
                 Err(_) => tokio::time::sleep(LOOK).await,
-            }
-        };
-        match all.into_iter().find(|it| it.payload["deckhand"] == run.work.act) {
-            // The deployment comes first: without it there was no dispatch.
-            None => Found::Never,
-            Some(it) => {
-                let noted = Noted { deployment: it.id, run: None, since: it.created_at };
-                Found::Running(Box::pin(self.follow(run, noted)))
             }
         }
     }
 
     async fn outcome(&self, ports: &Ports, work: &Work<'_>, handle: &Handle) -> Option<End> {
-        let noted = handle.read::<Noted>()?;
+        let noted = match handle.read::<Noted>() {
+            Some(noted) => noted,
+            None => self.unnoted(ports, work).await.ok()??,
+        };
         let seen: Seen = match noted.run {
             Some(id) => self.github.get(ports, &format!("{}/actions/runs/{id}", self.path())).await.ok()?,
             None => self.named(ports, work.act, &noted).await.ok()??,
@@ -221,6 +216,15 @@ impl Driver for Workflow {
 impl Workflow {
     fn path(&self) -> String {
         format!("/repos/{}", self.repository)
+    }
+
+    /// What GitHub has of work that nothing was noted of, by the number of the act; of several, which a deploy of several
+    /// steps has, the last.
+    async fn unnoted(&self, ports: &Ports, work: &Work<'_>) -> Result<Option<Noted>, String> {
+        let path = format!("{}/deployments?sha={}", self.path(), work.release.commit);
+        let all = self.github.list(ports, &path, |page: Vec<Deployment>| page).await?;
+        let own = all.into_iter().filter(|it| it.payload["deckhand"] == work.act).max_by_key(|it| it.id);
+        Ok(own.map(|it| Noted { deployment: it.id, run: None, since: it.created_at }))
     }
 
     async fn post<T: serde::de::DeserializeOwned>(&self, run: &Run<'_>, path: &str, body: &Value) -> Result<T, Fault> {

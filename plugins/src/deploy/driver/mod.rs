@@ -70,7 +70,7 @@ pub trait Driver: Debug + Send + Sync {
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a>;
 
     /// Looks, without touching anything, at work of which nobody knew how it ended: whether it has gone well or has failed
-    /// after all. Nothing comes of it as long as that can not be told.
+    /// after all; by the act's number, where the handle was not saved. Nothing comes of it as long as that can not be told.
     async fn outcome(&self, _ports: &Ports, _work: &Work<'_>, _handle: &Handle) -> Option<End> {
         None
     }

@@ -233,23 +233,29 @@ pub(super) async fn commits(cx: &Cx, plan: &Plan<'_>, reply: Reply) -> Reply {
     };
     let (from, to) = (&*live.release.commit, &*plan.release.commit);
     if from == to {
-        return reply.field("Commits", "None: this very commit is live.");
+        let back = format!("To {}: it is the same commit.", live.release.full());
+        return reply.field("Commits", "None: this very commit is live.").field("Rollback", back);
     }
     let Service { repository, unsafe_back, .. } = plan.service;
+    let unmarked = || {
+        let says =
+            format!("To {}. The config has no `unsafe_back`, so nothing is known to be in the way.", live.release);
+        unsafe_back.is_empty().then_some(says)
+    };
     let between = async |from, to, patterns| commits::between(cx.ports(), repository, from, to, patterns).await;
     let (new, gone) = match (between(from, to, &[]).await, between(to, from, &[]).await) {
         (Ok(new), Ok(gone)) => (new, gone),
         (Err(why), _) | (_, Err(why)) => {
-            return reply.field("Commits", format!("Not known: {why}."));
+            let back = unmarked().unwrap_or_else(|| format!("Whether it is safe is not known: {why}."));
+            return reply.field("Commits", format!("Not known: {why}.")).field("Rollback", back);
         }
     };
-    let back = if unsafe_back.is_empty() {
-        format!("To {}. The config has no `unsafe_back`, so nothing is known to be in the way.", live.release)
-    } else {
-        match between(from, to, unsafe_back).await {
+    let back = match unmarked() {
+        Some(says) => says,
+        None => match between(from, to, unsafe_back).await {
             Ok(found) => unsafe_to_go_back(&found, &live.release.to_string()),
             Err(why) => format!("Whether it is safe is not known: {why}."),
-        }
+        },
     };
     let reply = reply.field("Commits", counted(&new, &gone)).field("Rollback", back);
     let rows: Vec<_> = new.iter().filter(|commit| !commit.merge).take(SHOWN).map(row).collect();

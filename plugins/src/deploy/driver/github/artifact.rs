@@ -41,12 +41,10 @@ impl Workflow {
         handle: Option<&Handle>,
         name: &str,
     ) -> Result<String, Unsaid> {
-        let Some(noted) = handle.and_then(Handle::read::<Noted>) else {
-            return Err(Unsaid::Unheard("Which run at GitHub it was is not known".to_owned()));
-        };
+        let noted = handle.and_then(Handle::read::<Noted>);
         let began = Instant::now();
         let found = loop {
-            match self.uploaded(ports, work.act, &noted, name).await {
+            match self.uploaded(ports, work, noted.as_ref(), name).await {
                 Ok(None) if began.elapsed() < APPEARS => sleep(AGAIN).await,
                 Ok(found) => break found,
                 Err(_) if began.elapsed() < PATIENCE => sleep(AGAIN).await,
@@ -68,10 +66,21 @@ impl Workflow {
         })
     }
 
-    async fn uploaded(&self, ports: &Ports, act: u64, noted: &Noted, name: &str) -> Result<Option<Artifact>, String> {
+    async fn uploaded(
+        &self,
+        ports: &Ports,
+        work: &Work<'_>,
+        noted: Option<&Noted>,
+        name: &str,
+    ) -> Result<Option<Artifact>, String> {
+        let noted = match noted {
+            Some(noted) => noted.clone(),
+            // Killed before it was noted, and found again.
+            None => self.unnoted(ports, work).await?.ok_or("GitHub has no deployment of it")?,
+        };
         let run = match noted.run {
             Some(run) => run,
-            None => match self.named(ports, act, noted).await? {
+            None => match self.named(ports, work.act, &noted).await? {
                 Some(seen) => seen.id,
                 None => return Err("no run at GitHub has this deploy's number in its name".to_owned()),
             },
