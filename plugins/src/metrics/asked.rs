@@ -5,6 +5,7 @@ use super::source::{Answer, Query};
 use crate::words;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
+use commands::parse;
 use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
@@ -14,7 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// What a command says of it, besides the measure's name.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     #[serde(default)]
     pub env: Option<String>,
@@ -22,6 +23,15 @@ pub struct Said {
     pub service: Option<String>,
     #[serde(default)]
     pub with: Option<String>,
+}
+
+impl Said {
+    /// It as it is typed, each part with a blank before it.
+    pub fn line(&self) -> String {
+        let arg =
+            |(name, value): (&str, &Option<String>)| value.as_ref().map(|it| format!(" {name}:{}", parse::quote(it)));
+        [("env", &self.env), ("service", &self.service), ("with", &self.with)].into_iter().filter_map(arg).collect()
+    }
 }
 
 /// A measure as it is asked for.
@@ -110,7 +120,7 @@ impl Asked {
 }
 
 /// A query with its names filled in. What they stand for is a service, an environment, or one of a few words of the config,
-/// so that nothing that anybody types gets into it.
+/// so that nothing that anybody types with a question gets into it.
 pub fn filled(query: &str, names: &[(String, String)]) -> String {
     words::fill_known(query, |wanted| {
         names.iter().find(|(name, _)| name == wanted).map(|(_, value)| Cow::Borrowed(value.as_str()))

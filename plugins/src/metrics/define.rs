@@ -25,6 +25,9 @@ const BEFORE: Table<Option<Defined>> = Table::new("metrics/defined-before/");
 /// The most measures that are defined in chat: who finds one among more?
 const MOST: usize = 200;
 
+/// How many earlier definitions of a measure are kept.
+const KEPT: usize = 100;
+
 /// How many earlier definitions of a measure are shown.
 const SHOWN: usize = 10;
 
@@ -125,11 +128,15 @@ impl Metrics {
         if was == Some(&definition) {
             return Err(Stop::refuse(format!("{} is that already, so nothing was changed.", text::code(&name))));
         }
-        let services = &cx.ports().vocabulary.services;
-        let mistakes = definition.mistakes(&self.settings.sources, |name| services.iter().any(|it| it == name));
-        if !mistakes.is_empty() {
-            return Err(refused(&name, &mistakes.into_iter().map(Mistake::told).collect::<Vec<_>>()));
+        // Who may define what is about one service does not take over what is about another.
+        if let Some(was) = was.filter(|was| was.service != definition.service) {
+            let about = was.service.as_deref().map_or("no service".to_owned(), text::code);
+            return Err(Stop::refuse(format!(
+                "{} is about {about}, so nothing was changed. Say `/metrics undefine {name}` first to make it about another.",
+                text::code(&name)
+            )));
         }
+        self.fits(cx, &name, &definition)?;
         if found.is_none() && DEFINED.scan(cx.store(), "", MOST).await?.len() >= MOST {
             return Err(Stop::refuse(format!(
                 "{MOST} measures are defined in chat, which is the most, so nothing was defined. `/metrics undefine` takes one out."
@@ -147,7 +154,8 @@ impl Metrics {
     pub(super) async fn undefine(&self, cx: &Cx) -> Result<Reply> {
         let NameArgs { name } = cx.args()?;
         let found = self.defined(cx, &name).await?;
-        change(cx, act("metrics.undefine", &name, None), &name, Some(found), None).await?;
+        let undefines = Act { service: found.value.definition.service.clone(), ..act("metrics.undefine", &name, None) };
+        change(cx, undefines, &name, Some(found), None).await?;
         Ok(Reply::say(format!(
             "{} is no measure any more. Channels that watch it are told of it again once there is one of this name.",
             text::code(&name)
@@ -168,8 +176,15 @@ impl Metrics {
         if found.as_ref().map(|found| &found.value.definition) == was.as_ref().map(|was| &was.definition) {
             return Err(Stop::refuse(format!("{} is so already, so nothing was changed.", text::code(&name))));
         }
+        if let Some(was) = &was {
+            self.fits(cx, &name, &was.definition)?;
+        }
         let is = was.map(|was| Defined { who: cx.who().to_owned(), at: cx.now(), ..was });
-        let restores = act("metrics.restore", &name, is.as_ref().map(|is| &is.definition));
+        let about = is.as_ref().or(found.as_ref().map(|found| &found.value));
+        let restores = Act {
+            service: about.and_then(|it| it.definition.service.clone()),
+            ..act("metrics.restore", &name, is.as_ref().map(|is| &is.definition))
+        };
         change(cx, restores, &name, found, is.clone()).await?;
         Ok(Reply::say(match is {
             Some(is) => {
@@ -219,6 +234,21 @@ impl Metrics {
                 reply.button(Button::new(format!("As before #{number}"), line).drawn_from(DEFINED.key(&name), version));
         }
         Ok(reply.table(["Before", "It was"], rows))
+    }
+
+    /// Whether there is nothing wrong with a definition, as the config is now.
+    fn fits(&self, cx: &Cx, name: &str, definition: &Definition) -> Result<()> {
+        let (sources, services) = (&self.settings.sources, &cx.ports().vocabulary.services);
+        let mistakes = definition.mistakes(sources, |name| services.iter().any(|it| it == name));
+        let mut told: Vec<_> = mistakes.into_iter().map(Mistake::told).collect();
+        let source = sources.get(&definition.source).and_then(Option::as_ref);
+        if source.is_some_and(|source| !source.is_open()) {
+            told.push(format!(
+                "`source`: {} is asked with a password, so that its measures are the operator's; take another, or ask for `define = true` in its section.",
+                text::code(&definition.source)
+            ));
+        }
+        if told.is_empty() { Ok(()) } else { Err(refused(name, &told)) }
     }
 
     /// Whether a measure of this name may be defined in chat: the config's are the operator's.
@@ -374,6 +404,8 @@ fn summary(is: &Definition, measure: Option<&Measure>) -> String {
 async fn change(cx: &Cx, act: Act, name: &str, found: Option<Versioned<Defined>>, is: Option<Defined>) -> Result<()> {
     let version = found.as_ref().map_or(0, |found| found.version);
     let was = found.map(|found| found.value);
+    let mut old = BEFORE.scan(cx.store(), &format!("{name}/"), usize::MAX).await?;
+    old.truncate((old.len() + 1).saturating_sub(KEPT));
     cx.act(act, async |permit: &Permit| {
         permit.expect(DEFINED.key(name), version);
         match &is {
@@ -381,6 +413,7 @@ async fn change(cx: &Cx, act: Act, name: &str, found: Option<Versioned<Defined>>
             None => permit.delete(DEFINED.key(name)),
         }
         BEFORE.put(permit, before(name, permit.act()), &was)?;
+        old.iter().for_each(|(name, _)| permit.delete(BEFORE.key(name)));
         permit.undo(Some(format!("metrics restore name:{name} number:{}", permit.act())));
         Ok(())
     })

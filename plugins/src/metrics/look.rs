@@ -43,7 +43,7 @@ impl Metrics {
                 Some(service) => {
                     format!("Nothing about {} is measured. `/metrics list` shows what is.", text::code(&service))
                 }
-                None => format!("Nothing is measured. {NONE}"),
+                None => format!("Nothing is measured. {NONE} {}", catalog.lost()).trim_end().to_owned(),
             }));
         }
         let row = |it: &&Arc<Measure>| {
@@ -57,7 +57,9 @@ impl Metrics {
             ]
         };
         let rows = measures.iter().map(row).collect();
-        Ok(Reply::card(Tone::Plain, text::plural(measures.len(), "measure"), catalog.lost())
+        let amiss = [catalog.lost(), self.unmarked(cx.ports()).await];
+        let amiss: Vec<_> = amiss.into_iter().filter(|it| !it.is_empty()).collect();
+        Ok(Reply::card(Tone::Plain, text::plural(measures.len(), "measure"), amiss.join(" "))
             .table(["Measure", "About", "Service", "Well", "Owner", "From"], rows))
     }
 

@@ -29,7 +29,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
-use commands::ledger::{Entry, Phase, Query};
+use commands::ledger::{Draft, Entry, Phase, Query};
 use commands::offer::Offers;
 use commands::plugin::{Job, Plugin};
 use commands::reply::Reply;
@@ -203,6 +203,7 @@ pub static SPEC: PluginSpec = PluginSpec {
             keeping: Mutex::default(),
             seen: Mutex::default(),
             overviews: Mutex::default(),
+            troubles: Mutex::default(),
         })
     },
 };
@@ -215,6 +216,8 @@ struct Metrics {
     keeping: Mutex<()>,
     seen: Mutex<watch::Seen>,
     overviews: Mutex<overview::Overviews>,
+    /// The sources that take no markers for now.
+    troubles: Mutex<markers::Troubles>,
 }
 
 /// How many changes are offered.
@@ -292,7 +295,8 @@ impl Plugin for Metrics {
     async fn reconcile(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         match &*doing.draft.verb {
             markers::VERB => markers::cut_off(cx, doing).await,
-            _ => dora::cut_off(cx, doing).await,
+            verb if dora::VERBS.contains(&verb) => dora::cut_off(cx, doing).await,
+            _ => cut_off(cx, doing).await,
         }
     }
 
@@ -306,6 +310,23 @@ impl Plugin for Metrics {
             _ => Vec::new(),
         }
     }
+}
+
+/// Settles an act that was cut off, all of whose changes are in one batch with its end.
+async fn cut_off(cx: &Cx, doing: Entry) -> Result<Reply> {
+    let Draft { verb, object, .. } = &doing.draft;
+    let text = format!(
+        "Deckhand was stopped in the middle of #{} ({verb} {}), so nothing was changed. Say it again.",
+        doing.seq,
+        text::plain(object)
+    );
+    let note = text.clone();
+    cx.resume(doing, async move |permit| {
+        permit.failed(note);
+        Ok(())
+    })
+    .await?;
+    Ok(Reply::say(text))
 }
 
 /// A choice whose words come from people.

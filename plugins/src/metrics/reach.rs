@@ -3,6 +3,7 @@
 
 use super::Metrics;
 use super::asked::{Asked, Said};
+use super::source::UNASKED;
 use chrono::{DateTime, Utc};
 use commands::cx::{Cx, Ports};
 use commands::moment;
@@ -30,7 +31,9 @@ impl Metrics {
             }
         }
         for (source, asked) in first {
-            let silent = asked.at(cx.ports(), cx.now()).await.is_err();
+            // Whatever it says, it is not silent: a query may be wrong, or a password.
+            let met = asked.at(cx.ports(), cx.now()).await.err();
+            let silent = met.is_some_and(|stop| stop.to_string().contains(UNASKED));
             let found = SILENT.get(cx.store(), &source).await?;
             if silent == found.is_some() {
                 continue;

@@ -2,7 +2,9 @@
 
 use super::Metrics;
 use super::asked::{Asked, Said};
+use super::catalog::Catalog;
 use super::chart::Limits;
+use super::look::well;
 use super::series::Series;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
@@ -35,6 +37,24 @@ struct Watch {
     level: Level,
     /// Since when.
     since: DateTime<Utc>,
+    /// From where on it was not well, in words: who changes that makes nothing well.
+    #[serde(default)]
+    limits: Option<String>,
+}
+
+/// What is seen of something that is watched.
+struct View {
+    /// What it is called.
+    title: String,
+    level: Level,
+    /// The figure, or what is in the way.
+    shown: String,
+    /// From where on it is not well; nothing where it can not be asked for.
+    limits: Option<String>,
+    /// The line that draws it, where there is something to draw.
+    chart: Option<String>,
+    service: Option<String>,
+    environment: Option<String>,
 }
 
 /// How well a measure is.
@@ -90,20 +110,18 @@ struct WatchArgs {
     said: Said,
 }
 
-/// The name of a channel's watch of this.
-fn name(place: &Place, asked: &Asked) -> String {
-    format!("{}/{}/{}", place.platform, place.channel, asked.title())
+/// The beginning of the names of a channel's watches.
+fn channel(place: &Place) -> String {
+    format!("{}/{}/", place.platform, place.channel)
 }
 
-fn act(verb: &'static str, name: &str, asked: &Asked) -> Act {
-    Act {
-        verb,
-        object: asked.title(),
-        service: asked.service.clone(),
-        environment: asked.environment.clone(),
-        state: Some(WATCHES.key(name)),
-        ..Act::default()
-    }
+/// The name of a channel's watch: what was said, whatever comes to be meant by it.
+fn name(place: &Place, measure: &str, said: &Said) -> String {
+    format!("{}{measure}{}", channel(place), said.line())
+}
+
+fn act(verb: &'static str, name: &str, title: &str, service: Option<String>, environment: Option<String>) -> Act {
+    Act { verb, object: title.to_owned(), service, environment, state: Some(WATCHES.key(name)), ..Act::default() }
 }
 
 impl Metrics {
@@ -123,9 +141,38 @@ impl Metrics {
         (Level::of(&measure.limits, figure), shown.or(met).unwrap_or_else(|| "no figure".to_owned()))
     }
 
+    /// What there is to see of a watch now.
+    async fn view(&self, cx: &Cx, catalog: &Catalog, watch: &Watch) -> View {
+        let Watch { measure, said, .. } = watch;
+        match catalog.measure(measure).and_then(|it| Asked::of(it, said, cx.ports())) {
+            Ok(asked) => {
+                let (level, shown) = self.level(cx, &asked).await;
+                View {
+                    title: asked.title(),
+                    level,
+                    shown,
+                    limits: Some(well(&asked.measure)),
+                    chart: Some(asked.line("chart")),
+                    service: asked.service.clone(),
+                    environment: asked.environment.clone(),
+                }
+            }
+            Err(stop) => View {
+                title: format!("{measure}{}", said.line()),
+                level: Level::Missing,
+                shown: stop.to_string(),
+                limits: None,
+                chart: None,
+                service: None,
+                environment: None,
+            },
+        }
+    }
+
     pub(super) async fn watch_it(&self, cx: &Cx) -> Result<Reply> {
         let WatchArgs { measure, said } = cx.args()?;
-        let asked = self.asked(cx.ports(), &measure, &said).await?;
+        let catalog = self.catalog(cx.ports()).await?;
+        let asked = Asked::of(catalog.measure(&measure)?, &said, cx.ports())?;
         if asked.measure.limits.warn.or(asked.measure.limits.bad).is_none() {
             return Err(Stop::refuse(format!(
                 "Nobody has said from where on {} is not well, so there is nothing to watch. {}",
@@ -137,10 +184,8 @@ impl Metrics {
             )));
         }
         let place = Place { message: String::new(), ..cx.call().place.clone() };
-        let name = name(&place, &asked);
-        let channel = format!("{}/{}/", place.platform, place.channel);
-        let there = WATCHES.scan(cx.store(), &channel, MOST + 1).await?;
-        if there.iter().any(|(other, _)| *other == name) {
+        let there = WATCHES.scan(cx.store(), &channel(&place), MOST + 1).await?;
+        if there.iter().any(|(_, it)| self.is_the_same(cx, &catalog, &it.value, &measure, &said)) {
             return Err(Stop::refuse(format!("This channel watches {} already.", text::code(&asked.title()))));
         }
         if there.len() >= MOST {
@@ -149,9 +194,12 @@ impl Metrics {
             )));
         }
         let (level, shown) = self.level(cx, &asked).await;
-        let watch = Watch { measure, said, place, level, since: cx.now() };
-        let undo = Some(asked.line("unwatch"));
-        cx.act(Act { undo, ..act("metrics.watch", &name, &asked) }, async |permit| {
+        let name = name(&place, &measure, &said);
+        let undo = Some(format!("metrics unwatch {measure}{}", said.line()));
+        let limits = Some(well(&asked.measure));
+        let watch = Watch { measure, said, place, level, since: cx.now(), limits };
+        let begins = act("metrics.watch", &name, &asked.title(), asked.service.clone(), asked.environment.clone());
+        cx.act(Act { undo, ..begins }, async |permit| {
             permit.expect(WATCHES.key(&name), 0);
             Ok(WATCHES.put(permit, &name, &watch)?)
         })
@@ -164,22 +212,38 @@ impl Metrics {
         )))
     }
 
+    /// Whether a watch is what is said now: by its words, or by what they mean.
+    fn is_the_same(&self, cx: &Cx, catalog: &Catalog, watch: &Watch, measure: &str, said: &Said) -> bool {
+        let title = |said: &Said| {
+            let asked = catalog.measure(measure).and_then(|it| Asked::of(it, said, cx.ports()));
+            asked.map(|asked| asked.title()).ok()
+        };
+        watch.measure == measure
+            && (watch.said == *said || title(said).is_some_and(|it| title(&watch.said) == Some(it)))
+    }
+
     pub(super) async fn unwatch(&self, cx: &Cx) -> Result<Reply> {
         let WatchArgs { measure, said } = cx.args()?;
-        let asked = self.asked(cx.ports(), &measure, &said).await?;
-        let name = name(&cx.call().place, &asked);
-        let title = text::code(&asked.title());
-        let Some(found) = WATCHES.get(cx.store(), &name).await? else {
+        let catalog = self.catalog(cx.ports()).await?;
+        let mut there = WATCHES.scan(cx.store(), &channel(&cx.call().place), usize::MAX).await?;
+        there.retain(|(_, it)| it.value.measure == measure);
+        // Of what can not be asked for any more the name is enough, where there is one of it.
+        let only = said == Said::default() && there.len() == 1;
+        let found =
+            there.into_iter().find(|(_, it)| only || self.is_the_same(cx, &catalog, &it.value, &measure, &said));
+        let title = text::code(&format!("{measure}{}", said.line()));
+        let Some((name, Versioned { value, version })) = found else {
             return Err(Stop::refuse(format!("This channel does not watch {title}. `/metrics watch` begins it.")));
         };
-        let undo = Some(asked.line("watch"));
-        cx.act(Act { undo, ..act("metrics.unwatch", &name, &asked) }, async |permit| {
-            permit.expect(WATCHES.key(&name), found.version);
+        let undo = Some(format!("metrics watch {measure}{}", value.said.line()));
+        let View { title, service, environment, .. } = self.view(cx, &catalog, &value).await;
+        cx.act(Act { undo, ..act("metrics.unwatch", &name, &title, service, environment) }, async |permit| {
+            permit.expect(WATCHES.key(&name), version);
             permit.delete(WATCHES.key(&name));
             Ok(())
         })
         .await?;
-        Ok(Reply::say(format!("This channel is told of {title} no more.")))
+        Ok(Reply::say(format!("This channel is told of {} no more.", text::code(&title))))
     }
 
     /// Looks at all that is watched, and tells of what has changed.
@@ -190,15 +254,16 @@ impl Metrics {
         let mut seen = self.seen.lock().await;
         let catalog = self.catalog(cx.ports()).await?;
         for (name, found) in WATCHES.scan(cx.store(), "", usize::MAX).await? {
-            let Watch { measure, said, .. } = &found.value;
-            // What the config does not have any more is watched again once it is back.
-            let Ok(asked) = catalog.measure(measure).and_then(|it| Asked::of(it, said, cx.ports())) else { continue };
-            let (level, shown) = self.level(cx, &asked).await;
-            if level == found.value.level {
+            let view = self.view(cx, &catalog, &found.value).await;
+            let was = &found.value;
+            if view.limits.is_some() && was.limits.is_some() && view.limits != was.limits {
                 seen.remove(&name);
-            } else if seen.insert(name.clone(), level) == Some(level) {
+                tell(cx, &name, view, found).await?;
+            } else if view.level == was.level {
                 seen.remove(&name);
-                tell(cx, &name, &asked, found, (level, shown)).await?;
+            } else if seen.insert(name.clone(), view.level) == Some(view.level) {
+                seen.remove(&name);
+                tell(cx, &name, view, found).await?;
             }
         }
         Ok(())
@@ -210,8 +275,7 @@ impl Metrics {
 /// # Errors
 /// When the store can not be read.
 pub async fn of_channel(store: &dyn Read, place: &Place) -> anyhow::Result<Vec<(String, Said)>> {
-    let channel = format!("{}/{}/", place.platform, place.channel);
-    let watches = WATCHES.scan(store, &channel, MOST).await?;
+    let watches = WATCHES.scan(store, &channel(place), MOST).await?;
     Ok(watches.into_iter().map(|(_, it)| (it.value.measure, it.value.said)).collect())
 }
 
@@ -220,20 +284,24 @@ fn ended(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 
-async fn tell(
-    cx: &Cx,
-    name: &str,
-    asked: &Asked,
-    Versioned { value, version }: Versioned<Watch>,
-    (level, shown): (Level, String),
-) -> Result<()> {
+async fn tell(cx: &Cx, name: &str, view: View, Versioned { value, version }: Versioned<Watch>) -> Result<()> {
+    let View { title, level, shown, limits, chart, service, environment } = view;
     let since = moment::show(value.since, cx.now(), cx.ports().vocabulary.zone);
-    let says = format!("{} It was {} since {since}.", ended(&shown), value.level.word());
-    let told = Reply::card(level.tone(), format!("{}: {}", asked.title(), level.word()), says)
-        .button(Button::new("Chart", asked.line("chart")));
-    let watch = Watch { level, since: cx.now(), ..value };
+    let before = format!("It was {} since {since}", value.level.word());
+    let changed = value.limits.clone().filter(|was| limits.as_ref().is_some_and(|is| is != was));
+    let told = match (&changed, &limits) {
+        // Who moves a limit makes nothing well.
+        (Some(was), Some(is)) => {
+            let says = format!("{} {before}. Well was {was}, and is {is} now.", ended(&shown));
+            Reply::card(Tone::Warn, format!("{title}: its limits were changed"), says)
+        }
+        _ => Reply::card(level.tone(), format!("{title}: {}", level.word()), format!("{} {before}.", ended(&shown))),
+    };
+    let told = chart.into_iter().fold(told, |told, line| told.button(Button::new("Chart", line)));
+    let limits = limits.or(value.limits.clone());
+    let watch = Watch { level, since: cx.now(), limits, ..value };
     let done = cx
-        .act(act("metrics.change", name, asked), async |permit| {
+        .act(act("metrics.change", name, &title, service, environment), async |permit| {
             permit.expect(WATCHES.key(name), version);
             WATCHES.put(permit, name, &watch)?;
             permit.note(format!("{}: {shown}", level.word()));

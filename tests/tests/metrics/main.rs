@@ -270,7 +270,7 @@ fn odd_answers(home: &Home) {
         ("metrics show many", "There are 10000 series, and 5 are shown, those that stand worst."),
         ("metrics show wrong", "answers 200 in HTML, and not as Prometheus does"),
         ("metrics show load6", "gives no figure `load6`, but `load1`, `load5` or `load15`"),
-        ("metrics show version", "has no number at `/data/version`, but `\"2."),
+        ("metrics show version", "has no number at `/data/version`, but a text"),
         ("metrics show cpu with:mode=nice", "`mode` of `cpu` can not be `nice`."),
     ] {
         let says = text(home, line);

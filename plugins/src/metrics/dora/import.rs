@@ -27,8 +27,12 @@ const INCIDENTS: Table<Incident> = Table::new("metrics/dora/incidents/");
 /// were there.
 const TAKEN: Table<Vec<(String, Option<String>)>> = Table::new("metrics/dora/taken/");
 
-/// What the act is called that takes an import back.
+/// What the acts are called that take in, and that take an import back.
+const TAKE_IN: &str = "metrics.import";
 const TAKE_BACK: &str = "metrics.unimport";
+
+/// The acts of which a part may have been kept.
+pub const VERBS: [&str; 2] = [TAKE_IN, TAKE_BACK];
 
 #[derive(Deserialize)]
 struct TakeBackArgs {
@@ -62,7 +66,7 @@ pub async fn import(cx: &Cx, text: &str) -> Result<Reply> {
         return Err(refused(&mistakes));
     }
     let act = Act {
-        verb: "metrics.import",
+        verb: TAKE_IN,
         object: format!("{} of {kind}", text::plural(count, "row")),
         facts: vec![("kind", kind.to_owned()), ("rows", count.to_string())],
         ..Act::default()

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 pub use bands::YEARS;
-pub use import::{IMPORT, cut_off, import, take_back};
+pub use import::{IMPORT, VERBS, cut_off, import, take_back};
 pub use rules::Rules;
 #[cfg(test)]
 pub use rules::{Fails, LeadFrom};

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// How much of an answer is read.
 const LIMIT: usize = 8 << 20;
 
+/// What is said of a source that nobody could talk to.
+pub const UNASKED: &str = "can not be asked: ";
+
 /// Where it is asked.
 pub struct Endpoint {
     url: String,
@@ -89,7 +92,7 @@ impl Endpoint {
 }
 
 fn unasked(error: &dyn std::fmt::Display) -> Lost {
-    Lost::Told(format!("can not be asked: {}", text::plain(&error.to_string())))
+    Lost::Told(format!("{UNASKED}{}", text::plain(&error.to_string())))
 }
 
 /// What came back, if it is an answer at all.

@@ -74,12 +74,16 @@ impl Source for Graphite {
         Ok(found.into_iter().map(|it| (it.when, it.what)).collect())
     }
 
-    async fn mark(&self, ports: &Ports, permit: &Permit, marker: &Marker) -> Result<(), String> {
+    async fn mark(&self, ports: &Ports, permit: &Permit, marker: &Marker) -> Result<bool, String> {
         let tags: Vec<_> = [TAG].into_iter().chain(marker.tags.iter().map(String::as_str)).collect();
         // Older ones know tags as words in a row only.
         let event = json!({ "what": marker.what, "when": marker.second, "tags": tags.join(" "), "data": "" });
         let heard = self.endpoint.post(ports, permit, "/events/", &event).await?;
-        if heard.status.is_success() { Ok(()) } else { Err(format!("does not take markers: {}", heard.words())) }
+        match heard.status.as_u16() {
+            200..=299 => Ok(true),
+            400 | 413 | 422 => Ok(false),
+            status => Err(format!("takes no markers ({status}): {}", heard.words())),
+        }
     }
 
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {

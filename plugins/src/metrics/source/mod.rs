@@ -8,6 +8,7 @@ mod program;
 mod prometheus;
 mod pushed;
 
+pub use endpoint::UNASKED;
 pub use kept::kept;
 
 use super::markers::Marker;
@@ -44,6 +45,11 @@ pub trait Source: Send + Sync {
         true
     }
 
+    /// Whether measures of it may be defined in chat.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Whether what programs push under this name is for this query of it.
     fn takes(&self, _name: &str, _query: &str) -> bool {
         false
@@ -62,11 +68,11 @@ pub trait Source: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Marks something at it.
+    /// Marks something at it; false where it takes other markers, and not this one.
     ///
     /// # Errors
     /// As [`Source::at`].
-    async fn mark(&self, _ports: &Ports, _permit: &Permit, _marker: &Marker) -> Result<(), String> {
+    async fn mark(&self, _ports: &Ports, _permit: &Permit, _marker: &Marker) -> Result<bool, String> {
         Err("takes no markers".to_owned())
     }
 

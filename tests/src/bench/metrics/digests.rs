@@ -44,8 +44,8 @@ struct Desk {
 
 impl Desk {
     async fn start(programs: &Path, scratch: &Path) -> Result<Desk> {
-        let [listen, hooks] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-        let (listen, hooks) = (listen.local_addr()?, hooks.local_addr()?);
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let (listen, hooks) = (free()?, free()?);
         let data = scratch.join("digests");
         fs::create_dir_all(&data)?;
         let file = scratch.join("digests.toml");
