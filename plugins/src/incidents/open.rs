@@ -136,7 +136,10 @@ impl Incidents {
                 permit.say(place, card.clone())?;
             }
             let card = Reply { calls: called.clone(), ..card };
-            permit.open_thread(&it.incident.place, &card_of(it.number), &show::headline(&it), card)
+            match self.settings.thread {
+                true => permit.open_thread(&it.incident.place, &card_of(it.number), &show::headline(&it), card),
+                false => permit.say(&it.incident.place, card),
+            }
         })
         .await?;
         Ok(Reply::say(format!("{} is open, and its card follows here.", show::label(&it.incident, it.number))))

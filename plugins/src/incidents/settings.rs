@@ -23,6 +23,8 @@ const NOTED: &str = "freeze.break";
 pub struct Settings {
     /// Where every incident is told, wherever it is talked about.
     pub tell: Vec<Place>,
+    /// Whether each has a thread of its own, where there are threads.
+    pub thread: bool,
     /// What becomes of changes of what an open incident affects.
     pub guard: Guard,
     /// Up to which severity an incident guards what it affects.
@@ -84,6 +86,7 @@ impl Settings {
         let config = setup.config;
         let mut settings = Settings {
             tell: Vec::new(),
+            thread: true,
             guard: Guard::Refuse,
             guarded: 2,
             lately: TimeDelta::hours(6),
@@ -109,6 +112,7 @@ impl Settings {
         }
         let Some(section) = setup.section() else { return settings };
         settings.tell = setup.places(&section, "channel");
+        settings.thread = section.boolean("thread").unwrap_or(true);
         settings.guard = match section.choice("guard", &["refuse", "warn", "off"]).as_deref() {
             Some("warn") => Guard::Warn,
             Some("off") => Guard::Off,

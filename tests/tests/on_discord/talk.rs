@@ -96,6 +96,25 @@ async fn who_may_not_is_told_so_and_an_empty_message_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_message_forwards_and_what_another_bot_has_drawn_is_kept_too() {
+    let room = Room::new("").await;
+    let forwarded = room.write("ben", "", &[]);
+    let drawn = room.write("ben", "", &[]);
+    room.house.at(|state| {
+        let messages = &mut state.messages;
+        let body = &mut messages.get_mut(&forwarded).unwrap().body;
+        body["message_snapshots"] = json!([{ "message": { "content": "I was charged twice", "attachments": [] } }]);
+        let body = &mut messages.get_mut(&drawn).unwrap().body;
+        body["embeds"] = json!([{ "type": "rich", "title": "Latency", "description": "p99 is 9 s" }]);
+    });
+    room.choose("ana", &forwarded).await;
+    room.choose("ana", &drawn).await;
+    let page = room.timeline().await;
+    assert!(page.contains("I was charged twice") && page.contains("Latency⏎p99 is 9 s"), "{page}");
+    room.house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_asks_which_incident_where_several_are_open() {
     let room = Room::new("").await;
     room.house.say("ana", "/incident open title:\"search is slow\" another:yes").await;

@@ -38,12 +38,15 @@ pub struct Settings {
     pub pace: Pace,
 }
 
+/// Takes an event: its name, and its `d` as it was sent.
+pub type Happens = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// Whom the gateway tells.
 pub struct Listener {
     /// Takes each interaction: the `d` of its event, as it was sent.
     pub hear: Hear,
-    /// Takes every other event: its name, and its `d`.
-    pub happens: Arc<dyn Fn(&str, &str) + Send + Sync>,
+    /// Takes every other event.
+    pub happens: Happens,
     /// Is told when a session could not be resumed: what was sent meanwhile is lost.
     pub away: Arc<dyn Fn(Gap) + Send + Sync>,
 }

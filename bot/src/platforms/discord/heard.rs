@@ -23,17 +23,32 @@ pub struct Raw {
     channel_id: String,
     #[serde(default, rename = "type")]
     kind: Option<MessageType>,
-    content: Option<String>,
+    #[serde(flatten)]
+    said: Said,
     timestamp: Option<DateTime<Utc>>,
     edited_timestamp: Option<DateTime<Utc>>,
     author: Option<Author>,
     member: Option<Member>,
     guild_id: Option<String>,
     message_reference: Option<Reference>,
+    /// What it forwards of elsewhere.
+    #[serde(default)]
+    message_snapshots: Vec<Snapshot>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+struct Said {
+    content: Option<String>,
     #[serde(default)]
     attachments: Vec<File>,
     #[serde(default)]
     embeds: Vec<Embed>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Snapshot {
+    message: Said,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -114,8 +129,8 @@ enum Event {
     Deleted { messages: Vec<String> },
 }
 
-impl Raw {
-    /// What it says: what its author typed, else what stands in its cards, as messages of other bots have it.
+impl Said {
+    /// What its author typed, else what stands in its cards, as messages of other bots have it.
     fn says(&self) -> String {
         let typed = self.content.as_ref().filter(|typed| !typed.trim().is_empty());
         let cards = || {
@@ -126,11 +141,26 @@ impl Raw {
     }
 }
 
+impl Raw {
+    /// What it says itself, and what it forwards.
+    fn said(self) -> (String, Vec<File>) {
+        let all =
+            std::iter::once(self.said).chain(self.message_snapshots.into_iter().map(|forwarded| forwarded.message));
+        let (mut says, mut files) = (Vec::new(), Vec::new());
+        for said in all {
+            says.push(said.says());
+            files.extend(said.attachments);
+        }
+        says.retain(|says| !says.is_empty());
+        (says.join("\n"), files)
+    }
+}
+
 impl Discord {
     /// A message of Discord's in Deckhand's terms; `channel` is Deckhand's name of where it stands.
     pub(super) fn message(&self, raw: Raw, guild: &str, channel: &str) -> Message {
-        let says = raw.says();
-        let Raw { id, timestamp, author, attachments, .. } = raw;
+        let (id, timestamp, author) = (raw.id.clone(), raw.timestamp, raw.author.clone());
+        let (says, attachments) = raw.said();
         let author = author.unwrap_or_else(|| Author { id: String::new(), username: String::new(), global_name: None });
         let who = self.bot.people.who(&speaker(&author.id, Vec::new()));
         let file = |File { filename, size, url }| Attachment { name: filename, size, url };
@@ -191,9 +221,9 @@ impl Discord {
             "MESSAGE_UPDATE" => {
                 let raw: Raw = parsed(event, raw)?;
                 // Without this, only a link of it was unfolded, or it was pinned.
-                let edited = raw.edited_timestamp.is_some() && raw.content.is_some();
+                let edited = raw.edited_timestamp.is_some() && raw.said.content.is_some();
                 served(raw.guild_id.clone()).filter(|_| edited)?;
-                Some(Event::Edited { says: raw.says(), message: raw.id })
+                Some(Event::Edited { message: raw.id.clone(), says: raw.said().0 })
             }
             "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
                 let Gone { id, ids, guild_id } = parsed(event, raw)?;
