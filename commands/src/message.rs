@@ -34,6 +34,12 @@ pub struct Message {
     /// Whether its platform tells when it is edited or deleted: see [`crate::plugin::Plugin::revised`].
     #[serde(default)]
     pub followed: bool,
+    /// When it was deleted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<DateTime<Utc>>,
+    /// Who has asked for a command on it: nobody else can name it. Anybody, where nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<String>,
     /// When Deckhand heard of it.
     pub heard: DateTime<Utc>,
 }

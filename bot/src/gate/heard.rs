@@ -13,22 +13,30 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 impl Bot {
-    /// Keeps a message for a command that is asked for on it, and returns the line which says that command of it.
+    /// Keeps a message for a command that somebody asks for on it, and returns the line which says that command of it. Where
+    /// policy does not let them, it is not kept: the line says so.
     ///
     /// # Errors
     /// When it can not be kept.
-    pub async fn on_message(&self, command: &str, message: Message) -> anyhow::Result<String> {
+    pub async fn on_message(&self, command: &str, message: Message, by: &Speaker) -> anyhow::Result<String> {
+        let line = format!("{command} {ARGUMENT}:{}", quote(&message.name()));
+        let who = self.people.who(by);
+        let may = self.parse(&line).is_ok_and(|said| self.permit(&said, &who, &message.place).is_ok());
+        if !may {
+            return Ok(line);
+        }
         let redact = |text: &str| self.world.redactor.redact(text).into_owned();
-        let mut message = Message { text: redact(&message.text), called: redact(&message.called), ..message };
+        let asked_by = Some(who.name);
+        let mut message = Message { text: redact(&message.text), called: redact(&message.called), asked_by, ..message };
         message.attachments.iter_mut().for_each(|file| file.name = redact(&file.name));
         let mut batch = Batch::default();
         MESSAGES.put_in(&mut batch, message.name(), &message)?;
         self.world.store.commit(batch).await?;
-        Ok(format!("{command} {ARGUMENT}:{}", quote(&message.name())))
+        Ok(line)
     }
 
     /// Somebody has marked a message: where a plugin knows what they say by that, they say it, as any other line, and the
-    /// answer is posted where the message stands.
+    /// answer is posted where the message stands. What is for their eyes alone is not: they have asked for nothing.
     ///
     /// # Errors
     /// When a plugin can not find that out, or it can not be kept.
@@ -36,14 +44,14 @@ impl Bot {
         let place = Place { message: String::new(), ..message.place.clone() };
         for plugged in &self.plugins {
             let Some(line) = plugged.plugin.marked(&self.unasked(), &message).await? else { continue };
-            let line = self.on_message(&line, message.clone()).await?;
+            let line = self.on_message(&line, message.clone(), by).await?;
             let ask = Ask { said: Said::Line(line), speaker: by.clone(), place: place.clone() };
             let mut replies = self.ask(ask);
             let mut last = None;
             while let Some(reply) = replies.recv().await {
                 last = Some(reply);
             }
-            if let Some(reply) = last {
+            if let Some(reply) = last.filter(|reply| !reply.only_you) {
                 self.tell(&place, reply).await?;
             }
         }
@@ -53,11 +61,30 @@ impl Bot {
     /// The message of this name says something else now, or nothing any more.
     pub async fn revised(&self, message: &str, says: Option<&str>) {
         let says = says.map(|says| self.world.redactor.redact(says));
+        // Whoever is about to keep it finds that it has changed.
+        if let Err(error) = self.rewrite(message, says.as_deref()).await {
+            tracing::warn!(message, "a message that has changed can not be kept: {error:#}");
+        }
         for plugged in &self.plugins {
             if let Err(stop) = plugged.plugin.revised(&self.unasked(), message, says.as_deref()).await {
                 tracing::warn!(message, "that a message was changed can not be noted: {stop}");
             }
         }
+    }
+
+    /// Keeps what a message says now, where it is kept.
+    async fn rewrite(&self, name: &str, says: Option<&str>) -> anyhow::Result<()> {
+        let Some(found) = MESSAGES.get(&*self.world.ports.store, name).await? else { return Ok(()) };
+        let mut message = found.value;
+        match says {
+            Some(says) => says.clone_into(&mut message.text),
+            None => message.deleted = Some(self.world.ports.clock.now()),
+        }
+        let mut batch = Batch::default();
+        batch.expect(MESSAGES.key(name), found.version);
+        MESSAGES.put_in(&mut batch, name, &message)?;
+        self.world.store.commit(batch).await?;
+        Ok(())
     }
 
     /// A call of nobody's.

@@ -87,7 +87,13 @@ impl Files for Folder {
         static WRITTEN: AtomicU64 = AtomicU64::new(0);
         let half = self.path(&format!("half-{}-{name}", WRITTEN.fetch_add(1, Ordering::Relaxed)))?;
         tokio::fs::write(&half, &bytes).await?;
-        Ok(tokio::fs::rename(half, path).await?)
+        if !name.starts_with(KEPT) {
+            return Ok(tokio::fs::rename(half, path).await?);
+        }
+        // What stays for good is on the disk before anybody is told that it is kept.
+        tokio::fs::File::open(&half).await?.sync_all().await?;
+        tokio::fs::rename(half, path).await?;
+        Ok(tokio::fs::File::open(&self.0).await?.sync_all().await?)
     }
 
     async fn keep_text(&self, name: &str, text: String) -> Result<()> {

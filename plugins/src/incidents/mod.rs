@@ -93,7 +93,6 @@ impl Plugin for Incidents {
     async fn complete(&self, arg: &ArgSpec, _given: &Args, ports: &Ports) -> Vec<Choice> {
         match arg.name {
             "number" => look::numbers(&*ports.store).await.unwrap_or_default(),
-            "message" => quote::heard(ports).await.unwrap_or_default(),
             _ => Vec::new(),
         }
     }

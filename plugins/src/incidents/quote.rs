@@ -1,13 +1,14 @@
 //! What people say to each other, kept in the timeline: with its time, its author and copies of what went with it, and with
 //! what became of it afterwards.
 
-use super::records::{Entry, Kind, QUOTED, Quoted, Revision, Standing, TIMELINE, entry_name, noted_by, quoted};
+use super::records::{
+    Entry, Kind, QUOTED, Quoted, REMOVED, Revision, Standing, TIMELINE, entry_name, noted_by, quoted,
+};
 use super::{Change, Incidents, act, enter, meant, same_channel, show};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
-use commands::complete::Choice;
-use commands::cx::{Cx, Ports};
+use commands::cx::Cx;
 use commands::message::{Attachment, MESSAGES, Message};
 use commands::offer::incident::Stage;
 use commands::parse::quote;
@@ -27,9 +28,6 @@ const LARGEST_ALL: u64 = 25 * 1024 * 1024;
 
 /// How long a file is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How many messages are offered while somebody types.
-const OFFERED: usize = 10;
 
 /// What files begin with that can be shown as pictures, and the endings of their names.
 const PICTURES: [(&[u8], &str); 4] =
@@ -69,16 +67,21 @@ impl Incidents {
                 noted_by(&place.value)
             )));
         }
-        let Some(message) = MESSAGES.get(cx.store(), &name).await? else {
+        if let Some(removed) = REMOVED.get(cx.store(), quoted(&name, it.number)).await? {
+            return self.put_back(cx, &it, &name, removed.value).await;
+        }
+        let found = MESSAGES.get(cx.store(), &name).await?;
+        let own = |message: &Message| message.asked_by.as_ref().is_none_or(|who| who == cx.who());
+        let Some(message) = found.filter(|found| own(&found.value)) else {
             return Err(Stop::refuse(format!(
                 "There is no message {}, so nothing was kept. Choose `Add to timeline` in the menu of a message, or say what was said: `/incident note text:\"…\" at:14:02`.",
                 text::code(&name)
             )));
         };
-        self.keep_message(cx, &it, &message.value).await
+        self.keep_message(cx, &it, &message.value, message.version).await
     }
 
-    async fn keep_message(&self, cx: &Cx, it: &Standing, message: &Message) -> Result<Reply> {
+    async fn keep_message(&self, cx: &Cx, it: &Standing, message: &Message, version: u64) -> Result<Reply> {
         let nothing = message.text.trim().is_empty() && message.attachments.is_empty();
         if nothing {
             return Err(Stop::refuse(
@@ -137,12 +140,14 @@ impl Incidents {
                         link: message.link.clone(),
                         files: files.clone(),
                         missing: missing.clone(),
-                        deleted: None,
+                        deleted: message.deleted,
                     }),
                     ..Entry::by(cx)
                 };
                 enter(permit, it.number, &entry)?;
                 permit.expect(QUOTED.key(&key), 0);
+                // It may have been edited or deleted while its files were copied.
+                permit.expect(MESSAGES.key(&name), version);
                 QUOTED.put(permit, &key, &entry_name(it.number, entry.at, permit.act()))?;
                 self.tell(cx, permit, it, &told(permit.act(), &files), false)?;
                 Ok((permit.act(), files))
@@ -151,19 +156,39 @@ impl Incidents {
         Ok(told(entry, &files))
     }
 
-    /// Takes a message out of the timeline again: what was copied of it stays, for the act that undoes this.
+    /// Takes a message out of the timeline again; it stays beside it, for the act that undoes this.
     async fn unquote(&self, cx: &Cx, it: &Standing, name: &str, place: &str) -> Result<Reply> {
-        let key = quoted(name, it.number);
-        let number = noted_by(place);
+        let (key, number) = (quoted(name, it.number), noted_by(place));
+        let Some(entry) = TIMELINE.get(cx.store(), place).await? else {
+            return Err(anyhow::anyhow!("the message {name} has no entry at {place}").into());
+        };
         let undo = format!("incident quote message:{} number:{}", quote(name), it.number);
         let change = Change::now(cx, "incidents.unquote", format!("Take entry #{number} out")).undo(undo);
         let gone = Act { state: Some(QUOTED.key(&key)), ..act(it, &change, cx) };
-        let version = TIMELINE.get(cx.store(), place).await?.map_or(0, |entry| entry.version);
         let told = Reply::say(format!("Entry #{number} does not stand in the timeline of #{} any more.", it.number));
         cx.act(gone, async |permit| {
-            permit.expect(TIMELINE.key(place), version);
+            permit.expect(TIMELINE.key(place), entry.version);
             permit.delete(TIMELINE.key(place));
             permit.delete(QUOTED.key(&key));
+            REMOVED.put(permit, &key, &(place.to_owned(), entry.value))?;
+            self.tell(cx, permit, it, &told, false)
+        })
+        .await?;
+        Ok(told)
+    }
+
+    /// Puts a message back that was taken out, as it stood, with its files and what it said before.
+    async fn put_back(&self, cx: &Cx, it: &Standing, name: &str, (place, entry): (String, Entry)) -> Result<Reply> {
+        let (key, number) = (quoted(name, it.number), noted_by(&place));
+        let undo = format!("incident quote message:{} remove:yes number:{}", quote(name), it.number);
+        let change = Change::now(cx, "incidents.quote", format!("Put entry #{number} back")).undo(undo);
+        let back = Act { state: Some(QUOTED.key(&key)), ..act(it, &change, cx) };
+        let told = Reply::say(format!("Entry #{number} stands in the timeline of #{} again.", it.number));
+        cx.act(back, async |permit| {
+            permit.expect(QUOTED.key(&key), 0);
+            QUOTED.put(permit, &key, &place)?;
+            TIMELINE.put(permit, &place, &entry)?;
+            permit.delete(REMOVED.key(&key));
             self.tell(cx, permit, it, &told, false)
         })
         .await?;
@@ -224,17 +249,6 @@ fn after(mut entry: Entry, says: Option<&str>, now: DateTime<Utc>) -> Option<Ent
         }
     }
     Some(entry)
-}
-
-/// The messages that can be named, newest first.
-pub(super) async fn heard(ports: &Ports) -> anyhow::Result<Vec<Choice>> {
-    let mut all = MESSAGES.scan(&*ports.store, "", usize::MAX).await?;
-    all.sort_by_key(|(_, message)| std::cmp::Reverse(message.value.heard));
-    let choice = |(name, message): (String, commands::table::Versioned<Message>)| {
-        let about = format!("{}: {}", author(&message.value), words(&message.value.text));
-        Choice { value: name, about: text::cut(&about, 60) }
-    };
-    Ok(all.into_iter().take(OFFERED).map(choice).collect())
 }
 
 /// Who said it, as they are shown: whom the config does not know, by what they are called.

@@ -34,6 +34,9 @@ const RECENT: usize = 100;
 /// Messages that stand in a timeline, by their names and the incident's: the name of the entry.
 pub const QUOTED: Table<String> = Table::new("incidents/quoted/");
 
+/// Messages that were taken out of a timeline again, by the same names: where they stood, and how.
+pub const REMOVED: Table<(String, Entry)> = Table::new("incidents/removed/");
+
 /// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {

@@ -7,6 +7,7 @@ use bot::gate::Bot;
 use bytes::Bytes;
 use commands::ledger::Place;
 use commands::message::{Attachment, MESSAGES, Message};
+use commands::store::Batch;
 
 /// The files that people have at hand: what is in them, where anything is, and how large they say that they are.
 const FILES: [(&str, Option<&[u8]>, u64); 4] = [
@@ -52,8 +53,12 @@ pub async fn direct(direction: &str, bot: &Bot, world: &World) -> Result<bool> {
         link: Some(format!("https://chat.example/{number}")),
         attachments: attachments.collect::<Result<_>>()?,
         followed: true,
+        deleted: None,
+        asked_by: None,
         heard: now,
     };
-    bot.on_message("incident quote", message).await?;
+    let mut batch = Batch::default();
+    MESSAGES.put_in(&mut batch, message.name(), &message)?;
+    bot.world.store.commit(batch).await.map_err(anyhow::Error::from)?;
     Ok(true)
 }

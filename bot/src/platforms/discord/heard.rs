@@ -174,6 +174,8 @@ impl Discord {
             text: says,
             attachments: attachments.into_iter().map(file).collect(),
             followed: self.settings.messages,
+            deleted: None,
+            asked_by: None,
             heard: now,
         }
     }

@@ -208,7 +208,7 @@ impl Discord {
         let guild = heard.guild.clone().unwrap_or_default();
         let message = self.message(raw, &guild, &heard.channel);
         let said = match self.bot.registry.on_message(label) {
-            Some(command) => self.bot.on_message(command.name, message).await,
+            Some(command) => self.bot.on_message(command.name, message, &heard.speaker).await,
             None => Ok(label.to_owned()),
         };
         match said {
