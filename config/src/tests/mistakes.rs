@@ -35,7 +35,7 @@ fn each_mistake_is_told_with_what_to_write() {
         ),
         (
             "[services.shop]\ndepends_on = [\"bd\", \"shop\"]\n[services.db]".into(),
-            "2:15: there is no service `bd`; write `db`",
+            "2:15: there is no service `bd`; write `db`\n2:21: it depends on itself; take it out",
         ),
         ("[services.shop]\ndepends_on = [\"shop\"]".into(), "2:15: it depends on itself; take it out"),
         (

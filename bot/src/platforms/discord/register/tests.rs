@@ -84,10 +84,14 @@ impl Discord {
             ("version", json!("9")),
             ("nsfw", json!(false)),
             ("dm_permission", json!(true)),
-            ("name_localizations", Value::Null),
+            ("name_localizations", command["name_localizations"].clone()),
             ("default_member_permissions", command["default_member_permissions"].clone()),
         ] {
             told[field] = value;
+        }
+        // What stands in a menu can have no description, and is told with an empty one.
+        if command["description"].is_null() {
+            told["description"] = "".into();
         }
         if let Some(guild) = guild {
             (told["guild_id"], told["contexts"], told["integration_types"]) =
