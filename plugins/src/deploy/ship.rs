@@ -81,7 +81,7 @@ impl Deployer {
         Ok(plan.service.strategy.steps(&plan.rest(), serving, kept))
     }
 
-    /// The last lines of a deploy's logs, the last ones those of the targets that `why` names.
+    /// The last lines of a deploy's logs.
     async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64, why: &str) -> String {
         let logs = plan::logs(plan.service, &plan.target, number, why);
         let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
