@@ -249,7 +249,8 @@ async fn it_says_why_it_can_not_begin_and_ends() {
         (&config, Some(500), None, 1, "Discord does not say where its gateway is"),
         (&config, Some(403), None, 1, "Discord does not say where its gateway is"),
         (&config, None, Some(4004), 2, "Discord does not accept Deckhand's token"),
-        (&config, None, Some(4014), 2, "Discord does not take the way in which Deckhand connects"),
+        (&config, None, Some(4012), 2, "Discord does not take the way in which Deckhand connects"),
+        (&config, None, Some(4014), 2, "Discord does not let Deckhand read messages"),
     ] {
         team.configure(config);
         team.at(|state| {

@@ -31,7 +31,9 @@ pub fn data(state: &State, guild: &str, line: &str, partial: bool) -> Result<Val
     let line = line.strip_prefix('/').context("a command begins with a slash")?;
     let all = words(line);
     let first = all.first().context("there is nothing behind the slash")?;
-    let here = |it: &&super::state::Command| it.body["type"] == 1 && it.body["name"] == first.text.as_str();
+    // A command without a type is one that is typed.
+    let typed = |body: &Value| body["type"].as_u64().is_none_or(|kind| kind == 1);
+    let here = |it: &&super::state::Command| typed(&it.body) && it.body["name"] == first.text.as_str();
     let in_guild = state.commands.iter().filter(|it| it.guild.as_deref() == Some(guild));
     let anywhere = state.commands.iter().filter(|it| it.guild.is_none());
     let command =

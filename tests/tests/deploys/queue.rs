@@ -6,15 +6,20 @@ use tests::program::{Home, Service, until_async};
 
 const SERVICE: &str = r#"
 command = ["./ship.sh", "{commit}"]
-unsafe_back = ["rel*"]
+{more}
 health = { url = "{health}", contains = "{commit}", tries = 2, pause = "1s" }
 "#;
 
 fn installation() -> (Home, Service) {
+    installed("")
+}
+
+/// `more` stands in the service's deploys, too.
+fn installed(more: &str) -> (Home, Service) {
     let mut home = Home::demo();
     let service = Service::make(&home);
     let repository = format!("file://{}", home.path("app").display());
-    let config = config("grace = \"1s\"", &SERVICE.replace("{health}", &service.health));
+    let config = config("grace = \"1s\"", &SERVICE.replace("{health}", &service.health).replace("{more}", more));
     home.write_config(&config.replace("repository = \"app\"", &format!("repository = \"{repository}\"")));
     (home, service)
 }
@@ -87,7 +92,7 @@ async fn who_waits_for_a_lock_is_next_and_whoever_gives_it_back_hears_so() {
 
 #[tokio::test]
 async fn a_repository_that_is_elsewhere_is_read_from_its_mirror() {
-    let (home, service) = installation();
+    let (home, service) = installed("unsafe_back = [\"rel*\"]");
     let deckhand = home.start();
     assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
     let plan = home.say("deploy plan app staging v3");
