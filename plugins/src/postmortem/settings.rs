@@ -131,8 +131,7 @@ fn hints(section: &Section<'_>, people: &[String]) -> Option<Hints> {
         }
         own.finish();
     }
-    // A team's words are taken as they are: they can not make a pattern that is none.
-    Hints::new(&lists).ok()
+    Some(Hints::new(lists))
 }
 
 /// Reads `[postmortems.github]`: who Deckhand is there, and where action items become issues.

@@ -13,6 +13,7 @@ mod tests;
 
 use regex::Regex;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// A hint for the writer, and for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +97,8 @@ pub struct Lists {
     pub names: Vec<String>,
 }
 
-/// The rules of every language, ready to look.
-pub struct Hints(Vec<Ready>);
+/// The rules of every language. Their patterns take a dozen megabytes, and are made ready when the first text is looked at.
+pub struct Hints(LazyLock<Vec<Ready>, Box<dyn FnOnce() -> Vec<Ready> + Send>>);
 
 /// A rule with its patterns.
 struct Ready {
@@ -131,10 +132,12 @@ const LONGEST: usize = 16 * 1024;
 
 impl Hints {
     /// The rules, with a team's own words.
-    ///
-    /// # Errors
-    /// When a pattern can not be read: a mistake of ours, since a team's words are taken as they are.
-    pub fn new(lists: &Lists) -> Result<Hints, regex::Error> {
+    pub fn new(lists: Lists) -> Hints {
+        // A pattern that can not be read is a mistake of ours, since a team's words are taken as they are; the tests find it.
+        Hints(LazyLock::new(Box::new(move || Hints::ready(&lists).unwrap_or_default())))
+    }
+
+    fn ready(lists: &Lists) -> Result<Vec<Ready>, regex::Error> {
         let mut ready = Vec::new();
         let most = LANGUAGES.iter().map(|language| language.rules.len()).max().unwrap_or_default();
         // The graver rules of every language come first.
@@ -159,7 +162,7 @@ impl Hints {
         name.acts = is_somebody;
         ready.push(name);
         ready.retain(|rule| !lists.off.iter().any(|off| off == rule.name));
-        Ok(Hints(ready))
+        Ok(ready)
     }
 
     /// The gravest thing in `text` that is worth a question.

@@ -12,7 +12,7 @@ const CORPORA: [(&str, &str); 6] = [
 ];
 
 fn hints() -> Hints {
-    Hints::new(&Lists::default()).unwrap()
+    Hints::new(Lists::default())
 }
 
 /// The sentences of a corpus: what is expected, the part, the sentence.
@@ -114,7 +114,7 @@ fn a_team_has_words_of_its_own() {
         off: list(&["root-cause"]),
         names: list(&["ana", "ben"]),
     };
-    let hints = Hints::new(&own).unwrap();
+    let hints = Hints::new(own);
     for (text, rule) in [
         ("The hosting crew forgot to tell us.", Some("blame")),
         ("The vendor forgot to tell us.", None),
