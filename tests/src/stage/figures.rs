@@ -20,6 +20,8 @@ pub struct Figures {
     amiss: Vec<String>,
     /// What was marked at Graphite.
     events: Vec<Value>,
+    /// How the markers begin that Graphite refuses; with nothing it takes none at all.
+    refused: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +55,9 @@ impl Figures {
         }
         let words: Vec<_> = direction.split(' ').collect();
         match words[..] {
+            ["Graphite", "takes", "no", "markers"] => self.refused = Some(String::new()),
+            ["Graphite", "takes", "every", "marker"] => self.refused = None,
+            ["Graphite", "takes", "every", "marker", "but", act] => self.refused = Some(format!("{act} ")),
             ["the", "figure", name, "is", value] => {
                 let noted =
                     if value == "missing" { Some(Noted::Nothing) } else { value.parse().ok().map(Noted::Figure) };
@@ -115,6 +120,11 @@ impl Figures {
     fn mark(&mut self, body: &[u8]) -> (u16, Value) {
         let event = serde_json::from_slice::<Value>(body).unwrap_or_default();
         let fits = event["what"].is_string() && event["when"].is_i64() && event["tags"].is_string();
+        match self.refused.as_deref() {
+            Some("") => return (403, json!({ "detail": "<b>read-only</b> @everyone" })),
+            Some(act) if event["what"].as_str().is_some_and(|what| what.starts_with(act)) => return (400, json!({})),
+            _ => {}
+        }
         if self.events.contains(&event) {
             self.amiss.push(format!("{event} was marked twice"));
         }

@@ -337,6 +337,10 @@ async fn direct(
 ) -> Result<bool> {
     if let Some(span) = Stage::span(direction) {
         tokio::time::sleep(span?).await;
+    } else if let Some(span) = direction.strip_prefix("the clock is set back by ") {
+        let back = Stage::span(&format!("{span} pass")).context("it is not said by how much")??;
+        let clock = &life.bot.world.ports.clock;
+        clock.set(clock.now() - back);
     } else if let Some((who, secret)) = direction.split_once(" has enrolled with the secret ") {
         secrets.enroll(store, who, secret).await?;
     } else if let Some(change) = direction.strip_suffix(" in the config, and Deckhand is started again") {
