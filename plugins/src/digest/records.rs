@@ -15,6 +15,9 @@ pub const DIGESTS: Table<Digest> = Table::new("digest/digests/");
 /// What customers said, by the number of the act that kept it.
 pub const VOICES: Table<Voice> = Table::new("digest/voices/");
 
+/// How many are read at once.
+const PAGE: usize = 100;
+
 /// A digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
@@ -67,4 +70,20 @@ impl Digest {
 /// When the store can not be read.
 pub async fn all(store: &dyn Read) -> anyhow::Result<Vec<(String, Versioned<Digest>)>> {
     DIGESTS.scan(store, "", usize::MAX).await
+}
+
+/// The digests that are due, last name first.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn due(store: &dyn Read, now: DateTime<Utc>) -> anyhow::Result<Vec<(String, Versioned<Digest>)>> {
+    let (mut due, mut before) = (Vec::new(), None::<String>);
+    loop {
+        let page = DIGESTS.scan_back(store, "", before.as_deref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(due) };
+        before = Some(last.clone());
+        due.extend(page.into_iter().filter(|(_, it)| !it.value.paused && it.value.due <= now));
+        // Others are answered meanwhile.
+        tokio::task::yield_now().await;
+    }
 }

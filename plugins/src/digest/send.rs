@@ -19,8 +19,11 @@ use std::ops::Range;
 /// How late a digest may be without a word about it.
 const LATE: TimeDelta = TimeDelta::minutes(2);
 
-/// How many are told at once: their acts reach the disk together.
-const AT_ONCE: usize = 64;
+/// For how many it is found out at once what there is to tell: sources take their time.
+const ASKED_AT_ONCE: usize = 64;
+
+/// How many are told at once. They are few: whoever says something meanwhile waits for no more than these.
+const TOLD_AT_ONCE: usize = 4;
 
 /// The longest time that a digest tells of.
 const LONGEST: TimeDelta = TimeDelta::days(35);
@@ -31,8 +34,7 @@ const LONGEST: TimeDelta = TimeDelta::days(35);
 /// The first thing that was in the way: what was told is not told again.
 pub async fn due(cx: &Cx) -> Result<()> {
     let now = cx.now();
-    let mut all = records::all(cx.store()).await?;
-    all.retain(|(_, digest)| !digest.value.paused && digest.value.due <= now);
+    let all = records::due(cx.store(), now).await?;
     // Those that are due together tell of the same time, and it is found out once.
     let mut found: HashMap<Range<DateTime<Utc>>, Vec<Section>> = HashMap::new();
     for (_, digest) in &all {
@@ -42,16 +44,21 @@ pub async fn due(cx: &Cx) -> Result<()> {
         }
     }
     let found = &found;
-    let tell = async |(name, digest): (String, Versioned<Digest>)| {
-        let (due, late) = (digest.value.due, now - digest.value.due > LATE);
-        let span = span(&digest.value, due);
+    let find_out = async |(name, digest): (String, Versioned<Digest>)| {
+        let span = span(&digest.value, digest.value.due);
         let sections = found.get(&span).cloned().unwrap_or_default();
-        let told = show::digest(&name, &digest.value, &span, &whole(cx, &digest.value, &span, sections).await, cx);
-        let told = if late { show::late(told, &digest.value, cx) } else { told };
+        let whole = whole(cx, &digest.value, &span, sections).await;
+        (name, digest, span, whole)
+    };
+    let tell = async |(name, digest, span, whole): (String, Versioned<Digest>, Range<DateTime<Utc>>, Whole)| {
+        let due = digest.value.due;
+        let told = show::digest(&name, &digest.value, &span, &whole, cx);
+        let told = if now - due > LATE { show::late(told, &digest.value, cx) } else { told };
         let next = digest.value.schedule()?.next(now).unwrap_or(due);
         say(cx, &name, &digest, Digest { due: next, until: due, ..digest.value.clone() }, told, "digest.tell").await
     };
-    let told: Vec<Result<()>> = stream::iter(all).map(tell).buffer_unordered(AT_ONCE).collect().await;
+    let whole = stream::iter(all).map(find_out).buffer_unordered(ASKED_AT_ONCE);
+    let told: Vec<Result<()>> = whole.map(tell).buffer_unordered(TOLD_AT_ONCE).collect().await;
     told.into_iter()
         .find_map(|told| match told {
             // Somebody changed or removed it at this moment: whatever it is now is looked at in a minute.

@@ -1,7 +1,8 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
 //! deploys` what Deckhand adds to a deploy (`bench deploys small`: fewer turns), `bench flags` what flags cost beside Unleash
 //! Edge (`bench flags small`: less of it), `bench find` searching ten thousand post-mortems, `bench dora` DORA's measures over
-//! many deployments, `bench metrics` charts and digests, `bench ask` the time from a line to its last reply alone.
+//! many deployments, `bench metrics` charts and digests (`bench metrics digests`: those alone), `bench ask` the time from a line
+//! to its last reply alone.
 
 use anyhow::Context;
 use std::io::Write;
@@ -29,7 +30,8 @@ async fn main() -> anyhow::Result<()> {
     let small = std::env::args().nth(2).as_deref() == Some("small");
     let tell = |figure| Ok(writeln!(std::io::stdout(), "{figure}")?);
     if part.as_deref() == Some("metrics") {
-        return metrics::run(programs, scratch.path(), tell).await;
+        let digests = std::env::args().nth(2).as_deref() == Some("digests");
+        return metrics::run(programs, scratch.path(), digests, tell).await;
     }
     if part.as_deref() == Some("deploys") {
         let longest = Duration::from_secs(if small { 5 } else { 60 });

@@ -8,14 +8,21 @@ use anyhow::Result;
 pub use charts::draw;
 use std::path::Path;
 
-/// Measures both with the programs in `programs`, and tells each figure as soon as it is there; everything is kept under
-/// `scratch`.
+/// Measures both, or `digests` alone, with the programs in `programs`, and tells each figure as soon as it is there; everything is
+/// kept under `scratch`.
 ///
 /// # Errors
 /// When something can not be started, or is not drawn.
-pub async fn run(programs: &Path, scratch: &Path, mut tell: impl FnMut(Figure) -> Result<()>) -> Result<()> {
-    for figure in charts::run(programs, scratch)? {
-        tell(figure)?;
+pub async fn run(
+    programs: &Path,
+    scratch: &Path,
+    digests: bool,
+    mut tell: impl FnMut(Figure) -> Result<()>,
+) -> Result<()> {
+    if !digests {
+        for figure in charts::run(programs, scratch)? {
+            tell(figure)?;
+        }
     }
     for figure in digests::run(programs, scratch).await? {
         tell(figure)?;
