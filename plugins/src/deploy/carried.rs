@@ -113,6 +113,8 @@ impl Deployer {
                     });
                 }
             }
+            // Others are answered meanwhile.
+            tokio::task::yield_now().await;
         }
         found.reverse();
         Ok(found)
@@ -183,6 +185,7 @@ async fn missing(store: &dyn Read, target: &Target) -> anyhow::Result<Vec<(Deplo
                 }
             }
         }
+        tokio::task::yield_now().await;
     }
     let first = if known.is_none() { good.last().cloned().map(|first| (first, None)) } else { None };
     let pairs = good.windows(2).rev().map(|pair| (pair[0].clone(), Some(pair[1].clone())));

@@ -31,6 +31,9 @@ pub const TIMELINE: Table<Entry> = Table::new("incidents/timeline/");
 /// Of how many of the last incidents the threads are known.
 const RECENT: usize = 100;
 
+/// How many incidents are read at once.
+const PAGE: usize = 100;
+
 /// Messages that stand in a timeline, by their names and the incident's: the name of the entry.
 pub const QUOTED: Table<String> = Table::new("incidents/quoted/");
 
@@ -365,12 +368,19 @@ impl Standing {
     /// # Errors
     /// When they can not be read.
     pub async fn newest(store: &dyn Read, limit: usize) -> anyhow::Result<Vec<Standing>> {
-        let found = INCIDENTS.scan_back(store, "", None, limit).await?;
-        let standing = found.into_iter().map(|(name, found)| {
-            let number = u64::from_str_radix(&name, 16).unwrap_or_default();
-            Standing { number, incident: found.value, version: found.version, posted: None }
-        });
-        Ok(standing.collect())
+        let (mut newest, mut before) = (Vec::new(), None::<String>);
+        while newest.len() < limit {
+            let page = INCIDENTS.scan_back(store, "", before.as_deref(), PAGE.min(limit - newest.len())).await?;
+            let Some((last, _)) = page.last() else { break };
+            before = Some(last.clone());
+            newest.extend(page.into_iter().map(|(name, found)| {
+                let number = u64::from_str_radix(&name, 16).unwrap_or_default();
+                Standing { number, incident: found.value, version: found.version, posted: None }
+            }));
+            // Others are answered meanwhile.
+            tokio::task::yield_now().await;
+        }
+        Ok(newest)
     }
 
     /// Writes the record with the end of the act, unless it has changed meanwhile.
