@@ -34,6 +34,10 @@ pub struct Book {
     unknown: HashMap<String, DateTime<Utc>>,
     /// The commits that have been live, each as a hash of its hash: a million of them is held easily.
     commits: HashSet<u64>,
+    /// When the last one ended of which it is known what it brought.
+    learned: DateTime<Utc>,
+    /// Whether all of it became known in the order in which it happened.
+    in_order: bool,
 }
 
 /// What ended on one day.
@@ -133,7 +137,15 @@ impl Book {
             open: BTreeSet::new(),
             unknown: HashMap::new(),
             commits: HashSet::new(),
+            learned: DateTime::UNIX_EPOCH,
+            in_order: true,
         }
+    }
+
+    /// Whether all of it became known in the order in which it happened. Where it did not, a book that is made anew may say
+    /// something else: a commit counts where it was live first, and whatever went live next makes good what was left unwell.
+    pub fn is_in_order(&self) -> bool {
+        self.in_order
     }
 
     /// Since when deployments have to be asked for of which something may have become known.
@@ -161,6 +173,7 @@ impl Book {
             }
             Came::Live | Came::PutBack | Came::Left => {
                 let (live, back) = (it.came == Came::Live, it.back_over.is_some());
+                self.in_order &= self.reached.last_key_value().is_none_or(|((last, _), _)| *last <= it.ended);
                 day.reached += 1;
                 day.back += usize::from(back);
                 let reached =
@@ -215,6 +228,10 @@ impl Book {
 
     /// Takes in what a deployment brought that ended then. A commit counts once, however often it is shipped.
     fn learn(&mut self, ended: DateTime<Utc>, changes: &[Change]) {
+        if !changes.is_empty() {
+            self.in_order &= self.learned <= ended;
+            self.learned = self.learned.max(ended);
+        }
         let day = self.days.entry(ended.with_timezone(&self.zone).date_naive()).or_default();
         for change in changes {
             let mut hasher = DefaultHasher::new();

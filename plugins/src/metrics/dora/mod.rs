@@ -103,6 +103,25 @@ struct Kept {
     imported: u64,
 }
 
+impl Kept {
+    /// Writes on what has become known since; returns whether the book is as good as one that is made anew.
+    async fn write_on(&mut self, ports: &Ports, target: &Target, now: DateTime<Utc>) -> anyhow::Result<bool> {
+        let anew = now - self.anew >= ANEW;
+        let open = self.book.open_since(if anew { earliest(now) } else { now - LATE });
+        if anew {
+            self.anew = now;
+        }
+        let newest = self.until - OVERLAP;
+        let since = open.map_or(newest, |open| open.min(newest));
+        // The end of a span is not in it.
+        let until = now + TimeDelta::seconds(1);
+        let told = ports.offered.deployments(ports, &target.service, &target.environment, since..until).await?;
+        told.into_iter().for_each(|deployment| self.book.add(deployment.into()));
+        self.until = now;
+        Ok(self.book.is_in_order())
+    }
+}
+
 #[derive(Deserialize)]
 struct DoraArgs {
     service: String,
@@ -145,36 +164,34 @@ impl Metrics {
         let mut shelf = shelf.lock().await;
         let now = ports.clock.now();
         let imported = import::version(&*ports.store).await?;
-        let earliest = now - TimeDelta::days(LONGEST as i64 + 1);
-        if shelf.as_ref().is_none_or(|kept| kept.imported != imported) {
-            let mut book = Book::new(ports.vocabulary.zone, self.settings.rules.lead_from);
-            let mut all = import::deployments(&*ports.store, target).await?;
-            let told = ports.offered.deployments(ports, &target.service, &target.environment, earliest..now).await?;
-            all.extend(told.into_iter().map(Deployment::from));
-            all.sort_by(|one, other| (one.ended, &one.id).cmp(&(other.ended, &other.id)));
-            for (number, deployment) in all.into_iter().enumerate() {
-                book.add(deployment);
-                if number % import::PAGE == 0 {
-                    // Others are answered meanwhile.
-                    tokio::task::yield_now().await;
-                }
-            }
+        let is_whole = match shelf.as_mut().filter(|kept| kept.imported == imported && kept.book.is_in_order()) {
+            Some(kept) => kept.write_on(ports, target, now).await?,
+            None => false,
+        };
+        if !is_whole {
+            let book = self.read_anew(ports, target, now).await?;
             *shelf = Some(Kept { book, until: now, anew: now, imported });
-        } else if let Some(kept) = shelf.as_mut() {
-            let anew = now - kept.anew >= ANEW;
-            let open = kept.book.open_since(if anew { earliest } else { now - LATE }).into_iter();
-            if anew {
-                kept.anew = now;
-            }
-            let since = open.chain([kept.until - OVERLAP]).min().unwrap_or(earliest);
-            // The end of a span is not in it.
-            let until = now + TimeDelta::seconds(1);
-            let told = ports.offered.deployments(ports, &target.service, &target.environment, since..until).await?;
-            told.into_iter().for_each(|deployment| kept.book.add(deployment.into()));
-            kept.until = now;
         }
         let today = now.with_timezone(&ports.vocabulary.zone).date_naive();
         Ok(shelf.as_mut().map(|kept| kept.book.over(span, today, &troubles)).unwrap_or_default())
+    }
+
+    /// The book of all there is.
+    async fn read_anew(&self, ports: &Ports, target: &Target, now: DateTime<Utc>) -> anyhow::Result<Book> {
+        let mut book = Book::new(ports.vocabulary.zone, self.settings.rules.lead_from);
+        let mut all = import::deployments(&*ports.store, target).await?;
+        let span = earliest(now)..now;
+        let told = ports.offered.deployments(ports, &target.service, &target.environment, span).await?;
+        all.extend(told.into_iter().map(Deployment::from));
+        all.sort_by(|one, other| (one.ended, &one.id).cmp(&(other.ended, &other.id)));
+        for (number, deployment) in all.into_iter().enumerate() {
+            book.add(deployment);
+            if number % import::PAGE == 0 {
+                // Others are answered meanwhile.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(book)
     }
 
     /// Reads the books that are asked for first, before anybody does: those of the last environment.
@@ -191,6 +208,11 @@ impl Metrics {
             }
         }
     }
+}
+
+/// The farthest that a book goes back.
+fn earliest(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(LONGEST as i64 + 1)
 }
 
 /// So many days up to today, on the team's clocks.

@@ -121,11 +121,15 @@ fn at_once(deployments: &[Deployment], troubles: &[Trouble], span: &RangeInclusi
 fn year(dice: &mut Dice) -> (Vec<Deployment>, Vec<Trouble>) {
     let (mut deployments, mut troubles) = (Vec::<Deployment>::new(), Vec::new());
     let (mut minute, mut last) = (-7 * DAY, None::<String>);
-    for number in 0..300 {
+    for number in 0..300_usize {
         minute += 6 + dice.roll(400);
         let id = number.to_string();
         let ages: Vec<_> = (0..dice.roll(5)).map(|_| dice.roll(10_000) - 50).collect();
         let mut it = live(&id, minute, &ages);
+        // Some of what was shipped before is shipped once more.
+        let earlier = number.checked_sub(1 + dice.roll(6) as usize).and_then(|at| deployments[at].changes.as_ref());
+        let again: Vec<_> = earlier.into_iter().flatten().take(dice.roll(3) as usize).cloned().collect();
+        it.changes.iter_mut().for_each(|changes| changes.extend(again.clone()));
         match dice.roll(12) {
             0 => it.came = Came::Failed,
             1 => it.came = Came::PutBack,
@@ -147,37 +151,70 @@ fn year(dice: &mut Dice) -> (Vec<Deployment>, Vec<Trouble>) {
     (deployments, troubles)
 }
 
+/// A book that is written on as things become known, and made anew once that is not in their order.
+struct Running {
+    book: Book,
+    /// What is known of each, by its number.
+    known: BTreeMap<usize, Deployment>,
+    made_anew: usize,
+}
+
+impl Running {
+    fn add(&mut self, number: usize, it: Deployment) {
+        self.book.add(it.clone());
+        self.known.insert(number, it);
+        if !self.book.is_in_order() {
+            self.book = Book::new(Tz::UTC, LeadFrom::Commit);
+            self.known.values().for_each(|it| self.book.add(it.clone()));
+            self.made_anew += 1;
+        }
+    }
+}
+
 #[test]
 fn a_book_that_is_written_on_says_what_one_made_at_once_does() {
+    let mut made_anew = 0;
     for seed in 0..50 {
         let dice = &mut Dice(seed);
         let (deployments, troubles) = year(dice);
-        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let mut running = Running { book, known: BTreeMap::new(), made_anew: 0 };
+        // What these brought becomes known later, whichever is first.
+        let mut late = BTreeSet::new();
         let mut written = 0;
         while written < deployments.len() {
-            // What was asked for before comes once more, and what it brought only now.
+            // What was asked for before comes once more.
             let again = written.saturating_sub(dice.roll(9) as usize);
             let until = (written + 1 + dice.roll(40) as usize).min(deployments.len());
-            for (at, deployment) in deployments.iter().enumerate().take(until).skip(again) {
-                let late = at + 1 == until && until < deployments.len();
-                let changes = deployment.changes.clone().filter(|_| !late);
-                book.add(Deployment { changes, ..deployment.clone() });
+            for number in again..until {
+                if number >= written && dice.roll(10) == 0 {
+                    late.insert(number);
+                }
+                let it = deployments[number].clone();
+                let changes = it.changes.filter(|_| !late.contains(&number));
+                running.add(number, Deployment { changes, ..it });
             }
             written = until;
             let span = date("2026-02-20")..=date("2026-03-02") + TimeDelta::days(dice.roll(60));
-            book.over(&span, date("2028-01-01"), &troubles);
-            if let Some(late) = deployments.get(until - 1) {
-                book.add(late.clone());
-            }
+            running.book.over(&span, date("2028-01-01"), &troubles);
+            late.retain(|number| {
+                let is_known = written == deployments.len() || dice.roll(2) == 0;
+                if is_known {
+                    running.add(*number, deployments[*number].clone());
+                }
+                !is_known
+            });
         }
         for span in [four_weeks(), date("2026-02-01")..=date("2026-12-31"), date("2026-03-10")..=date("2026-03-10")] {
             assert_eq!(
-                book.over(&span, date("2028-01-01"), &troubles),
+                running.book.over(&span, date("2028-01-01"), &troubles),
                 at_once(&deployments, &troubles, &span),
                 "seed {seed}, {span:?}"
             );
         }
         let whole = deployments.iter().filter(|it| it.ended.weekday() == Weekday::Mon).count();
         assert!(whole > 0, "there is something on every kind of day");
+        made_anew += running.made_anew;
     }
+    assert!(made_anew > 0, "things become known out of their order");
 }
