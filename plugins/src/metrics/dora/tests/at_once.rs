@@ -186,13 +186,12 @@ fn a_book_that_is_written_on_says_what_one_made_at_once_does() {
             // What was asked for before comes once more.
             let again = written.saturating_sub(dice.roll(9) as usize);
             let until = (written + 1 + dice.roll(40) as usize).min(deployments.len());
-            for number in again..until {
+            for (number, it) in deployments.iter().enumerate().take(until).skip(again) {
                 if number >= written && dice.roll(10) == 0 {
                     late.insert(number);
                 }
-                let it = deployments[number].clone();
-                let changes = it.changes.filter(|_| !late.contains(&number));
-                running.add(number, Deployment { changes, ..it });
+                let changes = it.changes.clone().filter(|_| !late.contains(&number));
+                running.add(number, Deployment { changes, ..it.clone() });
             }
             written = until;
             let span = date("2026-02-20")..=date("2026-03-02") + TimeDelta::days(dice.roll(60));
