@@ -146,6 +146,7 @@ struct Staged {
     batch: Batch,
     note: String,
     undo: Option<String>,
+    state: Option<String>,
     failed: bool,
 }
 
@@ -191,6 +192,11 @@ impl Permit {
     /// Gives the line that undoes it, once that is known; nothing where there is nothing to go back to.
     pub fn undo(&self, line: Option<String>) {
         self.staged().undo = line;
+    }
+
+    /// Gives the key of the record that shows how the changed thing stands, where that is known only now: see [`Act::state`].
+    pub fn state(&self, key: impl Into<String>) {
+        self.staged().state = Some(key.into());
     }
 
     /// Ends the act as *failed*, with this note, although what is staged is to be kept.
@@ -305,7 +311,11 @@ impl Cx {
         change: impl AsyncFnOnce(&Permit) -> Result<T>,
     ) -> Result<T> {
         let permit = Permit(Arc::new(Inner {
-            staged: Mutex::new(Staged { undo: doing.draft.undo.clone(), ..Staged::default() }),
+            staged: Mutex::new(Staged {
+                undo: doing.draft.undo.clone(),
+                state: doing.draft.state.clone(),
+                ..Staged::default()
+            }),
             fences,
             world: self.world().clone(),
             entry: doing,
@@ -377,8 +387,9 @@ impl Cx {
     /// Writes how the act ended: as *failed* where it stopped, and then nothing that it staged is kept.
     async fn conclude(&self, permit: &Permit, stopped: Option<&Stop>) -> Result<()> {
         let world = self.world();
-        let Staged { mut batch, note, undo, failed } = std::mem::take(&mut *permit.staged());
-        let mut end = Draft { of: Some(permit.act()), at: self.now(), note, undo, ..permit.entry().draft.clone() };
+        let Staged { mut batch, note, undo, state, failed } = std::mem::take(&mut *permit.staged());
+        let doing = permit.entry().draft.clone();
+        let mut end = Draft { of: Some(permit.act()), at: self.now(), note, undo, state, ..doing };
         end.phase = if failed || stopped.is_some() { Phase::Failed } else { Phase::Did };
         if let Some(stop) = stopped {
             batch = Batch::default();

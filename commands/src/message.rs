@@ -34,6 +34,9 @@ pub struct Message {
     /// Whether its platform tells when it is edited or deleted: see [`crate::plugin::Plugin::revised`].
     #[serde(default)]
     pub followed: bool,
+    /// When it was edited there last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<DateTime<Utc>>,
     /// When it was deleted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<DateTime<Utc>>,

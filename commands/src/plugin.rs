@@ -92,12 +92,13 @@ pub trait Plugin: Send + Sync {
         Ok(None)
     }
 
-    /// Takes notice of a message, by its [name](Message::name), that says something else now, or nothing any more. The actor
-    /// is Deckhand itself; most messages mean nothing to any plugin.
+    /// Takes notice of a message, by its [name](Message::name), that says something else since `at`, or nothing any more. One
+    /// is told after the other, but not always in the order of their moments. The actor is Deckhand itself; most messages mean
+    /// nothing to any plugin.
     ///
     /// # Errors
     /// What went wrong: it is not tried again.
-    async fn revised(&self, _cx: &Cx, _message: &str, _says: Option<&str>) -> Result<()> {
+    async fn revised(&self, _cx: &Cx, _message: &str, _says: Option<&str>, _at: DateTime<Utc>) -> Result<()> {
         Ok(())
     }
 

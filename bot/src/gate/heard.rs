@@ -58,27 +58,32 @@ impl Bot {
         Ok(())
     }
 
-    /// The message of this name says something else now, or nothing any more.
-    pub async fn revised(&self, message: &str, says: Option<&str>) {
+    /// The message of this name says something else since `at`, or nothing any more.
+    pub async fn revised(&self, message: &str, says: Option<&str>, at: DateTime<Utc>) {
+        let _others_wait = self.revising.lock().await;
         let says = says.map(|says| self.world.redactor.redact(says));
         // Whoever is about to keep it finds that it has changed.
-        if let Err(error) = self.rewrite(message, says.as_deref()).await {
+        if let Err(error) = self.rewrite(message, says.as_deref(), at).await {
             tracing::warn!(message, "a message that has changed can not be kept: {error:#}");
         }
         for plugged in &self.plugins {
-            if let Err(stop) = plugged.plugin.revised(&self.unasked(), message, says.as_deref()).await {
+            if let Err(stop) = plugged.plugin.revised(&self.unasked(), message, says.as_deref(), at).await {
                 tracing::warn!(message, "that a message was changed can not be noted: {stop}");
             }
         }
     }
 
-    /// Keeps what a message says now, where it is kept.
-    async fn rewrite(&self, name: &str, says: Option<&str>) -> anyhow::Result<()> {
+    /// Keeps what a message says since `at`, where it is kept, and says nothing newer.
+    async fn rewrite(&self, name: &str, says: Option<&str>, at: DateTime<Utc>) -> anyhow::Result<()> {
         let Some(found) = MESSAGES.get(&*self.world.ports.store, name).await? else { return Ok(()) };
         let mut message = found.value;
         match says {
-            Some(says) => says.clone_into(&mut message.text),
-            None => message.deleted = Some(self.world.ports.clock.now()),
+            Some(_) if message.edited.is_some_and(|edited| edited >= at) => return Ok(()),
+            Some(says) => {
+                says.clone_into(&mut message.text);
+                message.edited = Some(at);
+            }
+            None => message.deleted = Some(at),
         }
         let mut batch = Batch::default();
         batch.expect(MESSAGES.key(name), found.version);

@@ -90,6 +90,8 @@ pub struct Bot {
     targets: Lanes<queue::Target, queue::Change>,
     platforms: OnceLock<Platforms>,
     carrying: approval::Carrying,
+    /// Held while a changed message is taken in: one after the other.
+    revising: tokio::sync::Mutex<()>,
     stopping: CancellationToken,
     calls: TaskTracker,
 }
@@ -147,6 +149,7 @@ impl Bot {
             targets: Lanes::new(TARGET_BOUND),
             platforms: OnceLock::new(),
             carrying: approval::Carrying::default(),
+            revising: tokio::sync::Mutex::default(),
             stopping: CancellationToken::new(),
             calls: TaskTracker::new(),
         });

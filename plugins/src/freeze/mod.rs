@@ -263,6 +263,13 @@ async fn add(cx: &Cx) -> Result<Reply> {
         )));
     }
     let scope = Scope::of(service.as_deref(), env.as_deref());
+    // Whoever takes the end of one back twice has one freeze.
+    let same = |it: &Freeze| (&it.scope, it.from, it.until, &it.why) == (&scope, from, until, &because);
+    if let Some((number, _)) = made(cx.store()).await?.into_iter().find(|(_, freeze)| same(freeze)) {
+        return Err(Stop::refuse(format!(
+            "That is freeze #{number} already, so nothing was frozen anew. `/freeze list` shows all."
+        )));
+    }
     let (who, place) = (cx.who().to_owned(), cx.call().place.clone());
     let freeze = Freeze { scope, from, until, who, why: because.clone(), place };
     let act = Act {
@@ -280,6 +287,7 @@ async fn add(cx: &Cx) -> Result<Reply> {
             prune(cx.store(), cx.now(), permit).await?;
             FREEZES.put(permit, name(permit.act()), &freeze)?;
             permit.undo(Some(format!("freeze remove {}", permit.act())));
+            permit.state(FREEZES.key(name(permit.act())));
             Ok(permit.act())
         })
         .await?;
@@ -307,6 +315,7 @@ async fn remove(cx: &Cx) -> Result<Reply> {
         says: format!("End the freeze of {} before its time.", freeze.scope),
         facts: vec![("freeze", number.to_string())],
         undo: Some(show::line(&freeze)),
+        state: Some(FREEZES.key(name(number))),
         ..Act::default()
     };
     cx.act(act, async |permit| {

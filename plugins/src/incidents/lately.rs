@@ -10,8 +10,7 @@ use commands::ledger::{Entry, Phase, Query};
 use commands::offer::incident::Incident;
 use commands::reply::{Button, Reply};
 use commands::text;
-use std::collections::HashSet;
-use std::collections::btree_map::{self, BTreeMap};
+use std::collections::{BTreeMap, HashSet};
 
 /// What is said of an act that has not ended.
 pub(super) const UNDER_WAY: &str = " (under way)";
@@ -19,50 +18,83 @@ pub(super) const UNDER_WAY: &str = " (under way)";
 /// How many changes are shown under an incident.
 const MOST: usize = 5;
 
-/// How many acts of each service and environment are taken at the most, and how many are read at once.
-const MOST_OF_EACH: usize = 60;
+/// How many acts are taken at the most, and how many are read at once.
+const MOST_KNOWN: usize = 60;
 const PAGE: usize = 60;
 
-/// The acts since so long before the incident that touch what it affects, or a neighbour of that, newest first.
-pub(super) async fn acts(cx: &Cx, incident: &Incident, settings: &Settings) -> anyhow::Result<Vec<Entry>> {
-    let before = settings.lately;
+/// What touches everything where it names neither a service nor an environment.
+const WIDE: [&str; 2] = ["freeze.add", "freeze.remove"];
+
+/// The newest acts that may have to do with an incident.
+pub(super) struct Found {
+    /// The acts, newest first.
+    pub acts: Vec<Entry>,
+    /// Whether there are older ones besides.
+    more: bool,
+}
+
+impl Found {
+    /// How many they are beyond the first `shown`, as it is said.
+    pub(super) fn beyond(&self, shown: usize) -> Option<String> {
+        let count = self.acts.len().checked_sub(shown).filter(|count| *count > 0 || self.more)?;
+        Some(if self.more { format!("more than {count}") } else { count.to_string() })
+    }
+}
+
+/// The acts since so long before the incident that touch what it affects, or a neighbour of that, less those that are left
+/// `out`.
+pub(super) async fn acts(
+    cx: &Cx,
+    incident: &Incident,
+    settings: &Settings,
+    out: impl Fn(&Entry) -> bool,
+) -> anyhow::Result<Found> {
     let mut incident = incident.clone();
     incident.services.extend(settings.neighbours(&incident.services).into_keys());
-    let incident = &incident;
-    let query = Query {
-        since: incident.since().checked_sub_signed(before),
-        until: incident.clocks.resolved.map(|resolved| resolved + TimeDelta::seconds(1)),
-        ..Query::default()
-    };
-    let of = |service: Option<&String>, environment: Option<&String>| Query {
-        service: service.cloned(),
-        environment: environment.cloned(),
-        ..query.clone()
-    };
-    let mut queries: Vec<_> = incident.services.iter().map(|service| of(Some(service), None)).collect();
-    queries.extend(incident.environments.iter().map(|environment| of(None, Some(environment))));
-    if queries.is_empty() {
-        queries.push(query.clone());
-    }
-    let mut found = BTreeMap::new();
-    for mut query in queries {
-        let mut left = MOST_OF_EACH;
+    let (mut all, mut more) = (BTreeMap::new(), false);
+    for mut query in queries(cx, &incident, settings) {
+        let mut own = HashSet::new();
         // An incident's own acts are of the same service: what matters is looked for beyond them.
-        loop {
-            let (acts, more) = query.clone().acts(cx.store(), PAGE).await?;
+        'pages: loop {
+            let (acts, goes_on) = query.clone().acts(cx.store(), PAGE).await?;
             query.before = acts.last().map(|entry| entry.seq);
-            for entry in acts.into_iter().filter(|entry| matters(incident, entry)) {
-                if let btree_map::Entry::Vacant(place) = found.entry(entry.act()) {
-                    place.insert(entry);
-                    left = left.saturating_sub(1);
+            for entry in acts.into_iter().filter(|entry| matters(&incident, entry) && !out(entry)) {
+                // Where a page ends between an act's two entries, the act is on the next as well.
+                if own.insert(entry.act()) && own.len() > MOST_KNOWN {
+                    more = true;
+                    break 'pages;
                 }
+                all.entry(entry.act()).or_insert(entry);
             }
-            if !more || left == 0 {
+            if !goes_on {
                 break;
             }
         }
     }
-    Ok(found.into_values().rev().collect())
+    let more = more || all.len() > MOST_KNOWN;
+    Ok(Found { acts: all.into_values().rev().take(MOST_KNOWN).collect(), more })
+}
+
+/// What is asked of the ledger: all of it, where nobody knows what the incident affects.
+fn queries(cx: &Cx, incident: &Incident, settings: &Settings) -> Vec<Query> {
+    let query = Query {
+        since: incident.since().checked_sub_signed(settings.lately),
+        until: incident.clocks.resolved.map(|resolved| resolved + TimeDelta::seconds(1)),
+        ..Query::default()
+    };
+    if incident.services.is_empty() && incident.environments.is_empty() {
+        return vec![query];
+    }
+    // A change of a whole environment touches what is said to be affected wherever it is.
+    let environments = match incident.environments.is_empty() {
+        true => &cx.ports().vocabulary.environments,
+        false => &incident.environments,
+    };
+    let services = incident.services.iter().map(|service| Query { service: Some(service.clone()), ..query.clone() });
+    let environments =
+        environments.iter().map(|environment| Query { environment: Some(environment.clone()), ..query.clone() });
+    let wide = WIDE.iter().map(|verb| Query { verb: Some((*verb).to_owned()), ..query.clone() });
+    services.chain(environments).chain(wide).collect()
 }
 
 /// Whether an act changed something that the incident affects. What Deckhand does by itself for no service in particular is
@@ -70,7 +102,8 @@ pub(super) async fn acts(cx: &Cx, incident: &Incident, settings: &Settings) -> a
 fn matters(incident: &Incident, entry: &Entry) -> bool {
     let draft = &entry.draft;
     let own = draft.verb.starts_with("incidents.");
-    let touched = incident.concerns(draft.service.as_deref(), draft.environment.as_deref());
+    let wide = draft.service.is_none() && draft.environment.is_none() && WIDE.contains(&draft.verb.as_str());
+    let touched = wide || incident.concerns(draft.service.as_deref(), draft.environment.as_deref());
     let unknown = incident.services.is_empty() && incident.environments.is_empty();
     !own && (touched || unknown) && (draft.service.is_some() || draft.who != config::DECKHAND)
 }
@@ -96,19 +129,21 @@ pub(super) struct Lately {
 impl Lately {
     /// Looks it up.
     pub(super) async fn read(cx: &Cx, incident: &Incident, settings: &Settings) -> anyhow::Result<Lately> {
-        let mut found = acts(cx, incident, settings).await?;
         // That something is not well has changed nothing: it may be what the incident is about.
-        found.retain(|entry| !entry.draft.verb.starts_with("alerts."));
+        let found = acts(cx, incident, settings, |entry| entry.draft.verb.starts_with("alerts.")).await?;
         let neighbours = settings.neighbours(&incident.services);
         let span = config::duration::show(settings.lately.to_std().unwrap_or_default());
-        let says = match found.len() {
+        let says = match found.acts.len() {
             0 => format!("nothing in the {span} before"),
             count if count <= MOST => "newest first".to_owned(),
-            count => format!("the newest {MOST} of {count}; `/incident timeline candidates:yes` shows more"),
+            _ => {
+                let count = found.beyond(0).unwrap_or_default();
+                format!("the newest {MOST} of {count}; `/incident timeline candidates:yes` shows more")
+            }
         };
         let mut lately = Lately { fields: vec![("Changed lately".to_owned(), says)], buttons: Vec::new() };
         let mut seen = HashSet::new();
-        for entry in found.iter().take(MOST) {
+        for entry in found.acts.iter().take(MOST) {
             let who = show::who(&entry.draft.who);
             let name = format!("#{} {who}, {}", entry.act(), text::ago(entry.draft.at, cx.now()));
             let neighbour = entry.draft.service.as_ref().and_then(|service| Some((service, neighbours.get(service)?)));

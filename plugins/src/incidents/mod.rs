@@ -3,6 +3,7 @@
 mod alarms;
 mod change;
 mod guard;
+mod keep;
 mod lately;
 mod look;
 mod notice;
@@ -105,8 +106,8 @@ impl Plugin for Incidents {
         quote::marked(cx, message).await
     }
 
-    async fn revised(&self, cx: &Cx, message: &str, says: Option<&str>) -> Result<()> {
-        quote::revised(cx, message, says).await
+    async fn revised(&self, cx: &Cx, message: &str, says: Option<&str>, at: DateTime<Utc>) -> Result<()> {
+        quote::revised(cx, message, says, at).await
     }
 
     fn offers(&self) -> Option<&dyn Offers> {

@@ -2,7 +2,7 @@
 
 use super::Incidents;
 use super::records::{Role, Standing, TIMELINE, timeline_of};
-use super::{show, timeline};
+use super::{keep, show};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
@@ -40,7 +40,7 @@ impl Offers for Incidents {
         let mut events = Vec::new();
         for (_, entry) in timeline {
             let mut entry = entry.value;
-            timeline::settle(&*ports.store, &mut entry).await?;
+            keep::settle(&*ports.store, &mut entry).await?;
             let super::Entry { at, who, text, about, place, message, .. } = entry;
             let (link, files) = message.map(|message| (message.link, message.files)).unwrap_or_default();
             events.push(Event { at, who, text, act: about, place: Some(place), link, files });

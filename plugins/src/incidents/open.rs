@@ -2,7 +2,7 @@
 
 use super::lately::Lately;
 use super::records::{Incident, Joined, LAST, Reminders, Standing, card_of};
-use super::{Change, Incidents, act, check_moment, enter, same_channel, show};
+use super::{Change, Incidents, act, check_moment, enter, notice, same_channel, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
@@ -117,6 +117,7 @@ impl Incidents {
         let on_call = self.settings.on_call(&incident.services, cx.now());
         let called: Vec<_> = on_call.into_iter().filter(|person| person != cx.who()).collect();
         let lately = Lately::read(cx, &incident.offered(0), &self.settings).await?;
+        let waiting = self.waiting(cx, &incident.offered(0)).await?;
         let mut it = Standing { number: 0, incident, version: 0, posted: None };
         let begun = Act {
             object: title.clone(),
@@ -131,6 +132,7 @@ impl Incidents {
             LAST.put(permit, "", &it.number)?;
             it.put(permit)?;
             change.entry(cx).iter().try_for_each(|entry| enter(permit, it.number, entry))?;
+            notice::take(permit, it.number, &waiting)?;
             let card = lately.onto(show::card(cx, &it, &show::called(&called)));
             for place in self.settings.tell.iter().filter(|place| !same_channel(place, &it.incident.place)) {
                 permit.say(place, card.clone())?;

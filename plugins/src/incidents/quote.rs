@@ -15,6 +15,7 @@ use commands::parse::quote;
 use commands::ports::KEPT;
 use commands::reply::{FileRef, Reply};
 use commands::stop::{Result, Stop};
+use commands::table::Versioned;
 use commands::text;
 use futures::future;
 use http::Request;
@@ -78,18 +79,25 @@ impl Incidents {
                 text::code(&name)
             )));
         };
-        self.keep_message(cx, &it, &message.value, message.version).await
-    }
-
-    async fn keep_message(&self, cx: &Cx, it: &Standing, message: &Message, version: u64) -> Result<Reply> {
-        let nothing = message.text.trim().is_empty() && message.attachments.is_empty();
-        if nothing {
+        if message.value.text.trim().is_empty() && message.value.attachments.is_empty() {
             return Err(Stop::refuse(
                 "That message says nothing that could be kept. `/incident note` notes what matters.",
             ));
         }
-        // What can not be had any more is known before anything is written.
-        let (copies, missing) = copy(cx, &message.attachments).await;
+        // What can not be had any more is known before anything is written; and what is written is what it says by then.
+        let copied = copy(cx, &message.value.attachments).await;
+        let Versioned { value, version } = MESSAGES.get(cx.store(), &name).await?.unwrap_or(message);
+        self.keep_message(cx, &it, &value, version, copied).await
+    }
+
+    async fn keep_message(
+        &self,
+        cx: &Cx,
+        it: &Standing,
+        message: &Message,
+        version: u64,
+        (copies, missing): (Vec<Copy>, Vec<String>),
+    ) -> Result<Reply> {
         let name = message.name();
         let what = format!("Keep what {} said", author(message));
         let undo = format!("incident quote message:{} remove:yes number:{}", quote(&name), it.number);
@@ -140,13 +148,14 @@ impl Incidents {
                         link: message.link.clone(),
                         files: files.clone(),
                         missing: missing.clone(),
+                        edited: message.edited,
                         deleted: message.deleted,
                     }),
                     ..Entry::by(cx)
                 };
                 enter(permit, it.number, &entry)?;
                 permit.expect(QUOTED.key(&key), 0);
-                // It may have been edited or deleted while its files were copied.
+                // It may be edited or deleted at this very moment.
                 permit.expect(MESSAGES.key(&name), version);
                 QUOTED.put(permit, &key, &entry_name(it.number, entry.at, permit.act()))?;
                 self.tell(cx, permit, it, &told(permit.act(), &files), false)?;
@@ -208,46 +217,63 @@ pub(super) async fn marked(cx: &Cx, message: &Message) -> anyhow::Result<Option<
 }
 
 /// A message was edited, or deleted: wherever it stands, what it said before is kept beside what it says now.
-pub(super) async fn revised(cx: &Cx, message: &str, says: Option<&str>) -> Result<()> {
+pub(super) async fn revised(cx: &Cx, message: &str, says: Option<&str>, at: DateTime<Utc>) -> Result<()> {
+    let mut all = Ok(());
     for (_, place) in QUOTED.scan(cx.store(), &format!("{message}/"), usize::MAX).await? {
-        let name = place.value;
-        let Some(found) = TIMELINE.get(cx.store(), &name).await? else { continue };
-        let Some(entry) = after(found.value, says, cx.now()) else { continue };
-        let incident =
-            name.split('/').next().and_then(|number| u64::from_str_radix(number, 16).ok()).unwrap_or_default();
-        let act = Act {
-            verb: "incidents.revise",
-            object: format!("#{incident}"),
-            facts: vec![("entry", noted_by(&name).to_string()), ("text", says.unwrap_or("(deleted)").to_owned())],
-            ..Act::default()
+        let revised = match revise(cx, &place.value, says, at).await {
+            // Somebody has changed the entry at this moment.
+            Err(Stop::Refused(_)) => revise(cx, &place.value, says, at).await,
+            revised => revised,
         };
-        cx.act(act, async |permit| {
-            permit.expect(TIMELINE.key(&name), found.version);
-            permit.note(format!(
-                "entry #{} was {}",
-                noted_by(&name),
-                if says.is_some() { "edited" } else { "deleted" }
-            ));
-            Ok(TIMELINE.put(permit, &name, &entry)?)
-        })
-        .await?;
+        all = all.and(revised);
     }
-    Ok(())
+    all
 }
 
-/// The entry of a message that says something else now, or nothing any more; nothing where that is how it stands.
-fn after(mut entry: Entry, says: Option<&str>, now: DateTime<Utc>) -> Option<Entry> {
-    match says {
-        Some(says) if says == entry.text => return None,
-        Some(says) => {
-            let before = std::mem::replace(&mut entry.text, says.to_owned());
-            entry.revisions.push(Revision { text: before, by: entry.who.clone(), at: now });
+/// The message that the entry of this name is says something else since `at`, or nothing any more.
+async fn revise(cx: &Cx, name: &str, says: Option<&str>, at: DateTime<Utc>) -> Result<()> {
+    let Some(found) = TIMELINE.get(cx.store(), name).await? else { return Ok(()) };
+    let Some(entry) = after(found.value, says, at) else { return Ok(()) };
+    let incident = name.split('/').next().and_then(|number| u64::from_str_radix(number, 16).ok()).unwrap_or_default();
+    let act = Act {
+        verb: "incidents.revise",
+        object: format!("#{incident}"),
+        facts: vec![("entry", noted_by(name).to_string()), ("text", says.unwrap_or("(deleted)").to_owned())],
+        ..Act::default()
+    };
+    cx.act(act, async |permit| {
+        permit.expect(TIMELINE.key(name), found.version);
+        permit.note(format!("entry #{} was {}", noted_by(name), if says.is_some() { "edited" } else { "deleted" }));
+        Ok(TIMELINE.put(permit, name, &entry)?)
+    })
+    .await
+}
+
+/// The entry of a message that says something else since `at`, or nothing any more; nothing where that is known. Edits are
+/// not always told in their order: one that came before another stands among what was said before.
+fn after(mut entry: Entry, says: Option<&str>, at: DateTime<Utc>) -> Option<Entry> {
+    let quoted = entry.message.as_mut()?;
+    let Some(says) = says else {
+        if quoted.deleted.is_some() {
+            return None;
         }
-        None => {
-            let quoted = entry.message.as_mut().filter(|quoted| quoted.deleted.is_none())?;
-            quoted.deleted = Some(now);
-        }
+        quoted.deleted = Some(at);
+        return Some(entry);
+    };
+    if quoted.edited.is_some_and(|edited| edited >= at) {
+        let known = entry.revisions.iter().any(|revision| revision.at == at);
+        let next = entry.revisions.iter().position(|revision| revision.at > at).filter(|_| !known)?;
+        let until = std::mem::replace(&mut entry.revisions[next].at, at);
+        let late = Revision { text: says.to_owned(), by: entry.who.clone(), at: until };
+        entry.revisions.insert(next + 1, late);
+        return Some(entry);
     }
+    if says == entry.text {
+        return None;
+    }
+    quoted.edited = Some(at);
+    let before = std::mem::replace(&mut entry.text, says.to_owned());
+    entry.revisions.push(Revision { text: before, by: entry.who.clone(), at });
     Some(entry)
 }
 
@@ -354,6 +380,48 @@ mod tests {
             (b"\x7fELF\0", "bin"),
         ] {
             assert_eq!(ending(bytes), wanted, "{bytes:?}");
+        }
+    }
+
+    /// An entry of a message that said "a" when it was kept, after these edits: what it says, and what it said before, each
+    /// with the second of its end.
+    fn edited(edits: &[(&str, i64)]) -> (String, Vec<(String, i64)>) {
+        let at = |second: i64| DateTime::from_timestamp(second, 0).unwrap();
+        let (files, missing) = (Vec::new(), Vec::new());
+        let quoted = Quoted {
+            name: "chat-1".into(),
+            called: "ben".into(),
+            link: None,
+            files,
+            missing,
+            edited: None,
+            deleted: None,
+        };
+        let mut entry = Entry {
+            at: at(0),
+            kind: Kind::Quote,
+            who: "ben".to_owned(),
+            text: "a".to_owned(),
+            about: None,
+            place: commands::ledger::Place::default(),
+            message: Some(quoted),
+            revisions: Vec::new(),
+        };
+        for (says, second) in edits {
+            entry = after(entry.clone(), Some(says), at(*second)).unwrap_or(entry);
+        }
+        let before = entry.revisions.into_iter().map(|revision| (revision.text, revision.at.timestamp()));
+        (entry.text, before.collect())
+    }
+
+    #[test]
+    fn the_newest_edit_stands_and_each_is_kept_in_whatever_order_they_are_told() {
+        let (b, c, d) = (("b", 1), ("c", 2), ("d", 3));
+        let all = ("d".to_owned(), [("a", 1), ("b", 2), ("c", 3)].map(|(text, at)| (text.to_owned(), at)).to_vec());
+        for order in [[b, c, d], [b, d, c], [c, b, d], [c, d, b], [d, b, c], [d, c, b]] {
+            assert_eq!(edited(&order), all, "{order:?}");
+            let twice: Vec<_> = order.iter().chain(&order).copied().collect();
+            assert_eq!(edited(&twice), all, "{order:?}, each told twice");
         }
     }
 

@@ -178,6 +178,8 @@ pub const COMMANDS: &[CommandSpec] = &[
             ArgSpec::required("act", Kind::Integer(1, i64::MAX), "The number of the act"),
             ArgSpec::optional("cause", YES, "It brought the incident about"),
             ArgSpec::optional("remove", YES, "Take it out again; with cause, only that it brought it about").by_name(),
+            ArgSpec::optional("instead", Kind::Integer(1, i64::MAX), "With remove: what brought it about instead")
+                .by_name(),
             NAMED,
         ],
         examples: &["incident keep 57", "incident keep act:57 cause:yes number:61", "incident keep 57 remove:yes"],

@@ -1,26 +1,20 @@
-//! The timeline: what people note, what is told, what changes, and acts of the ledger that somebody keeps.
+//! The timeline: what people note, what is told and what changes, page by page and one by one.
 
 use super::records::{Entry, Kind, Revision, Standing, TIMELINE, noted_by, timeline_of};
-use super::{Change, Incidents, act, check_moment, enter, lately, look, meant, quote, same_channel, show};
+use super::{Change, Incidents, act, check_moment, enter, keep, look, meant, quote, same_channel, show};
 use chrono::{DateTime, SecondsFormat, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
-use commands::ledger::{self, Phase, Query};
 use commands::offer::incident::Todo;
 use commands::parse::{self, LONGEST_LINE};
 use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
-use commands::store::Read;
 use commands::table::Versioned;
 use commands::text;
 use serde::Deserialize;
-use std::collections::HashSet;
 
 /// How many entries a page shows: as many as a phone does without much scrolling.
 const PAGE: usize = 10;
-
-/// How many acts are offered at once to be kept.
-const CANDIDATES: usize = 5;
 
 /// How wide the lines are of an entry that is shown whole: what a phone shows without breaking them.
 const WRAPPED: usize = 72;
@@ -41,14 +35,6 @@ struct TimelineArgs {
     candidates: Option<String>,
     before: Option<String>,
     entry: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct KeepArgs {
-    act: u64,
-    cause: Option<String>,
-    remove: Option<String>,
-    number: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +102,7 @@ impl Incidents {
         let mut rows = Vec::new();
         let mut more_of_one = None;
         for (name, Versioned { value: mut entry, .. }) in page.into_iter().rev() {
-            settle(cx.store(), &mut entry).await?;
+            keep::settle(cx.store(), &mut entry).await?;
             more_of_one = more_of_one.or_else(|| entry.has_more().then(|| entry.number(&name)));
             rows.push(row(cx, &name, &entry));
         }
@@ -139,125 +125,6 @@ impl Incidents {
             reply = reply.button(Button::new("Earlier", line));
         }
         Ok(reply.button(Button::new("Candidates", format!("incident timeline number:{} candidates:yes", it.number))))
-    }
-
-    /// What stands on the ledger of what the incident affects, and not in its timeline.
-    async fn candidates(&self, cx: &Cx, it: &Standing) -> Result<Reply> {
-        let kept = kept(cx, it).await?;
-        let mut acts = lately::acts(cx, &it.incident.offered(it.number), &self.settings).await?;
-        acts.retain(|entry| !kept.contains(&entry.act()));
-        let title = format!("Candidates for the timeline of #{}", it.number);
-        if acts.is_empty() {
-            let span = config::duration::show(self.settings.lately.to_std().unwrap_or_default());
-            let says = format!(
-                "The ledger has nothing more about what #{} affects, from {span} before it on. `/incident keep` keeps any other act.",
-                it.number
-            );
-            return Ok(Reply::card(Tone::Plain, title, says));
-        }
-        let more = acts.len().saturating_sub(CANDIDATES);
-        let more = if more > 0 { format!(" {more} older ones come when these are kept.") } else { String::new() };
-        let mut reply = Reply::card(Tone::Plain, title, format!("Newest first. One press keeps an act.{more}"));
-        for entry in acts.iter().take(CANDIDATES) {
-            let head =
-                format!("#{} {}, {}", entry.act(), show::who(&entry.draft.who), show::moment(cx, entry.draft.at));
-            let line = format!("incident keep act:{} number:{}", entry.act(), it.number);
-            reply = reply.field(head, lately::words(entry)).button(Button::new(format!("Keep #{}", entry.act()), line));
-        }
-        Ok(reply)
-    }
-
-    pub(super) async fn keep(&self, cx: &Cx) -> Result<Reply> {
-        let KeepArgs { act: number, cause, remove, number: incident } = cx.args()?;
-        let mut it = meant(cx, incident).await?;
-        if remove.is_some() {
-            return self.drop(cx, it, number, cause.is_some()).await;
-        }
-        let is_kept = kept(cx, &it).await?.contains(&number);
-        if is_kept && (cause.is_none() || it.incident.cause == Some(number)) {
-            return Err(Stop::refuse(format!("Act #{number} stands in the timeline of #{} already.", it.number)));
-        }
-        let Some(found) = find(cx.store(), number).await? else {
-            return Err(Stop::refuse(format!(
-                "There is no act #{number} on the ledger, so nothing was kept. `/incident timeline candidates:yes` shows those that may belong there."
-            )));
-        };
-        let words = lately::words(&found);
-        let what = match cause {
-            Some(_) => format!("Brought about by #{number}: {words}"),
-            None => format!("Kept #{number}: {words}"),
-        };
-        let undo = match (&cause, it.incident.cause) {
-            (Some(_), Some(before)) => format!("incident keep act:{before} cause:yes number:{}", it.number),
-            (Some(_), None) if is_kept => {
-                format!("incident keep act:{number} cause:yes remove:yes number:{}", it.number)
-            }
-            _ => format!("incident keep act:{number} remove:yes number:{}", it.number),
-        };
-        it.incident.cause = cause.map(|_| number).or(it.incident.cause);
-        let change = Change { at: found.draft.at, kind: Some(Kind::Act), ..Change::now(cx, "incidents.keep", what) };
-        let change = change.undo(undo);
-        let told = show::changed(cx, &it, &change);
-        let entry = Entry {
-            at: found.draft.at,
-            kind: Kind::Act,
-            who: found.draft.who.clone(),
-            text: words,
-            about: Some(number),
-            place: found.draft.place.clone(),
-            message: None,
-            revisions: Vec::new(),
-        };
-        let kept = act(&it, &change, cx);
-        cx.act(kept, async |permit| {
-            it.put(permit)?;
-            if !is_kept {
-                enter(permit, it.number, &entry)?;
-            }
-            self.tell(cx, permit, &it, &told, false)
-        })
-        .await?;
-        Ok(told)
-    }
-
-    /// Takes an act out of the timeline again; or, where it is only the `cause` that is wrong, leaves it there.
-    async fn drop(&self, cx: &Cx, mut it: Standing, number: u64, cause: bool) -> Result<Reply> {
-        let all = TIMELINE.scan(cx.store(), &timeline_of(it.number), usize::MAX).await?;
-        let found = all.into_iter().find(|(_, entry)| entry.value.about == Some(number));
-        let was_cause = it.incident.cause == Some(number);
-        if cause && !was_cause {
-            return Err(Stop::refuse(format!(
-                "#{number} is not said to have brought #{} about, so nothing was changed.",
-                it.number
-            )));
-        }
-        if cause {
-            it.incident.cause = None;
-            let what = format!("#{number} has not brought it about, after all");
-            let undo = format!("incident keep act:{number} cause:yes number:{}", it.number);
-            let change = Change::now(cx, "incidents.drop", what).undo(undo);
-            return self.change(cx, it, Change { kind: None, ..change }).await;
-        }
-        let Some((name, entry)) = found else {
-            return Err(Stop::refuse(format!(
-                "Act #{number} was not kept in the timeline of #{}, so nothing was taken out.",
-                it.number
-            )));
-        };
-        it.incident.cause = it.incident.cause.filter(|_| !was_cause);
-        let again = if was_cause { " cause:yes" } else { "" };
-        let undo = format!("incident keep act:{number}{again} number:{}", it.number);
-        let what = format!("Taken out of the timeline: #{number}, {}", entry.value.text);
-        let change = Change { kind: None, ..Change::now(cx, "incidents.drop", what).undo(undo) };
-        let told = show::changed(cx, &it, &change);
-        cx.act(act(&it, &change, cx), async |permit| {
-            it.put(permit)?;
-            permit.expect(TIMELINE.key(&name), entry.version);
-            permit.delete(TIMELINE.key(&name));
-            self.tell(cx, permit, &it, &told, false)
-        })
-        .await?;
-        Ok(told)
     }
 
     pub(super) async fn todo(&self, cx: &Cx) -> Result<Reply> {
@@ -358,36 +225,9 @@ pub(super) async fn amend(cx: &Cx) -> Result<Reply> {
     )))
 }
 
-/// The acts that stand in the timeline.
-async fn kept(cx: &Cx, it: &Standing) -> Result<HashSet<u64>> {
-    let all = TIMELINE.scan(cx.store(), &timeline_of(it.number), usize::MAX).await?;
-    Ok(all.iter().map(|(name, entry)| entry.value.about.unwrap_or_else(|| noted_by(name))).collect())
-}
-
-/// The newest entry of an act.
-async fn find(store: &dyn Read, act: u64) -> anyhow::Result<Option<ledger::Entry>> {
-    let Some(record) = store.get(&ledger::key(act)).await? else { return Ok(None) };
-    let doing = ledger::Entry::read(&record.value)?;
-    if doing.draft.phase != Phase::Doing {
-        return Ok(None);
-    }
-    let query = Query { verb: Some(doing.draft.verb.clone()), since: Some(doing.draft.at), ..Query::default() };
-    let entries = query.run(store, usize::MAX).await?;
-    Ok(entries.into_iter().find(|entry| entry.act() == act).or(Some(doing)))
-}
-
-/// Lets an act that was kept while it was under way say how it has ended since.
-pub(super) async fn settle(store: &dyn Read, entry: &mut Entry) -> anyhow::Result<()> {
-    let Some(number) = entry.about.filter(|_| entry.text.ends_with(lately::UNDER_WAY)) else { return Ok(()) };
-    if let Some(found) = find(store, number).await? {
-        entry.text = lately::words(&found);
-    }
-    Ok(())
-}
-
 impl Entry {
     /// Its number: that of the act that it is, or that noted it.
-    fn number(&self, name: &str) -> u64 {
+    pub(super) fn number(&self, name: &str) -> u64 {
         self.about.unwrap_or_else(|| noted_by(name))
     }
 
@@ -445,7 +285,7 @@ async fn one(cx: &Cx, it: &Standing, number: u64) -> Result<Reply> {
             it.number
         )));
     };
-    settle(cx.store(), &mut entry).await?;
+    keep::settle(cx.store(), &mut entry).await?;
     let says = if is_cut(&entry.text) { String::new() } else { quote::words(&entry.text) };
     let mut reply = Reply::card(Tone::Plain, format!("Entry #{number} of {}", show::headline(it)), says);
     if is_cut(&entry.text) {

@@ -1,10 +1,11 @@
 //! What people say to each other on the stage, so that lines can be about it: `ben has written in #ops: it is down, with
-//! pool.png`, `ben has edited chat-1: it is up` and `ben has deleted chat-1`.
+//! pool.png`, `ben has edited chat-1: it is up` (or, told late: `edited chat-1, 3 seconds ago: …`) and `ben has deleted chat-1`.
 
 use super::world::World;
 use anyhow::{Context, Result};
 use bot::gate::Bot;
 use bytes::Bytes;
+use chrono::TimeDelta;
 use commands::ledger::Place;
 use commands::message::{Attachment, MESSAGES, Message};
 use commands::store::Batch;
@@ -24,11 +25,13 @@ const FILES: [(&str, Option<&[u8]>, u64); 4] = [
 pub async fn direct(direction: &str, bot: &Bot, world: &World) -> Result<bool> {
     let Some((who, what)) = direction.split_once(" has ") else { return Ok(false) };
     if let Some((name, says)) = what.strip_prefix("edited ").and_then(|rest| rest.split_once(": ")) {
-        bot.revised(name, Some(says)).await;
+        let (name, ago) = name.split_once(", ").unwrap_or((name, "0 seconds ago"));
+        let ago = ago.strip_suffix(" seconds ago").context("when was it edited?")?.parse()?;
+        bot.revised(name, Some(says), bot.world.ports.clock.now() - TimeDelta::seconds(ago)).await;
         return Ok(true);
     }
     if let Some(name) = what.strip_prefix("deleted ") {
-        bot.revised(name, None).await;
+        bot.revised(name, None, bot.world.ports.clock.now()).await;
         return Ok(true);
     }
     let Some((channel, said)) = what.strip_prefix("written in #").and_then(|rest| rest.split_once(": ")) else {
@@ -53,6 +56,7 @@ pub async fn direct(direction: &str, bot: &Bot, world: &World) -> Result<bool> {
         link: Some(format!("https://chat.example/{number}")),
         attachments: attachments.collect::<Result<_>>()?,
         followed: true,
+        edited: None,
         deleted: None,
         asked_by: None,
         heard: now,

@@ -1,4 +1,4 @@
-//! A page of a long timeline takes no longer than one of a short one.
+//! A page of a long timeline takes no longer than one of a short one, and all that may belong there is offered.
 
 use bot::gate::Bot;
 use bot::store::SledStore;
@@ -7,6 +7,7 @@ use commands::ledger::Place;
 use commands::reply::Reply;
 use commands::store::{Batch, Store};
 use plugins::incidents::records::{Entry, Kind, TIMELINE, entry_name};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::alone::{self, say};
@@ -21,6 +22,22 @@ allow = "*"
 to = ["deployer"]
 [incidents]
 "#;
+
+/// A config in which what is frozen is of a service.
+const FREEZES: &str = r#"
+environments = ["production"]
+[people.ana]
+roles = ["deployer"]
+[[policy]]
+allow = "*"
+to = ["deployer"]
+[services.hello]
+[freeze]
+[incidents]
+"#;
+
+/// More acts than are looked at at once.
+const ACTS: usize = 70;
 
 /// How often each page is asked for.
 const ROUNDS: usize = 200;
@@ -95,4 +112,35 @@ async fn a_page_of_a_long_timeline_is_as_fast_as_one_of_a_short_one() {
         line = earlier.line;
     }
     assert_eq!(seen, 10_000, "every entry stands on one page");
+}
+
+#[tokio::test]
+async fn every_act_is_offered_however_many_are_kept_already() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), alone::clock());
+    let store: Arc<dyn Store> = Arc::new(SledStore::open(folder.path(), clock.clone()).unwrap());
+    let bot = alone::bot(FREEZES, plugins::ALL, &clock, store, &Arc::new(World::new()));
+    for number in 0..ACTS {
+        say(&bot, "ana", &format!("freeze add 2h because:\"reason {number}\" service:hello")).await;
+    }
+    say(&bot, "ana", "incident open \"slow pages\" service:hello").await;
+    let mut kept = BTreeSet::new();
+    loop {
+        let reply = say(&bot, "ana", "incident timeline candidates:yes").await;
+        let says = reply.text;
+        let older = ACTS - kept.len();
+        match older {
+            0 => assert!(says.starts_with("The ledger has nothing more"), "{says}"),
+            61.. => assert!(says.contains("More than 55 older ones"), "{says}"),
+            6.. => assert!(says.contains(&format!("{} older ones", older - 5)), "{says}"),
+            _ => assert!(!says.contains("older"), "{says}"),
+        }
+        for button in &reply.buttons {
+            say(&bot, "ana", &button.line).await;
+            assert!(kept.insert(button.line.clone()), "{} is offered again", button.line);
+        }
+        if reply.buttons.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(kept.len(), ACTS);
 }

@@ -124,7 +124,7 @@ enum Event {
     /// It was marked by somebody.
     Marked { guild: String, channel: String, message: String, by: Speaker },
     /// It says something else.
-    Edited { message: String, says: String },
+    Edited { message: String, says: String, at: DateTime<Utc> },
     /// They are gone.
     Deleted { messages: Vec<String> },
 }
@@ -159,7 +159,7 @@ impl Raw {
 impl Discord {
     /// A message of Discord's in Deckhand's terms; `channel` is Deckhand's name of where it stands.
     pub(super) fn message(&self, raw: Raw, guild: &str, channel: &str) -> Message {
-        let (id, timestamp, author) = (raw.id.clone(), raw.timestamp, raw.author.clone());
+        let (id, timestamp, edited, author) = (raw.id.clone(), raw.timestamp, raw.edited_timestamp, raw.author.clone());
         let (says, attachments) = raw.said();
         let author = author.unwrap_or_else(|| Author { id: String::new(), username: String::new(), global_name: None });
         let who = self.bot.people.who(&speaker(&author.id, Vec::new()));
@@ -174,6 +174,7 @@ impl Discord {
             text: says,
             attachments: attachments.into_iter().map(file).collect(),
             followed: self.settings.messages,
+            edited,
             deleted: None,
             asked_by: None,
             heard: now,
@@ -191,12 +192,12 @@ impl Discord {
                         tracing::warn!(message, "a mark can not be followed: {error:#}");
                     }
                 }
-                Event::Edited { message, says } => {
-                    discord.bot.revised(&format!("{NAME}-{message}"), Some(&says)).await;
+                Event::Edited { message, says, at } => {
+                    discord.bot.revised(&format!("{NAME}-{message}"), Some(&says), at).await;
                 }
                 Event::Deleted { messages } => {
                     for message in messages {
-                        discord.bot.revised(&format!("{NAME}-{message}"), None).await;
+                        discord.bot.revised(&format!("{NAME}-{message}"), None, discord.records.now()).await;
                     }
                 }
             }
@@ -223,9 +224,9 @@ impl Discord {
             "MESSAGE_UPDATE" => {
                 let raw: Raw = parsed(event, raw)?;
                 // Without this, only a link of it was unfolded, or it was pinned.
-                let edited = raw.edited_timestamp.is_some() && raw.said.content.is_some();
-                served(raw.guild_id.clone()).filter(|_| edited)?;
-                Some(Event::Edited { message: raw.id.clone(), says: raw.said().0 })
+                let at = raw.edited_timestamp.filter(|_| raw.said.content.is_some())?;
+                served(raw.guild_id.clone())?;
+                Some(Event::Edited { message: raw.id.clone(), says: raw.said().0, at })
             }
             "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
                 let Gone { id, ids, guild_id } = parsed(event, raw)?;
