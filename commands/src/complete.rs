@@ -124,7 +124,7 @@ pub fn spot(line: &str, cursor: usize, registry: &Registry, vocabulary: &Vocabul
     let mut spot = Spot::nothing(chars, words[here].clone());
     match parse::find_command(&words[..here], registry) {
         Ok((command, count)) => {
-            let place = Place::find(command, &words[count..], here - count, registry);
+            let place = Place::find(command, &words[count..], here - count, registry, vocabulary);
             let read = |kind, text: &str| Value::read(kind, text, registry, vocabulary, now).ok();
             spot.stand_in(command, &place, read);
         }

@@ -114,7 +114,7 @@ pub fn parse(
     let line = readable(line)?;
     let words = line::words(&line, slash(&line));
     let (command, used) = find_command(&words, registry)?;
-    let given = arrange::arrange(command, &line, &words[used..], registry)?;
+    let given = arrange::arrange(command, &line, &words[used..], registry, vocabulary)?;
     let mut args = Args::default();
     for given in &given {
         let value = Value::read(given.arg.kind, &given.text, registry, vocabulary, now);

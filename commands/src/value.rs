@@ -101,11 +101,8 @@ pub(crate) fn is_name(kind: Kind) -> bool {
 
 /// The names that there are, for a kind whose values are names.
 pub(crate) fn names<'a>(kind: Kind, registry: &'a Registry, vocabulary: &'a Vocabulary) -> Vec<&'a str> {
-    let all = |names: &'a [String]| names.iter().map(String::as_str).collect();
     match kind {
-        Kind::Service => all(&vocabulary.services),
-        Kind::Environment => all(&vocabulary.environments),
-        Kind::Person => all(&vocabulary.people),
+        Kind::Service | Kind::Environment | Kind::Person => vocabulary.names(kind).iter().map(String::as_str).collect(),
         Kind::Command => registry.iter().map(|spec| spec.name).chain(registry.groups()).collect(),
         Kind::Choice(words) => words.to_vec(),
         Kind::Ref | Kind::Duration | Kind::Time | Kind::Later | Kind::Percent | Kind::Integer(..) | Kind::Text => {

@@ -1,5 +1,6 @@
 //! The names that the config gives: what arguments may say.
 
+use crate::spec::Kind;
 use chrono_tz::Tz;
 use config::Config;
 
@@ -25,6 +26,21 @@ impl Vocabulary {
             people: config.people.keys().cloned().collect(),
             zone: config.zone,
         }
+    }
+
+    /// The names that an argument of a kind may say, where the config gives them.
+    pub(crate) fn names(&self, kind: Kind) -> &[String] {
+        match kind {
+            Kind::Service => &self.services,
+            Kind::Environment => &self.environments,
+            Kind::Person => &self.people,
+            _ => &[],
+        }
+    }
+
+    /// Whether a word names one of those that a kind takes, whatever its case.
+    pub(crate) fn knows(&self, kind: Kind, word: &str) -> bool {
+        self.names(kind).iter().any(|name| name.eq_ignore_ascii_case(word.trim_start_matches('@')))
     }
 
     /// The names that the commands' examples are written with, which are the demo's.

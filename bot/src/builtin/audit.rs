@@ -1,6 +1,6 @@
 //! `/audit` and `/changes`: the ledger, read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::act;
 use commands::cx::Cx;
 use commands::ledger::{Draft, Entry, Phase, Query};
@@ -11,6 +11,9 @@ use std::collections::HashSet;
 
 /// How many acts a page shows: as many as a phone does without much scrolling.
 const PAGE: usize = 10;
+
+/// How far `/changes` looks back where nobody says.
+const LATELY: TimeDelta = TimeDelta::hours(24);
 
 #[derive(serde::Deserialize)]
 struct AuditArgs {
@@ -72,13 +75,14 @@ pub(super) async fn audit(cx: &Cx) -> Result<Reply> {
 
 #[derive(serde::Deserialize)]
 struct ChangesArgs {
-    since: DateTime<Utc>,
+    since: Option<DateTime<Utc>>,
     service: Option<String>,
     env: Option<String>,
 }
 
 pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
     let ChangesArgs { since, service, env: environment } = cx.args()?;
+    let since = since.unwrap_or_else(|| cx.now() - LATELY);
     let query = Query { service, environment, since: Some(since), ..Query::default() };
     let (acts, more) = query.acts(cx.store(), PAGE).await?;
     let zone = cx.ports().vocabulary.zone;
@@ -101,13 +105,12 @@ pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
         let who = who(draft);
         reply = reply.field(format!("#{} {who}, {}", entry.act(), text::ago(draft.at, cx.now())), what);
         // Only the newest change of a thing can be taken back by its own undo line: an older one has been overtaken.
-        let newest = seen.insert((&draft.service, &draft.environment));
-        if newest {
+        if seen.insert(&draft.state) {
             reply.buttons.extend(act::way_back(cx.store(), entry).await?);
         }
     }
     if more {
-        let all = format!("The rest: `/audit since:{}`.", since.with_timezone(&zone).format("%H:%M"));
+        let all = format!("The rest: `/audit since:\"{}\"`.", since.with_timezone(&zone).format("%Y-%m-%d %H:%M"));
         reply.text = format!("{} {all}", reply.text);
     }
     Ok(reply)

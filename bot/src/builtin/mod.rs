@@ -74,13 +74,13 @@ pub static SPEC: PluginSpec = PluginSpec {
         },
         CommandSpec {
             name: "changes",
-            about: "Show what has changed since a moment, newest first, each with its way back",
+            about: "Show what has changed lately, newest first, each with its way back",
             args: &[
-                ArgSpec::required("since", Kind::Time, "From this moment on"),
+                ArgSpec::optional("since", Kind::Time, "From this moment on; the last 24 hours if left out"),
                 ArgSpec::optional("service", Kind::Service, "Only this service"),
                 ArgSpec::optional("env", Kind::Environment, "Only this environment"),
             ],
-            examples: &["changes since:14:00", "changes 2h", "changes since:yesterday env:production"],
+            examples: &["changes", "changes since:14:00", "changes 2h", "changes since:yesterday env:production"],
             ..CommandSpec::READS
         },
         CommandSpec {

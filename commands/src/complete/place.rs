@@ -5,6 +5,7 @@ use crate::line::{self, Word};
 use crate::parse::{self, arrange};
 use crate::registry::Registry;
 use crate::spec::{ArgSpec, CommandSpec, Kind};
+use crate::vocabulary::Vocabulary;
 use std::ops::Range;
 
 impl Word {
@@ -58,13 +59,18 @@ type Found = (&'static ArgSpec, Range<usize>);
 impl<'w> Place<'w> {
     /// Finds it among the `words` behind a command's name. They go to the arguments as [`parse::parse`] gives them, but
     /// no mistake stops it.
-    pub fn find(command: &'static CommandSpec, words: &'w [Word], here: usize, registry: &Registry) -> Place<'w> {
+    pub fn find(
+        command: &'static CommandSpec,
+        words: &'w [Word],
+        here: usize,
+        registry: &Registry,
+        vocabulary: &Vocabulary,
+    ) -> Place<'w> {
         let named = words.iter().enumerate();
         let mut found: Vec<Found> =
             named.filter_map(|(at, word)| Some((arrange::option(command, word)?, at..at + 1))).collect();
         let is_found = |arg: &&ArgSpec| found.iter().any(|(other, _)| other.name == arg.name);
-        let free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_found(arg)).collect();
-        let mut free = &free[..];
+        let mut free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_found(arg)).collect();
         let mut at = 0;
         while at < words.len() {
             let nameless = words[at..].iter().take_while(|word| arrange::option(command, word).is_none()).count();
@@ -73,15 +79,17 @@ impl<'w> Place<'w> {
                 at += 1;
                 continue;
             }
-            let Some((arg, later)) = free.split_first() else { break };
+            if free.is_empty() {
+                break;
+            }
+            let arg = free.remove(arrange::meant_for(&free, &words[at], vocabulary));
             let count = match arg.kind {
-                Kind::Text if arrange::runs_on(arg, later) => nameless,
+                Kind::Text if arrange::runs_on(arg, &free) => nameless,
                 Kind::Time | Kind::Later => arrange::words_of_moment(&words[at..at + nameless]),
                 Kind::Command => words_of_name(&words[at..at + nameless], here.checked_sub(at), registry),
                 _ => 1,
             };
-            found.push((*arg, at..at + count));
-            free = later;
+            found.push((arg, at..at + count));
             at += count;
         }
         let slot = slot(command, words, here, &found);

@@ -26,11 +26,11 @@ pub(crate) fn arrange(
     line: &[char],
     words: &[Word],
     registry: &Registry,
+    vocabulary: &Vocabulary,
 ) -> Result<Vec<Given>, Mistake> {
     let mut given = named(command, words)?;
     let is_given = |arg: &&ArgSpec| given.iter().any(|given: &Given| given.arg.name == arg.name);
-    let free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_given(arg)).collect();
-    let mut free = &free[..];
+    let mut free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_given(arg)).collect();
     let mut at = 0;
     while at < words.len() {
         if option(command, &words[at]).is_some() {
@@ -38,28 +38,50 @@ pub(crate) fn arrange(
             continue;
         }
         check_word(command, &words[at..], free.first().map(|arg| arg.kind))?;
-        let Some((arg, later)) = free.split_first() else { return Err(too_many(command, words, at)) };
-        unambiguous(command, arg, &words[at], &given)?;
+        if free.is_empty() {
+            return Err(too_many(command, words, at));
+        }
+        let arg = free.remove(meant_for(&free, &words[at], vocabulary));
+        unambiguous(command, arg, &words[at], &given, vocabulary)?;
         let plain = words[at..].iter().take_while(|word| option(command, word).is_none()).count();
         let count = match arg.kind {
-            Kind::Text if runs_on(arg, later) => plain,
+            Kind::Text if runs_on(arg, &free) => plain,
             Kind::Command => words_of_command(&words[at..at + plain], registry),
             Kind::Time | Kind::Later => words_of_moment(&words[at..at + plain]),
             _ => 1,
         };
         given.push(together(command, arg, line, &words[at..at + count])?);
-        free = later;
         at += count;
     }
     given.sort_by_key(|given| given.at.start);
     Ok(given)
 }
 
+/// Which of the arguments that are `free` a nameless word is for: the first, unless that takes a name that the word is not,
+/// and another takes the one that it is. So `lock take hello staging` and `lock take staging hello` are the same.
+pub(crate) fn meant_for(free: &[&ArgSpec], word: &Word, vocabulary: &Vocabulary) -> usize {
+    let is_name = |arg: &&ArgSpec| vocabulary.knows(arg.kind, &word.text);
+    let takes_names = |arg: &&&ArgSpec| !vocabulary.names(arg.kind).is_empty();
+    match free.first().filter(takes_names) {
+        Some(first) if !is_name(first) => free.iter().position(is_name).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// Refuses a nameless word for an argument that may be left out, when one before that is named only later in the line: the
-/// word may well have been meant for that one (`ship hello staging v2 ref:v1`).
-fn unambiguous(command: &CommandSpec, arg: &ArgSpec, word: &Word, given: &[Given]) -> Result<(), Mistake> {
+/// word may well have been meant for that one (`ship hello staging v2 ref:v1`). A name of what the argument takes was not
+/// meant for one that takes something else.
+fn unambiguous(
+    command: &CommandSpec,
+    arg: &ArgSpec,
+    word: &Word,
+    given: &[Given],
+    vocabulary: &Vocabulary,
+) -> Result<(), Mistake> {
+    let is_name = vocabulary.knows(arg.kind, &word.text);
     let before = command.args.iter().take_while(|other| other.name != arg.name);
     let named_later = before
+        .filter(|other| !is_name || other.kind == arg.kind)
         .filter_map(|other| given.iter().find(|given| given.arg.name == other.name && given.at.start > word.at.start));
     let Some(later) = named_later.last().filter(|_| !arg.required) else { return Ok(()) };
     let (shown, name) = (text::code(&word.text), later.arg.name);
