@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// How often a message is redrawn at the most.
 const REDRAW: Duration = Duration::from_millis(500);
 
+/// When it is drawn first. What has ended by then is told by its end alone, and nobody has waited for a button of it.
+const FIRST: Duration = Duration::from_millis(40);
+
 /// How often it is redrawn although nothing has changed: a silent message looks like a dead one.
 const PULSE: Duration = Duration::from_secs(60);
 
@@ -70,7 +73,7 @@ pub(crate) async fn follow<E>(
 ) -> Option<E> {
     let mut end = pin!(end);
     let (began, mut drawn, mut first) = (Instant::now(), Instant::now(), true);
-    let mut redraw = tokio::time::interval(REDRAW);
+    let mut redraw = tokio::time::interval_at(began + FIRST, REDRAW);
     loop {
         tokio::select! {
             biased;

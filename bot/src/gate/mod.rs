@@ -177,19 +177,24 @@ impl Bot {
         let bot = self.clone();
         self.calls.spawn(async move {
             let (inner, mut progress) = mpsc::unbounded_channel();
-            let mut dresser = Dresser::default();
-            let work = AssertUnwindSafe(bot.answer(&ask, inner)).catch_unwind();
-            tokio::pin!(work);
-            let last = loop {
-                tokio::select! {
-                    biased;
-                    Some(reply) = progress.recv() => bot.send(reply, &mut dresser, &said).await,
-                    done = &mut work => break done,
+            let (mut dresser, over) = (Dresser::default(), CancellationToken::new());
+            let work = async {
+                let last = AssertUnwindSafe(bot.answer(&ask, inner)).catch_unwind().await;
+                over.cancel();
+                last
+            };
+            // Beside the work: it does not wait until the buttons of a message are kept.
+            let telling = async {
+                loop {
+                    let reply = tokio::select! {
+                        biased;
+                        Some(reply) = progress.recv() => reply,
+                        () = over.cancelled() => return,
+                    };
+                    bot.send(reply, &mut dresser, &said).await;
                 }
             };
-            while let Ok(reply) = progress.try_recv() {
-                bot.send(reply, &mut dresser, &said).await;
-            }
+            let (last, ()) = tokio::join!(work, telling);
             bot.send(last.unwrap_or_else(|_| panicked()), &mut dresser, &said).await;
         });
         replies

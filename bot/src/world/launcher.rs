@@ -7,14 +7,14 @@ use commands::ports::{Exit, Group, Launcher, Output, Program, Running};
 use commands::redact::Redactor;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, BufWriter, Read, SeekFrom, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,19 @@ fn start(mut command: Command, program: &Program) -> Result<(Child, Group)> {
     Ok((child, Group { id, started: started(id).unwrap_or(0) }))
 }
 
+/// Starts a program that writes to `log`, and opens that where it will write.
+fn start_with_log(program: &Program, log: &Path) -> Result<(Child, Group, tokio::fs::File)> {
+    let file = private().append(true).open(log);
+    let file = file.with_context(|| format!("the log {} can not be opened", log.display()))?;
+    let mut output = std::fs::File::open(log)?;
+    // What an earlier program of the same deploy wrote is not told again.
+    output.seek(SeekFrom::End(0))?;
+    let mut command = command(program)?;
+    command.stdout(file.try_clone()?).stderr(file);
+    let (child, group) = start(command, program)?;
+    Ok((child, group, tokio::fs::File::from_std(output)))
+}
+
 #[async_trait]
 impl Launcher for Programs {
     async fn read(&self, program: Program) -> Result<Output> {
@@ -80,21 +93,18 @@ impl Launcher for Programs {
     }
 
     async fn spawn(&self, program: Program, log: &str, grace: Duration, cancel: CancellationToken) -> Result<Running> {
-        let log = self.logs.path(log)?;
-        let file = private().append(true).open(&log);
-        let file = file.with_context(|| format!("the log {} can not be opened", log.display()))?;
-        // What an earlier program of the same deploy wrote is not told again.
-        let from = file.metadata()?.len();
-        let mut command = command(&program)?;
-        command.stdout(file.try_clone()?).stderr(file);
-        let (child, group) = start(command, &program)?;
+        let (log, limit) = (self.logs.path(log)?, program.limit);
+        let written = log.clone();
+        // Starting a program holds up its thread until it has begun: a deploy to fifty targets would hold up everybody.
+        let started = tokio::task::spawn_blocking(move || start_with_log(&program, &written));
+        let (child, group, output) = started.await.context("a program was not started")??;
         let (lines, told) = mpsc::channel(256);
         let (ended, exit) = oneshot::channel();
         let tail = CancellationToken::new();
-        let following = tokio::spawn(follow(log.clone(), from, lines, tail.clone()));
+        let following = tokio::spawn(follow(output, lines, tail.clone()));
         let (watched, redactor) = (group.clone(), self.redactor.clone());
         tokio::spawn(async move {
-            let exit = watch(child, &watched, program.limit, grace, cancel).await;
+            let exit = watch(child, &watched, limit, grace, cancel).await;
             tail.cancel();
             // The last lines come before the end.
             let _ = following.await;
@@ -209,9 +219,8 @@ async fn some(from: Option<impl AsyncRead + Unpin>, limit: u64) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Hands on what is written to `log` from the byte `at` on, line by line, until `done` and the end is reached.
-async fn follow(log: PathBuf, at: u64, lines: mpsc::Sender<String>, done: CancellationToken) -> Result<()> {
-    let mut file = open_at(&log, at).await?;
+/// Hands on what is written to a log from where it was opened on, line by line, until `done` and the end is reached.
+async fn follow(mut file: tokio::fs::File, lines: mpsc::Sender<String>, done: CancellationToken) -> Result<()> {
     let mut rest = Vec::new();
     loop {
         let last = done.is_cancelled();
@@ -249,31 +258,31 @@ fn private() -> OpenOptions {
 
 /// Writes the log anew without secrets, where it holds any.
 fn scrub(log: &Path, redactor: &Redactor) -> Result<()> {
+    let mut found = false;
+    each_line(log, redactor, |line, hidden| {
+        found |= line != hidden;
+        Ok(())
+    })?;
+    if !found {
+        return Ok(());
+    }
     let beside = log.with_extension("new");
     let mut clean = BufWriter::new(private().write(true).truncate(true).open(&beside)?);
-    let mut reader = BufReader::new(std::fs::File::open(log)?);
-    let (mut line, mut found) = (Vec::new(), false);
-    // A line without end is looked at in pieces rather than collected.
-    while (&mut reader).take(64 * 1024).read_until(b'\n', &mut line)? > 0 {
-        let text = String::from_utf8_lossy(&line);
-        let hidden = redactor.redact(&text);
-        found |= hidden != text;
-        clean.write_all(hidden.as_bytes())?;
-        line.clear();
-    }
+    each_line(log, redactor, |_, hidden| Ok(clean.write_all(hidden.as_bytes())?))?;
     clean.flush()?;
-    if found {
-        std::fs::rename(&beside, log)?
-    } else {
-        std::fs::remove_file(&beside)?
-    }
-    Ok(())
+    Ok(std::fs::rename(&beside, log)?)
 }
 
-async fn open_at(log: &Path, at: u64) -> Result<tokio::fs::File> {
-    let mut file = tokio::fs::File::open(log).await?;
-    file.seek(SeekFrom::Start(at)).await?;
-    Ok(file)
+/// Takes each line of a log, as it is and without secrets. One without end is taken in pieces rather than collected.
+fn each_line(log: &Path, redactor: &Redactor, mut take: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    let mut reader = BufReader::new(std::fs::File::open(log)?);
+    let mut line = Vec::new();
+    while (&mut reader).take(64 * 1024).read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        take(&text, &redactor.redact(&text))?;
+        line.clear();
+    }
+    Ok(())
 }
 
 fn hand_on(lines: &mpsc::Sender<String>, line: &[u8]) {

@@ -12,8 +12,9 @@ use commands::plugin::Setup;
 use commands::ports::{Exit, Group, Program, Running};
 use commands::text;
 use config::Section;
-use futures::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use futures::future::{OptionFuture, join_all};
+use futures::stream::{self, StreamExt};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +33,9 @@ pub(super) struct Command {
     /// How the line of its output begins that names the artifact that it has shipped.
     artifact: Option<String>,
 }
+
+/// How many programs are started at the same time.
+const AT_ONCE: usize = 4;
 
 /// How much of the end of a log is searched for the name of an artifact.
 const TAIL: usize = 64 << 10;
@@ -127,15 +131,20 @@ pub(super) async fn begin<'a>(
     ssh: Option<&'a Ssh>,
     program: impl Fn(Option<&'a Host>) -> Program,
 ) -> Result<Begun<'a>, String> {
+    let mut starts: VecDeque<_> = run.work.places().into_iter().map(|host| start(run, host, program(host))).collect();
+    // Where the first can not be started, none is.
+    let mut all = Vec::from_iter(OptionFuture::from(starts.pop_front()).await);
+    if let Some((_, Err(error))) = all.first() {
+        return Err(format!("{error:#}"));
+    }
+    all.extend(stream::iter(starts).buffered(AT_ONCE).collect::<Vec<_>>().await);
     let (mut groups, mut ends) = (Groups::new(), Vec::<Ending<'a>>::new());
-    let Run { ports, permit, work, cancel, .. } = run;
-    for host in work.places() {
-        match ports.processes.spawn(permit, program(host), &work.log_of(host), work.grace, cancel.clone()).await {
+    for (host, started) in all {
+        match started {
             Ok(running) => {
                 groups.insert(name(host), running.group.clone());
                 ends.push(Box::pin(follow(run, host, ssh, running)));
             }
-            Err(error) if groups.is_empty() => return Err(format!("{error:#}")),
             Err(error) => {
                 let failed = End::Failed(format!("Its program could not be started{}: {error:#}", on(host)));
                 ends.push(Box::pin(std::future::ready(failed)));
@@ -143,6 +152,16 @@ pub(super) async fn begin<'a>(
         }
     }
     Ok(Begun { handle: Handle::new(groups), end: Box::pin(async { together(join_all(ends).await) }) })
+}
+
+/// Starts the program for one target.
+async fn start<'a>(
+    run: &'a Run<'a>,
+    host: Option<&'a Host>,
+    program: Program,
+) -> (Option<&'a Host>, anyhow::Result<Running>) {
+    let Run { ports, permit, work, cancel, .. } = run;
+    (host, ports.processes.spawn(permit, program, &work.log_of(host), work.grace, cancel.clone()).await)
 }
 
 /// Finds the programs that an earlier start began.
