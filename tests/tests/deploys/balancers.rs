@@ -106,12 +106,12 @@ impl Load {
         Load { stop, seen, thread, began: Instant::now() }
     }
 
-    /// The share of those who got `commit` between two moments, in percent.
-    fn share(&self, commit: &str, from: Instant, to: Instant) -> f64 {
+    /// The share of those who got `commit` between two moments, in percent, and how many there were.
+    fn share(&self, commit: &str, from: Instant, to: Instant) -> (f64, usize) {
         let seen = self.seen.lock().unwrap();
         let within: Vec<_> = seen.iter().filter(|(at, _)| (from..to).contains(at)).collect();
         let got = within.iter().filter(|(_, answer)| answer.as_deref() == Some(commit)).count();
-        100.0 * got as f64 / within.len() as f64
+        (100.0 * got as f64 / within.len() as f64, within.len())
     }
 
     pub fn end(self) {
@@ -228,18 +228,20 @@ fn a_canary_gets_its_share_and_no_request_fails() {
 fn shared(kind: Kind) {
     println!("{kind:?}");
     let (home, service, _balancer, front) =
-        installation(kind, "canary\"\nhold = \"6s\"\nweights = [\"25%\", \"100%\"]\nfolder = \".");
+        installation(kind, "canary\"\nhold = \"8s\"\nweights = [\"5%\", \"25%\", \"50%\", \"100%\"]\nfolder = \".");
     let deckhand = home.start();
     assert_eq!(home.say("deploy ship app staging v1").code, Some(0));
     let load = Load::on(front);
     let said = home.begin(&["say", "deploy ship app staging v2"]);
-    until("the canary has its share", || weighs(&home, "25").then_some(()));
-    std::thread::sleep(Duration::from_millis(800));
-    let from = Instant::now();
-    std::thread::sleep(Duration::from_secs(4));
-    let share = load.share(&service.commit("v2"), from, Instant::now());
-    println!("the canary with 25 % got {share:.1} %");
-    assert!((20.0..=30.0).contains(&share), "{share}");
+    for weight in [5, 25, 50] {
+        until("the canary has its share", || weighs(&home, &weight.to_string()).then_some(()));
+        std::thread::sleep(Duration::from_millis(800));
+        let from = Instant::now();
+        std::thread::sleep(Duration::from_secs(4));
+        let (share, answers) = load.share(&service.commit("v2"), from, Instant::now());
+        println!("the canary with {weight} % got {share:.1} % of {answers} requests");
+        assert!((share - f64::from(weight)).abs() <= 5.0, "{weight} %: {share:.1} % of {answers}");
+    }
     let said = said.end();
     assert_eq!(said.code, Some(0), "{said:?}");
     all_get(front, &service.commit("v2"));
