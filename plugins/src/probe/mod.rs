@@ -90,6 +90,11 @@ async fn icmp(ports: &Ports, host: &str, timeout: Duration) -> Result<Option<Dur
         Exit::Status(0) => Ok(round_trip(&output.stdout)),
         Exit::Status(1) => Err(format!("did not answer within {}", config::duration::show(timeout))),
         Exit::TimedOut => Err("could not be asked in time".to_owned()),
+        // On machines without ping sockets for everybody, it needs a right of its own.
+        _ if output.stderr.contains("Operation not permitted") => Err(
+            "can not be asked: `ping` may not send echo requests here; the operator gives it `cap_net_raw`, or sets `net.ipv4.ping_group_range`"
+                .to_owned(),
+        ),
         _ => {
             let says = first_line(&output.stderr).trim_start_matches("ping: ");
             Err(format!("could not be asked: {}", text::code(says)))
