@@ -278,6 +278,16 @@ impl Permit {
         Ok(())
     }
 
+    /// Keeps a text under this name, as [`crate::ports::Files::keep_text`] does, without the secrets in it: what a service has
+    /// said may hold some.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    pub async fn keep_text(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let world = &self.0.world;
+        world.ports.files.keep_text(name, world.redactor.redact(text).into_owned()).await
+    }
+
     fn staged(&self) -> MutexGuard<'_, Staged> {
         self.0.staged.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }

@@ -201,7 +201,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// `text` without the sequences by which a program colours its output, moves the cursor, names the window or links.
-fn without_sequences(text: &str) -> Cow<'_, str> {
+pub fn without_sequences(text: &str) -> Cow<'_, str> {
     static SEQUENCE: LazyLock<Result<Regex, regex::Error>> = LazyLock::new(|| {
         Regex::new(
             r"(?x)

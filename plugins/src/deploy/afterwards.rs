@@ -19,13 +19,13 @@ pub(super) enum After {
     Unknown(String),
 }
 
-/// Stages how a deploy has ended that did not work, because of `why`.
+/// Stages how a deploy has ended that did not work, because of `why`; `said` are the last lines of what was said until then.
 pub(super) fn afterwards(
     cx: &Cx,
     permit: &Permit,
     plan: &Plan<'_>,
     mut deploy: Deploy,
-    why: &str,
+    (why, said): (&str, String),
     after: After,
 ) -> Result<Outcome> {
     let at = cx.now();
@@ -35,7 +35,7 @@ pub(super) fn afterwards(
             let why = format!("{why}. {says}");
             deploy.state = Progress::Bad { at, why: why.clone() };
             permit.failed(&why);
-            Outcome::Bad(why)
+            Outcome::Bad { why, said }
         }
         After::Unknown(says) => {
             let says = format!("{why}. {says}");

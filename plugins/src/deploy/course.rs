@@ -57,6 +57,8 @@ struct Course<'a> {
     left_behind: Option<String>,
     /// Why a canary could not be measured.
     unmeasured: Option<String>,
+    /// The last lines of what was said until it went wrong.
+    said: String,
 }
 
 impl Deployer {
@@ -86,6 +88,7 @@ impl Deployer {
             left: false,
             left_behind: None,
             unmeasured: None,
+            said: String::new(),
         };
         if course.deploy.back.is_none() {
             match course.walk(std::mem::take(&mut resumed)).await? {
@@ -101,6 +104,7 @@ impl Deployer {
                 }
                 Err(Trouble::Lost) => {
                     let why = "Somebody took over the lock meanwhile, and it was left as it is. Look at once";
+                    course.said = self.tail(cx, plan, permit.act(), why).await;
                     return course.bad(why.to_owned(), Fared::Doubt);
                 }
                 Err(Trouble::Sick(why)) => {
@@ -352,7 +356,7 @@ impl Course<'_> {
         Ok(match program::ended(running, drop).await {
             Exit::Status(0) => Ok(()),
             Exit::Cancelled => Err(Trouble::Sick("It was cancelled".to_owned())),
-            exit => Err(Trouble::Sick(format!("The switch to {colour} ({weight} %) failed: {exit}"))),
+            exit => Err(Trouble::Sick(format!("{}{colour} ({weight} %) failed: {exit}", logs::SWITCHING))),
         })
     }
 
@@ -362,6 +366,7 @@ impl Course<'_> {
 
     /// Turns round: what is left to do is what leads back. Nothing is put back by itself over what can not go back.
     async fn turn_back(&mut self, why: String) {
+        self.said = self.deployer.tail(self.cx, self.plan, self.permit.act(), &why).await;
         let Plan { service, target, before, .. } = self.plan;
         let (hosts, serving) =
             (service.hosts(&target.environment), before.0.as_ref().and_then(|live| live.colour.as_deref()));
@@ -446,7 +451,8 @@ impl Course<'_> {
         self.deploy.fared = Some(fared);
         self.deploy.state = Progress::Bad { at: self.cx.now(), why: why.clone() };
         self.permit.failed(&why);
-        self.end(Outcome::Bad(why))
+        let said = std::mem::take(&mut self.said);
+        self.end(Outcome::Bad { why, said })
     }
 
     fn end(self, outcome: Outcome) -> Result<Outcome> {

@@ -29,6 +29,9 @@ pub(super) fn part(log: &str, part: &str) -> String {
 /// The part that switches write to. No target is called like that: see [`super::settings`].
 pub(super) const SWITCH: &str = "switch";
 
+/// How it is told that a switch failed.
+pub(super) const SWITCHING: &str = "The switch to ";
+
 /// Tells the logs in the thread under the message that tells of the deploy, each to its end, those of the targets first that
 /// `why` names; one that the message has shown whole is left out.
 pub(super) async fn tell(cx: &Cx, permit: &Permit, service: &Service, target: &Target, why: &str) -> Result<()> {

@@ -215,3 +215,17 @@ pub(super) fn logs(service: &Service, target: &Target, number: u64, why: &str) -
     // One program may ship to all targets.
     std::iter::once((format!("Log of #{number}"), log)).chain(of_hosts).chain(switches).collect()
 }
+
+/// The logs that `why` is about, each with what its lines begin with where there are several places: those of the targets that
+/// it names, or of a switch that failed. Where it names none, all there are.
+pub(super) fn blamed(service: &Service, target: &Target, number: u64, why: &str) -> Vec<(String, String)> {
+    let (log, hosts) = (logs::whole(target, number), service.hosts(&target.environment));
+    let of = |host: &Host| (format!("{}: ", host.name), logs::part(&log, &host.name));
+    let named: Vec<_> = hosts.iter().filter(|host| why.contains(&format!("`{}`", host.name))).map(of).collect();
+    match () {
+        () if why.contains(logs::SWITCHING) => vec![(String::new(), logs::part(&log, logs::SWITCH))],
+        // One program may ship to all targets.
+        () if named.is_empty() => std::iter::once((String::new(), log.clone())).chain(hosts.iter().map(of)).collect(),
+        () => std::iter::once((String::new(), log.clone())).chain(named).collect(),
+    }
+}

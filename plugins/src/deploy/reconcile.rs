@@ -145,7 +145,10 @@ impl Deployer {
             }
         };
         DEPLOYS.put(permit, name(target, number), &deploy)?;
-        Ok(reply.file(format!("Log of #{number}"), deploy.log))
+        Ok(match service {
+            Some(service) => ship::with_logs(cx, reply, service, target, number).await,
+            None => reply.file(format!("Log of #{number}"), deploy.log),
+        })
     }
 
     /// Goes on with a deploy of several steps from the one that it was at.
@@ -175,7 +178,7 @@ impl Deployer {
             Outcome::Left(_) => return Err(left_again(target, number)),
             Outcome::Good => told(Tone::Good, format!("{went_on} {} is live and well.", plan.release)),
             Outcome::Unknown => not_known(target, &plan.release, number, went_on),
-            Outcome::Bad(why) => {
+            Outcome::Bad { why, .. } => {
                 let says = format!("{went_on} {} is not live. {}.", plan.release, why.trim_end_matches('.'));
                 told(Tone::Bad, says).outcome(commands::reply::Outcome::Broken)
             }
@@ -201,8 +204,8 @@ impl Deployer {
         let Some(after) = self.back_again(cx, permit, plan, &deploy, back).await? else {
             return Err(left_again(target, number));
         };
-        let reply = match afterwards(cx, permit, plan, deploy, why, after)? {
-            Outcome::Bad(why) => {
+        let reply = match afterwards(cx, permit, plan, deploy, (why, String::new()), after)? {
+            Outcome::Bad { why, .. } => {
                 let why = why.trim_end_matches('.');
                 let says = format!("{WENT_BACK} {} is not live. {why}.", plan.release);
                 told(Tone::Bad, target, number, says).outcome(commands::reply::Outcome::Broken)

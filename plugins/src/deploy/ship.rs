@@ -8,7 +8,7 @@ use super::records::{DEPLOYS, Deploy, LIVE, Live, Progress, Release, Target, his
 use super::settings::Service;
 use super::strategy::Step;
 use super::{Deployer, artifact, doubt, logs, show};
-use crate::program::{self, Board, Cancel, Shown};
+use crate::program::{self, Board, Cancel, LINES, Shown};
 use chrono::{DateTime, Utc};
 use commands::act::Permit;
 use commands::cx::Cx;
@@ -21,8 +21,13 @@ use tokio_util::sync::CancellationToken;
 /// How a deploy came out.
 pub(super) enum Outcome {
     Good,
-    /// The program or its health check failed, for this reason; and what is live then.
-    Bad(String),
+    /// The program or its health check failed.
+    Bad {
+        /// For this reason; and what is live then.
+        why: String,
+        /// The last lines of what was said until then: what is put back writes to the same logs.
+        said: String,
+    },
     /// Nobody knows; it holds its target.
     Unknown,
     /// Deckhand is stopping in the middle of it; this is what becomes of the deploy.
@@ -40,7 +45,7 @@ impl Deployer {
                     return Err(Stop::Left(Box::new(show::left(&plan, permit.act(), &how))));
                 }
                 let outcome = outcome?;
-                let why = if let Outcome::Bad(why) = &outcome { why } else { "" };
+                let why = if let Outcome::Bad { why, .. } = &outcome { why } else { "" };
                 logs::tell(cx, permit, plan.service, &plan.target, why).await?;
                 Ok((permit.act(), outcome))
             })
@@ -54,7 +59,7 @@ impl Deployer {
                 let reply = show::unknown(&plan, number, &says, self.tail(cx, &plan, number, &says).await);
                 held.iter().fold(reply, |reply, held| doubt::buttons(reply, &plan.target, held))
             }
-            Outcome::Bad(why) => show::failed(&plan, number, &why, self.tail(cx, &plan, number, &why).await),
+            Outcome::Bad { why, said } => show::failed(&plan, number, &why, said),
             _ => {
                 let shipped = live.filter(|live| live.deploy == number).map(|live| live.release);
                 let zone = cx.ports().vocabulary.zone;
@@ -81,12 +86,20 @@ impl Deployer {
         Ok(plan.service.strategy.steps(&plan.rest(), serving, kept))
     }
 
-    /// The last lines of a deploy's logs.
-    async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64, why: &str) -> String {
-        let logs = plan::logs(plan.service, &plan.target, number, why);
-        let tails = logs.iter().map(|(_, log)| cx.ports().files.tail(log, 2_000));
-        let tails: Vec<_> = join_all(tails).await.into_iter().filter_map(|tail| tail.ok().flatten()).collect();
-        program::last_lines(tails.iter().flat_map(|tail| tail.lines()))
+    /// The last lines of the logs that `why` is about, as many of each.
+    pub(super) async fn tail(&self, cx: &Cx, plan: &Plan<'_>, number: u64, why: &str) -> String {
+        let logs = plan::blamed(plan.service, &plan.target, number, why).into_iter().map(async |(place, log)| {
+            let tail = cx.ports().files.tail(&log, 2_000).await.ok().flatten()?;
+            (!tail.is_empty()).then_some((place, tail))
+        });
+        let tails: Vec<_> = join_all(logs).await.into_iter().flatten().take(LINES).collect();
+        let each = LINES / tails.len().max(1);
+        let last = tails.iter().flat_map(|(place, tail)| {
+            let lines: Vec<_> = tail.lines().collect();
+            let last = lines.len().saturating_sub(each);
+            lines.into_iter().skip(last).map(move |line| format!("{place}{line}"))
+        });
+        program::last_lines(last.collect::<Vec<_>>().iter().map(String::as_str))
     }
 
     async fn run(&self, cx: &Cx, permit: &Permit, plan: &Plan<'_>, cancel: &Cancel) -> Result<Outcome> {
@@ -174,8 +187,9 @@ impl Deployer {
                 Outcome::Good
             }
             Err(why) => {
+                let said = self.tail(cx, plan, permit.act(), &why).await;
                 let after = self.aftermath(cx, permit, plan, &mut deploy, (&why, cancel)).await?;
-                return afterwards(cx, permit, plan, deploy, &why, after);
+                return afterwards(cx, permit, plan, deploy, (&why, said), after);
             }
         };
         DEPLOYS.put(permit, name(&plan.target, deploy.number), &deploy)?;

@@ -218,6 +218,26 @@ impl GitHub {
         }
     }
 
+    /// The address to which GitHub sends whoever asks for what is at `path`: a file in a store elsewhere, where it is for a
+    /// minute. Whoever asks there has no token to show.
+    ///
+    /// # Errors
+    /// Whatever is in the way.
+    pub async fn elsewhere(&self, ports: &Ports, path: &str) -> Result<String, Fault> {
+        let request = self.request(Method::GET, path, Bytes::new());
+        let request = request.map_err(|error| fault(None, format!("GitHub can not be asked: {error}"), true))?;
+        let answer = ports.http.read(request, TIMEOUT, LIMIT).await.map_err(|error| unheard(&error))?;
+        let place = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+        match place.filter(|_| answer.status().is_redirection()) {
+            Some(place) if !config::address::is_in_the_clear(place) => Ok(place.to_owned()),
+            Some(_) => Err(fault(Some(400), "GitHub names an address that is not safe to ask".to_owned(), true)),
+            None => {
+                let says = self.refusal(&answer, ports.clock.now());
+                Err(fault(Some(answer.status().as_u16()), says, true))
+            }
+        }
+    }
+
     /// Asks for something to be made at `path`: see [`GitHub::send`].
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod check;
 pub mod issues;
+pub mod logs;
 pub mod prism;
 mod routes;
 pub mod runs;
@@ -23,8 +24,8 @@ use webhooks::Webhooks;
 pub use routes::templates;
 pub use serve::Served;
 
-/// Where it is.
-pub const HOST: &str = "api.github.com";
+/// Where it is, and where it has its files.
+pub const HOSTS: [&str; 2] = ["api.github.com", "files.github.example"];
 
 /// The token that it takes. Tests write it into their configs.
 pub const TOKEN: &str = "ghp_of_the_tests_0123456789";
@@ -85,6 +86,9 @@ impl GitHub {
 
     /// Answers a request at this moment.
     pub fn answer(&mut self, request: &Request<Bytes>, now: DateTime<Utc>) -> Response<Bytes> {
+        if logs::is_file(request) {
+            return self.file(request);
+        }
         let known = |it: &Request<Bytes>| {
             (it.method(), it.uri(), it.body()) == (request.method(), request.uri(), request.body())
         };
@@ -152,7 +156,11 @@ impl GitHub {
             None => refusal(404, "Not Found"),
         };
         if let Some(check) = Check::get() {
-            self.amiss.extend(check.answer(method, route.template, status, &body));
+            let body = if status == 302 { &Value::Null } else { &body };
+            self.amiss.extend(check.answer(method, route.template, status, body));
+        }
+        if let (302, Some(place)) = (status, body.as_str()) {
+            return (status, Value::Null, vec![("location", format!("{}{place}", self.state.files))]);
         }
         if lost {
             let fault = self.faults.remove(0);

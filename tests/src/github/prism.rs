@@ -57,7 +57,10 @@ impl Prism {
         std::thread::spawn(move || {
             out.lines().map_while(Result::ok).filter(|line| line.contains("listening")).for_each(|_| _ = tell.send(()));
         });
-        let prism = Prism { child, address: format!("http://127.0.0.1:{port}"), client: Client::new() };
+        // A redirect that it makes up leads nowhere.
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let client = client.expect("a client needs nothing");
+        let prism = Prism { child, address: format!("http://127.0.0.1:{port}"), client };
         told.recv_timeout(PATIENCE).expect("prism listens; is it installed? scripts/setup does that");
         prism
     }

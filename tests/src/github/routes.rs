@@ -1,7 +1,7 @@
 //! GitHub's REST API: a table of routes, each with the function that answers it.
 
 use super::state::{CheckRun, Repository, Status};
-use super::{Answer, Call, issues, refusal, runs};
+use super::{Answer, Call, issues, logs, refusal, runs};
 use crate::routes::{Route, route};
 use serde_json::{Value, json};
 
@@ -20,6 +20,7 @@ pub static ROUTES: &[Route<Handler>] = &[
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}", runs::get),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs", runs::jobs),
     route("GET", "/repos/{owner}/{repo}/actions/runs/{run_id}/artifacts", runs::artifacts),
+    route("GET", "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs", logs::place),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel", runs::cancel),
     route("POST", "/repos/{owner}/{repo}/actions/runs/{run_id}/force-cancel", runs::force_cancel),
     route("GET", "/repos/{owner}/{repo}/issues", issues::list),

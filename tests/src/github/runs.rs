@@ -39,13 +39,13 @@ pub enum Script {
 /// A run.
 #[derive(Debug, Clone)]
 pub struct Run {
-    id: u64,
+    pub(super) id: u64,
     inputs: Value,
     script: Option<Script>,
     began: DateTime<Utc>,
     /// Whether a machine has taken it.
     works: bool,
-    ended: Option<String>,
+    pub(super) ended: Option<String>,
     /// What it uploads, with its digest.
     uploads: Vec<(String, Option<String>)>,
 }
@@ -56,6 +56,9 @@ impl Repository {
         self.advance(now);
         if let Some(uploads) = direction.strip_prefix("the workflow uploads ") {
             return self.upload(uploads);
+        }
+        if self.logs.direct(direction) {
+            return true;
         }
         match direction {
             "the next run fails" => self.scripts.push_back(Script::Fails),
@@ -269,6 +272,7 @@ pub(super) fn get(repository: &mut Repository, call: &Call) -> Answer {
 }
 
 pub(super) fn jobs(repository: &mut Repository, call: &Call) -> Answer {
+    let others = repository.logs.others;
     let Some(run) = repository.run(call) else { return refusal(404, "Not Found") };
     let (status, conclusion) = (run.status(call.now), run.ended.as_deref());
     let step = |number: u64, name: &str, status: &str, conclusion: Option<&str>| json!({ "number": number, "name": name, "status": status, "conclusion": conclusion });
@@ -276,8 +280,12 @@ pub(super) fn jobs(repository: &mut Repository, call: &Call) -> Answer {
         "queued" => Vec::new(),
         _ => vec![step(1, "Set up job", "completed", Some("success")), step(2, "Push", status, conclusion)],
     };
-    let job = json!({ "id": 1, "run_id": run.id, "name": "ship", "status": status, "conclusion": conclusion, "steps": steps });
-    (200, json!({ "total_count": 1, "jobs": [job] }))
+    let job = |place: u64, name: &str, status: &str, conclusion: Option<&str>, steps: Vec<Value>| json!({ "id": 10 * run.id + place, "run_id": run.id, "name": name, "status": status, "conclusion": conclusion, "steps": steps });
+    let mut jobs = vec![job(0, "ship", status, conclusion, steps)];
+    if others {
+        jobs.push(job(1, "tell @everyone", "completed", Some("success"), Vec::new()));
+    }
+    (200, json!({ "total_count": jobs.len(), "jobs": jobs }))
 }
 
 /// What a run has uploaded: it is there once the run has ended.

@@ -36,7 +36,9 @@ impl Served {
     pub async fn start() -> Served {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
         let api = format!("http://{}", listener.local_addr().expect("a listener has an address"));
-        let github = Arc::new(Mutex::new(GitHub::default()));
+        let mut github = GitHub::default();
+        github.state.files.clone_from(&api);
+        let github = Arc::new(Mutex::new(github));
         let shared = github.clone();
         let router = Router::new().fallback(async move |request: Request<Body>| {
             let (head, body) = request.into_parts();

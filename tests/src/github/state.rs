@@ -1,6 +1,7 @@
 //! What GitHub knows, as plain data; and the knobs.
 
 use super::issues::{Issue, Pull};
+use super::logs::Logs;
 use super::refusal;
 use super::runs::{Deployment, Run, Script};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +13,8 @@ use std::time::Duration;
 pub struct State {
     /// The repositories, by `owner/name`.
     pub repositories: BTreeMap<String, Repository>,
+    /// Where its files are: the beginning of their addresses.
+    pub files: String,
 }
 
 /// A repository.
@@ -35,6 +38,8 @@ pub struct Repository {
     pub events: Vec<(&'static str, Value)>,
     /// What the next runs upload, by name and digest.
     pub uploads: Vec<(String, Option<String>)>,
+    /// What the jobs of its runs say, and how that is kept.
+    pub logs: Logs,
     /// The issues, by their numbers from 1.
     pub issues: Vec<Issue>,
     /// The pull requests, by their numbers from 1.
@@ -72,7 +77,8 @@ impl Default for State {
     fn default() -> State {
         let commits = ['1', '2', '3'].map(|digit| String::from(digit).repeat(40)).to_vec();
         let hello = Repository { commits, ..Repository::default() };
-        State { repositories: [("acme/hello".to_owned(), hello)].into() }
+        let files = "https://files.github.example".to_owned();
+        State { repositories: [("acme/hello".to_owned(), hello)].into(), files }
     }
 }
 

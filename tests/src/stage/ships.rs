@@ -24,6 +24,8 @@ pub struct Ships {
     /// Where it calls back now, and whether that gets lost.
     calls: Vec<String>,
     loses: bool,
+    /// Whether it keeps no logs.
+    logless: bool,
     amiss: Vec<String>,
 }
 
@@ -52,6 +54,7 @@ impl Ships {
             ["the", "service", "answers", "502", count, "times", "once", "its", "run", "is", "over"] => {
                 self.forgets = count.parse().unwrap_or_default();
             }
+            ["the", "service", "keeps", "no", "logs"] => self.logless = true,
             ["the", "service", "answers", status, "next"] => self.fault = status.parse().ok(),
             _ => return false,
         }
@@ -65,7 +68,8 @@ impl Ships {
         }
         let (status, body) = self.decide(request);
         let status = self.fault.take().unwrap_or(status);
-        let body = Bytes::from(body.to_string());
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let body = Bytes::from(body);
         Response::builder().status(status).body(body).unwrap_or_default()
     }
 
@@ -101,6 +105,22 @@ impl Ships {
                     let says = if run.state == "failed" { "disk `full` @everyone" } else { "" };
                     let page = format!("https://ships.example/{id}");
                     (200, json!({ "state": run.state, "message": says, "page": page, "digest": self.builds }))
+                }
+            },
+            (&Method::GET, ["runs", _, "log"]) if self.logless => (404, json!({})),
+            (&Method::GET, ["runs", id, "log"]) => match run(id).and_then(|id| self.runs.get(id)) {
+                None => (404, json!({ "error": "no such run" })),
+                Some(run) => {
+                    let lines =
+                        (1..=8).map(|line| format!("\u{1b}[32m{line}\u{1b}[0m of run {id} @everyone ``` <@1>\n"));
+                    (
+                        200,
+                        json!(format!(
+                            "{}It is {}, with the key s3cr3t-t0k3n.\n",
+                            lines.collect::<String>(),
+                            run.state
+                        )),
+                    )
                 }
             },
             (&Method::DELETE, ["runs", id]) => match run(id).and_then(|id| self.runs.get_mut(id)) {

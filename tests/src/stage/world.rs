@@ -79,8 +79,8 @@ pub enum Script {
     Hangs,
     /// It can not be started.
     Missing,
-    /// It says so many lines, and goes well.
-    Says(u32),
+    /// It says so many lines, and ends with this status: 0 ships its commit.
+    Says(u32, i32),
 }
 
 impl World {
@@ -122,7 +122,11 @@ impl World {
         match words[..] {
             ["the", "next", "program", "hangs"] => state.scripts.push_back(Script::Hangs),
             ["the", "next", "program", "says", lines, "lines"] => match lines.parse() {
-                Ok(lines) => state.scripts.push_back(Script::Says(lines)),
+                Ok(lines) => state.scripts.push_back(Script::Says(lines, 0)),
+                Err(_) => return false,
+            },
+            ["the", "next", "program", "says", lines, "lines", "and", "fails"] => match lines.parse() {
+                Ok(lines) => state.scripts.push_back(Script::Says(lines, 1)),
                 Err(_) => return false,
             },
             ["the", "next", "program", "is", "missing"] => state.scripts.push_back(Script::Missing),
@@ -262,7 +266,7 @@ impl Wire for World {
         &self,
         request: http::Request<Bytes>,
         timeout: Duration,
-        _limit: usize,
+        limit: usize,
     ) -> Result<http::Response<Bytes>> {
         if Figures::is_asked(request.uri()) && self.state().figures.is_slow() {
             tokio::time::sleep(timeout).await;
@@ -272,9 +276,9 @@ impl Wire for World {
         if let Some(path) = address.strip_prefix("http://shop.example/") {
             return self.shop(path).await;
         }
-        if request.uri().host() == Some(github::HOST) {
+        if request.uri().host().is_some_and(|host| github::HOSTS.contains(&host)) {
             return match self.ask_github(&request) {
-                Some(answer) => Ok(answer),
+                Some(answer) => Ok(answer.map(|body| body.slice(..body.len().min(limit)))),
                 None => std::future::pending().await,
             };
         }

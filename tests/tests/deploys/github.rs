@@ -48,6 +48,13 @@ async fn installation() -> (Home, Served, Service) {
     (home, served, service)
 }
 
+/// How many runs stand in the log of a deploy.
+fn kept(home: &Home, number: &serde_json::Value) -> usize {
+    let log = home.data().join(format!("files/deploy-{number}-app-staging.log"));
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("Run https://")).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_nothing_is_started_twice_and_the_run_is_found_again() {
     let (home, served, service) = installation().await;
@@ -72,6 +79,7 @@ async fn killed_at_any_moment_nothing_is_started_twice_and_the_run_is_found_agai
         assert_eq!(served.github().runs().len(), runs + begun, "{what}: something was started after the kill");
         assert!(begun <= 1, "{what}");
         assert_eq!(end == "did", begun == 1 && how == "the run ends well", "{what}: it ended as {end}");
+        assert_eq!(kept(&home, &doing["seq"]), begun, "{what}: its log");
         let reply = last_word(&home, &doing["place"]["message"]).await;
         let unknown = reply["text"].as_str().is_some_and(|text| text.contains("/deploy settle"));
         let tone = if end == "did" {
@@ -185,6 +193,7 @@ async fn prism_finds_nothing_wrong_with_what_github_is_asked() {
         "/cancel",
         "/force-cancel",
         "/statuses",
+        "/logs",
     ];
     for part in parts {
         assert!(

@@ -70,6 +70,7 @@ driver = "webhook"
 limit = "1m"
 start = { url = "{ships}/runs", body = '{"commit": "{commit}"}' }
 poll = { url = "{ships}/runs/{id}", every = "1s", good = ["good"], failed = ["failed"] }
+log = { url = "{ships}/runs/{id}/log" }
 "#;
 
 const HEALTH: &str = r#"
@@ -368,7 +369,10 @@ fn answer(mut socket: TcpStream, folder: &Path, runs: &mut Vec<Child>) -> std::i
         let id = asked.split([' ', '/']).nth(3).and_then(|id| id.parse::<usize>().ok());
         let run = id.and_then(|id| runs.get_mut(id)).ok_or(std::io::ErrorKind::NotFound)?;
         let state = run.try_wait()?.map_or("running", |status| if status.success() { "good" } else { "failed" });
-        format!("{{\"state\": \"{state}\"}}")
+        match asked.contains("/log ") {
+            true => format!("it is {state}\n"),
+            false => format!("{{\"state\": \"{state}\"}}"),
+        }
     };
     let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", said.len());
     socket.write_all((head + &said).as_bytes())

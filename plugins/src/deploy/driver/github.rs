@@ -2,6 +2,7 @@
 
 mod artifact;
 mod jobs;
+mod log;
 
 use super::{Begun, Driver, End, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::source::Home;
@@ -321,7 +322,7 @@ impl Workflow {
             _ => run.board.waits("no runner at GitHub has taken its run"),
         }
         let page: Jobs = self.github.get(run.ports, &format!("{path}/jobs?per_page=100")).await?;
-        told.news(&seen, &page.jobs).into_iter().for_each(|line| run.board.line(line));
+        told.news(&seen, page.jobs).into_iter().for_each(|line| run.board.line(line));
         Ok(seen)
     }
 
@@ -408,6 +409,7 @@ impl Workflow {
             }
         };
         self.report(run, noted.deployment, state, &format!("The run ended with {conclusion}."), Some(seen)).await;
+        self.keep_log(run, seen, told).await;
         end
     }
 

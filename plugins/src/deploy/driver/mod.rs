@@ -4,6 +4,7 @@
 mod ansible;
 mod command;
 mod github;
+mod said;
 mod ssh;
 mod webhook;
 

@@ -3,6 +3,7 @@
 
 mod template;
 
+use super::said::{self, Again};
 use super::{Begun, Driver, End, Ending, Found, Handle, Run, Unsaid, Work};
 use crate::deploy::artifact;
 use crate::deploy::source::Home;
@@ -14,7 +15,7 @@ use commands::cx::Ports;
 use commands::plugin::Setup;
 use commands::text;
 use config::Section;
-use http::Response;
+use http::{Method, Response};
 use serde_json::Value;
 use std::io;
 use std::sync::Arc;
@@ -42,6 +43,8 @@ struct Service {
     id: String,
     poll: Poll,
     cancel: Option<Template>,
+    /// What reads the log of a run.
+    log: Option<Template>,
     callback: Option<Callback>,
 }
 
@@ -71,7 +74,7 @@ enum Standing {
     Over(End),
 }
 
-/// Reads `start`, `poll`, `cancel` and `callback`.
+/// Reads `start`, `poll`, `cancel`, `log` and `callback`.
 pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) -> Option<Arc<dyn Driver>> {
     for key in ["start", "poll"].into_iter().filter(|key| !section.has(key)) {
         let what = format!("a service is to ship it, and `{key}` does not say how it is asked");
@@ -125,13 +128,21 @@ pub(super) fn read(setup: &Setup<'_>, section: &Section<'_>, home: &Home<'_>) ->
         cancel.finish();
         found
     });
+    let log = section.table("log").map(|log| {
+        let found = template(&log, "GET", &[ID], home.placeholders);
+        if found.method != Method::GET || found.body.is_some() {
+            log.problem("url", "a log is read, and nothing else", "write `url` and `headers` alone");
+        }
+        log.finish();
+        found
+    });
     let callback = section.table("callback").and_then(|callback| {
         let found = Callback::read(&callback, setup.config.hooks.is_some(), home.callbacks);
         callback.finish();
         found
     });
     let (start, id) = start?;
-    Some(Arc::new(Service { start, id, poll: poll?, cancel, callback }))
+    Some(Arc::new(Service { start, id, poll: poll?, cancel, log, callback }))
 }
 
 /// A JSON pointer, as RFC 6901 has it.
@@ -180,14 +191,14 @@ impl Driver for Service {
         }
         let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
         match word(&body, &self.id) {
-            Some(id) => Ok(Begun { handle: Handle::new(&id), end: Box::pin(self.follow(run, id)) }),
+            Some(id) => Ok(Begun { handle: Handle::new(&id), end: Box::pin(self.to_its_end(run, id)) }),
             None => Ok(lost(format!("its answer has no id at {}", text::code(&self.id)))),
         }
     }
 
     async fn find<'a>(&'a self, run: &'a Run<'a>, handle: Option<&Handle>) -> Found<'a> {
         match handle.and_then(Handle::read::<String>) {
-            Some(id) => Found::Running(Box::pin(self.follow(run, id)) as Ending<'a>),
+            Some(id) => Found::Running(Box::pin(self.to_its_end(run, id)) as Ending<'a>),
             None => Found::Over(unknown("Deckhand was stopped while the service was being asked".to_owned())),
         }
     }
@@ -243,13 +254,37 @@ impl Service {
         Ok(answer)
     }
 
-    async fn follow(&self, run: &Run<'_>, id: String) -> End {
+    /// Follows a run, and keeps what it has said.
+    async fn to_its_end(&self, run: &Run<'_>, id: String) -> End {
+        let end = self.follow(run, &id).await;
+        if let Some(log) = &self.log {
+            let said = self.said(run, log, &id).await;
+            let said = said.unwrap_or_else(|why| format!("What it has said could not be fetched: {why}"));
+            said::keep(run, &format!("Run {id}"), &said).await;
+        }
+        end
+    }
+
+    /// What a run has said that has ended.
+    async fn said(&self, run: &Run<'_>, log: &Template, id: &str) -> Result<String, String> {
+        let request = log.fill(&run.work.names(None), Own { id, ..Own::default() });
+        let request = request.map_err(|error| error.to_string())?.map(drop);
+        let again = Again::begin();
+        loop {
+            match said::end_of(run.ports, &request, "the service").await {
+                Ok(said) => return Ok(said),
+                Err(why) => again.after(why).await?,
+            }
+        }
+    }
+
+    async fn follow(&self, run: &Run<'_>, id: &str) -> End {
         let began = Instant::now();
         // Since when it says nothing useful: looks may be further apart than that may last.
         let (mut blind, mut told) = (None, String::new());
         let mut news = self.callback.as_ref().map(|callback| callback.news_of(run.work.target, run.work.act));
         loop {
-            match self.look(run, &id).await {
+            match self.look(run, id).await {
                 Ok(Standing::Over(end)) => return end,
                 Ok(Standing::Running(state)) => {
                     if state != told {
@@ -270,10 +305,10 @@ impl Service {
             };
             tokio::select! {
                 biased;
-                () = run.cancel.cancelled() => return self.cancel(run, &id, None).await,
+                () = run.cancel.cancelled() => return self.cancel(run, id, None).await,
                 () = tokio::time::sleep(left) => {
                     let limit = config::duration::show(run.work.limit);
-                    return self.cancel(run, &id, Some(format!("It took longer than {limit}"))).await;
+                    return self.cancel(run, id, Some(format!("It took longer than {limit}"))).await;
                 }
                 () = pause => {}
             }

@@ -41,8 +41,14 @@ impl World {
         match script {
             Some(Script::Fails(status)) => Exit::Status(status),
             Some(Script::Hangs | Script::Missing) => std::future::pending().await,
-            None | Some(Script::Says(_)) => {
-                self.talk(script, told, log).await;
+            Some(Script::Says(lines, status)) if status != 0 => {
+                self.talk(lines, told, log).await;
+                Exit::Status(status)
+            }
+            None | Some(Script::Says(..)) => {
+                if let Some(Script::Says(lines, _)) = script {
+                    self.talk(lines, told, log).await;
+                }
                 tokio::time::sleep(Duration::from_secs(2)).await;
                 let builds = self.state().builds.clone();
                 builds.iter().for_each(|artifact| self.write(log, &format!("artifact: {artifact}")));
@@ -53,8 +59,7 @@ impl World {
     }
 
     /// Writes so many long lines, which nobody should believe.
-    async fn talk(&self, script: Option<Script>, told: &mpsc::Sender<String>, log: &str) {
-        let Some(Script::Says(lines)) = script else { return };
+    async fn talk(&self, lines: u32, told: &mpsc::Sender<String>, log: &str) {
         for line in 1..=lines {
             let says = format!("{line} of {lines}: @everyone ``` <@1> {}", "=".repeat(120));
             self.write(log, &says);
