@@ -3,6 +3,7 @@
 pub mod assembly;
 pub mod builtin;
 pub mod cli;
+pub mod configured;
 pub mod demo;
 pub mod gate;
 pub mod hooks;

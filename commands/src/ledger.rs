@@ -70,7 +70,15 @@ pub struct Draft {
 /// The fact that names who approved an act.
 pub(crate) const APPROVED_BY: &str = "approved by";
 
+/// The fact that says how to go back, where that is done by hand and no line does it.
+pub const BY_HAND: &str = "by hand";
+
 impl Draft {
+    /// How to go back, where that is done by hand: in words, not fit to be shown as they are.
+    pub fn by_hand(&self) -> Option<&str> {
+        self.facts.get(BY_HAND).and_then(serde_json::Value::as_str)
+    }
+
     /// Who approved it, where that was needed.
     pub fn approved_by(&self) -> Vec<&str> {
         let names = self.facts.get(APPROVED_BY).and_then(serde_json::Value::as_array);

@@ -17,6 +17,7 @@ mod rooms;
 mod schedule;
 mod secret;
 mod section;
+pub mod settings;
 pub mod suggest;
 mod tree;
 
@@ -26,6 +27,7 @@ pub use policy::{Approval, Rule};
 pub use problem::{Place, Problem, Problems, quoted};
 pub use schedule::Schedule;
 pub use section::Section;
+pub use settings::{Said, Setting};
 
 use chrono_tz::Tz;
 use std::{

@@ -72,12 +72,14 @@ pub(crate) enum Value {
     Unknown,
 }
 
-fn in_quotes(text: &str) -> String {
+/// A text as TOML has it.
+pub(crate) fn in_quotes(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 impl Value {
-    fn written(&self) -> String {
+    /// As it stands in the file; what comes from outside by its name.
+    pub fn written(&self) -> String {
         match self {
             Self::Text(text) => in_quotes(text.written()),
             Self::Integer(number) => number.to_string(),
@@ -175,6 +177,11 @@ impl Tree {
         let before = self.text.get(start..at).unwrap_or_default();
         let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
         Place { file: Some(self.shown_as.clone()), line, column }
+    }
+
+    /// The file, as it was named.
+    pub fn file(&self) -> &Path {
+        &self.shown_as
     }
 
     /// Whether all of the file is TOML, so that what is missing really is.

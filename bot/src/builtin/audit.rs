@@ -102,6 +102,8 @@ pub(super) async fn changes(cx: &Cx) -> Result<Reply> {
         };
         let place = draft.environment.as_deref().map(|env| format!(" in `{env}`")).unwrap_or_default();
         let what = format!("{} {}{place}{how}", draft.verb, text::code(&draft.object));
+        let by_hand = draft.by_hand().map(|how| format!(". Way back: {}", text::plain(how))).unwrap_or_default();
+        let what = what + &by_hand;
         let who = who(draft);
         reply = reply.field(format!("#{} {who}, {}", entry.act(), text::ago(draft.at, cx.now())), what);
         // Only the newest change of a thing can be taken back by its own undo line: an older one has been overtaken.

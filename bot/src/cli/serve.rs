@@ -4,6 +4,7 @@ use super::client::Door;
 use super::say_line;
 use super::{Placed, door_file, store_folder};
 use crate::assembly::{self, Plan, Surroundings};
+use crate::configured;
 use crate::demo::{self, Demo};
 use crate::gate::Bot;
 use crate::gate::people::CONSOLE;
@@ -125,6 +126,9 @@ async fn start(
         mirrors: Arc::new(Clones::new(data.join("mirrors"), launcher)),
     });
     bot.reload_grants().await?;
+    if let Err(error) = configured::note(&bot, config).await {
+        tracing::warn!("whether the config has changed can not be told: {error:#}");
+    }
     let messages = Arc::new(Messages::new(store.clone(), clock.clone()));
     let board: Arc<dyn Platform> = Arc::new(Board(messages.clone()));
     let mut platforms = Platforms::from([(CONSOLE.to_owned(), board)]);

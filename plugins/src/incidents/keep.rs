@@ -171,7 +171,8 @@ async fn find(store: &dyn Read, act: u64) -> anyhow::Result<Option<ledger::Entry
     let Some(record) = store.get(&ledger::key(act)).await? else { return Ok(None) };
     let doing = ledger::Entry::read(&record.value)?;
     if doing.draft.phase != Phase::Doing {
-        return Ok(None);
+        // What was done elsewhere, and is only known, has no other entry.
+        return Ok(Some(doing).filter(|entry| entry.act() == act));
     }
     let query = Query { verb: Some(doing.draft.verb.clone()), since: Some(doing.draft.at), ..Query::default() };
     let entries = query.run(store, usize::MAX).await?;

@@ -23,7 +23,7 @@ const MOST_KNOWN: usize = 60;
 const PAGE: usize = 60;
 
 /// What touches everything where it names neither a service nor an environment.
-const WIDE: [&str; 2] = ["freeze.add", "freeze.remove"];
+const WIDE: [&str; 3] = ["freeze.add", "freeze.remove", "config.change"];
 
 /// The newest acts that may have to do with an incident.
 pub(super) struct Found {
@@ -148,7 +148,8 @@ impl Lately {
             let name = format!("#{} {who}, {}", entry.act(), text::ago(entry.draft.at, cx.now()));
             let neighbour = entry.draft.service.as_ref().and_then(|service| Some((service, neighbours.get(service)?)));
             let neighbour = neighbour.map(|(service, why)| format!(" ({service}, {why})")).unwrap_or_default();
-            lately.fields.push((name, words(entry) + &neighbour));
+            let by_hand = entry.draft.by_hand().map(|how| format!(". Way back: {}", text::plain(how)));
+            lately.fields.push((name, words(entry) + &neighbour + &by_hand.unwrap_or_default()));
             // Only the newest change of a thing can be taken back by its own line: an older one has been overtaken.
             if seen.insert(&entry.draft.state) {
                 lately.buttons.extend(act::way_back(cx.store(), entry).await?);

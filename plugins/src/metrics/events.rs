@@ -105,6 +105,10 @@ pub async fn act(store: &dyn Read, number: u64) -> anyhow::Result<Option<Event>>
     let Some(record) = store.get(&ledger::key(number)).await? else { return Ok(None) };
     let doing = Entry::read(&record.value)?;
     let began = doing.draft.at;
+    if doing.draft.phase != Phase::Doing {
+        // It was done elsewhere, and is only known.
+        return Ok(Some(Event::of(&doing, began)));
+    }
     let since = Query {
         since: Some(began),
         until: Some(began + LONGEST),

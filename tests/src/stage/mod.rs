@@ -17,6 +17,7 @@ pub mod world;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use bot::assembly::{self, Surroundings};
+use bot::configured;
 use bot::gate::people::{CONSOLE, Speaker};
 use bot::gate::{Ask, Bot, Replies, Said};
 use bot::jobs::{self, Schedule};
@@ -437,6 +438,7 @@ async fn live(config: &str, clock: &Clock, store: &Arc<dyn Store>, world: &World
         mirrors: Arc::new(world.clone()),
     });
     bot.reload_grants().await?;
+    configured::note(&bot, &config).await?;
     let platform = join(&bot, &config, &store, &dead);
     settle::settle(&bot, &Platforms::from([(platform.name().to_owned(), platform.clone())])).await?;
     tokio::spawn(outbox::deliver(platform, store.clone(), dead.clone()));
