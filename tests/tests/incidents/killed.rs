@@ -5,7 +5,11 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are for whoever runs it with --nocapture")]
 
+use bot::store::SledStore;
 use chrono::{DateTime, TimeDelta, Utc};
+use commands::clock::Clock;
+use commands::store::{Batch, Store};
+use plugins::incidents::records::INCIDENTS;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,11 +32,16 @@ listen = "{listen}"
 channels = ["ops"]
 
 [incidents]
-remind = { lead = "3s", severity = "4s", times = 100 }
+remind = { lead = "3s", severity = "4s", times = 100, sev1 = "3s" }
+daily = "* * * * *"
 "#;
 
 /// How many incidents nobody leads: each is asked about.
-const INCIDENTS: usize = 4;
+const UNLED: usize = 4;
+
+/// What is said of what is due.
+const REMINDERS: [&str; 4] =
+    ["Nobody leads.", "Nobody has said how bad it is:", "An update is due", "This is still not over."];
 
 /// Between two questions of one kind, as the config has it.
 const PAUSE: TimeDelta = TimeDelta::seconds(3);
@@ -41,10 +50,16 @@ const PAUSE: TimeDelta = TimeDelta::seconds(3);
 async fn nothing_of_an_incident_is_lost_or_doubled_by_a_kill() {
     let home = Home::with(CONFIG);
     let mut deckhand = home.start();
-    for number in 0..INCIDENTS {
+    for number in 0..UNLED {
         let opened = home.say(&format!("incident open \"page {number} is slow\""));
         assert_eq!(opened.code, Some(0), "{opened:?}");
     }
+    // Of one it is known how bad it is: updates of it are due.
+    let opened = home.say("incident open \"nobody can pay\" sev:1");
+    assert_eq!(opened.code, Some(0), "{opened:?}");
+    deckhand.stop();
+    let_daily_fall_due(&home).await;
+    deckhand = home.start();
     let (rounds, mut acknowledged) = (rounds(15), BTreeSet::new());
     for round in 0..rounds {
         let said = home.begin(&["say", &format!("incident note \"round {round}.\" number:1")]);
@@ -57,9 +72,8 @@ async fn nothing_of_an_incident_is_lost_or_doubled_by_a_kill() {
         deckhand = home.start();
     }
     for number in ledger_of(&home, "incidents.open").keys() {
-        let led = home.say(&format!("incident lead number:{}", number.trim_start_matches('#')));
-        let known = home.say(&format!("incident sev 4 number:{}", number.trim_start_matches('#')));
-        assert_eq!((led.code, known.code), (Some(0), Some(0)), "{led:?} {known:?}");
+        let over = home.say(&format!("incident resolve number:{}", number.trim_start_matches('#')));
+        assert_eq!(over.code, Some(0), "{over:?}");
     }
     // Nothing more is asked; what was on its way is delivered.
     let mut reminders = (BTreeMap::new(), BTreeMap::new());
@@ -72,13 +86,29 @@ async fn nothing_of_an_incident_is_lost_or_doubled_by_a_kill() {
     every_act_has_one_end(&home);
     let asked = nobody_is_asked_twice(&home);
     println!(
-        "{rounds} kills, {} of {rounds} notes acknowledged, {asked} reminders fell due, each was told once: {:?}",
+        "{rounds} kills, {} of {rounds} notes acknowledged; reminders that fell due, each told once: {asked:?}, by incident {:?}",
         acknowledged.len(),
         reminders.1
     );
+    assert!(asked.values().all(|count| *count > 0), "not everything fell due: {asked:?}");
+    let asked: usize = asked.values().sum();
     assert!(asked > rounds as usize / 2, "only {asked} reminders fell due in {rounds} rounds");
     home.assert_sound();
     deckhand.stop();
+}
+
+/// Says of every incident that it was to be told by now that it is still open: the first time that is after four hours, and
+/// from then on as the config has it, every minute here.
+async fn let_daily_fall_due(home: &Home) {
+    let store = SledStore::open(&home.data().join("store"), Clock::at(Utc::now())).unwrap();
+    let mut batch = Batch::default();
+    for (name, found) in INCIDENTS.scan(&store, "", usize::MAX).await.unwrap() {
+        let mut incident = found.value;
+        incident.reminders.open = Some(Utc::now());
+        INCIDENTS.put_in(&mut batch, name, &incident).unwrap();
+    }
+    store.commit(batch).await.unwrap();
+    store.close();
 }
 
 /// The acts of this verb that were done, by what they are about: when each was.
@@ -105,7 +135,7 @@ async fn told(home: &Home) -> BTreeMap<String, usize> {
         let thread = home.messages_in(&format!("ops/{}", card["id"].as_str().unwrap_or_default())).await;
         for message in &thread {
             let text = message["reply"]["text"].as_str().unwrap_or_default();
-            if text.contains("Nobody leads.") || text.contains("Nobody has said how bad it is:") {
+            if REMINDERS.iter().any(|reminder| text.contains(reminder)) {
                 let title = message["reply"]["card"]["title"].as_str().unwrap_or_default();
                 let number = title.split(['#', ':']).nth(1).unwrap_or_default();
                 *told.entry(format!("#{number}")).or_default() += 1;
@@ -115,18 +145,18 @@ async fn told(home: &Home) -> BTreeMap<String, usize> {
     told
 }
 
-/// That the same was not asked of the same incident sooner than the config has it; returns how often anything was asked.
-fn nobody_is_asked_twice(home: &Home) -> usize {
-    let mut all = 0;
+/// That the same was not asked of the same incident sooner than the config has it; returns how often each was asked.
+fn nobody_is_asked_twice(home: &Home) -> BTreeMap<&'static str, usize> {
+    let mut all = BTreeMap::new();
     for (about, acts) in ledger_of(home, "incidents.remind") {
-        for question in ["lead", "severity"] {
+        for question in ["lead", "severity", "update", "still open"] {
             let asks = |act: &&Value| act["note"].as_str().is_some_and(|note| note.contains(question));
             let at = |act: &Value| act["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
             let times: Vec<_> = acts.iter().filter(asks).map(at).collect();
             // The act ends a moment after it was looked what is due.
             let soon = times.windows(2).find(|pair| pair[1] - pair[0] < PAUSE - TimeDelta::seconds(2));
             assert!(soon.is_none(), "{question} was asked twice of {about}: {soon:?}");
-            all += times.len();
+            *all.entry(question).or_default() += times.len();
         }
     }
     all
