@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use commands::act::{POSTED, Posted};
 use commands::cx::Thread;
 use commands::ledger::Place;
-use commands::reply::{Reply, State};
+use commands::reply::{Outcome, Reply, State};
 use commands::store::{Batch, CommitError, Read, Record, Store};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
@@ -224,20 +224,7 @@ async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Res
     match what {
         What::Post { channel, reply, thread: None } => post(platform, &channel, &reply, &id).await.map(drop),
         What::Post { channel, reply, thread: Some(thread) } => {
-            let message = Place {
-                platform: platform.name().to_owned(),
-                message: post(platform, &channel, &reply, &id).await?,
-                channel,
-            };
-            let opened = match platform.open_thread(&message, &thread.title).await {
-                Ok(channel) => Some(Place { channel, message: String::new(), ..message.clone() }),
-                Err(PostError::Refused(error)) => {
-                    tracing::info!(thread.name, "no thread was opened: {error:#}");
-                    None
-                }
-                Err(away) => return Err(away),
-            };
-            let posted = Posted { message, thread: opened };
+            let posted = post_with(platform, channel, reply, &thread, &id).await?;
             POSTED.put_in(done, &thread.name, &posted).map_err(PostError::Refused)
         }
         What::Edit { place, reply } => platform.edit(&place, &reply).await,
@@ -249,6 +236,50 @@ async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Res
             posted => posted,
         },
     }
+}
+
+/// Posts a message with a channel of its own or a thread under it, where the platform has any.
+async fn post_with(
+    platform: &dyn Platform,
+    channel: String,
+    reply: Reply,
+    thread: &Thread,
+    once: &str,
+) -> Result<Posted, PostError> {
+    let place = |channel, message| Place { platform: platform.name().to_owned(), channel, message };
+    let own = match &thread.channel {
+        Some(name) => platform.open_channel(&channel, name, &thread.title, once).await,
+        None => Ok(None),
+    };
+    let refused = match own {
+        Ok(Some(own)) => {
+            let card = Reply { calls: Vec::new(), ..reply.clone() };
+            let message = post(platform, &channel, &card, once).await?;
+            // Whoever is called comes to where it is talked about.
+            let here = Reply { calls: reply.calls, ..Reply::say(format!("{} is talked about here.", thread.title)) };
+            post(platform, &own, &here, &format!("{once}-here")).await?;
+            return Ok(Posted { message: place(channel, message), thread: Some(place(own, String::new())) });
+        }
+        Ok(None) => None,
+        Err(PostError::Refused(error)) => Some(error),
+        Err(away) => return Err(away),
+    };
+    let message = place(channel.clone(), post(platform, &channel, &reply, once).await?);
+    let opened = match platform.open_thread(&message, &thread.title).await {
+        Ok(channel) => Some(place(channel, String::new())),
+        Err(PostError::Refused(error)) => {
+            tracing::info!(thread.name, "no thread was opened: {error:#}");
+            None
+        }
+        Err(away) => return Err(away),
+    };
+    if let Some(error) = refused {
+        tracing::warn!(thread.name, "no channel was made: {error:#}");
+        let told = format!("There is no channel for {}, so it is talked about here: {error:#}.", thread.title);
+        let here = opened.as_ref().map_or(&channel, |opened| &opened.channel);
+        post(platform, here, &Reply::say(told).outcome(Outcome::Broken), &format!("{once}-here")).await?;
+    }
+    Ok(Posted { message, thread: opened })
 }
 
 /// Posts a message in the thread under another one, or in the thread that this one is in: a thread has none in it.

@@ -75,7 +75,7 @@ pub async fn way_back(store: &dyn Read, entry: &Entry) -> anyhow::Result<Option<
 pub struct Posted {
     /// The message.
     pub message: Place,
-    /// The thread; nothing on a platform that has none.
+    /// The thread, or the channel of its own; nothing on a platform that has neither.
     pub thread: Option<Place>,
 }
 
@@ -225,8 +225,22 @@ impl Permit {
     /// # Errors
     /// When it can not be kept.
     pub fn open_thread(&self, place: &Place, name: &str, title: &str, reply: Reply) -> Result<()> {
+        self.post(place, Thread { name: name.to_owned(), title: title.to_owned(), channel: None }, reply)
+    }
+
+    /// Says `reply` in the channel of `place`, as [`Permit::say`] does, and makes a channel of its own for it, which is called
+    /// as [`Thread::channel`] says; those whom it calls are called there. Where the platform has no such channels, or makes none
+    /// now, there is a thread under it, with this title. Once that is done, it stands under `name` in [`POSTED`].
+    ///
+    /// # Errors
+    /// When it can not be kept.
+    pub fn open_channel(&self, place: &Place, name: &str, channel: &str, title: &str, reply: Reply) -> Result<()> {
+        let channel = Some(channel.to_owned());
+        self.post(place, Thread { name: name.to_owned(), title: title.to_owned(), channel }, reply)
+    }
+
+    fn post(&self, place: &Place, thread: Thread, reply: Reply) -> Result<()> {
         let world = &self.0.world;
-        let thread = Thread { name: name.to_owned(), title: title.to_owned() };
         world.outbox.stage_thread(&mut self.staged().batch, world.ports.clock.now(), place, reply, thread)?;
         Ok(())
     }

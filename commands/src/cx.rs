@@ -240,13 +240,17 @@ pub trait Voice: Send + Sync {
     async fn say(&self, saying: Saying) -> Result<Reply>;
 }
 
-/// A thread that is to be opened under a message.
+/// Where people talk about a message: a thread that is to be opened under it, or a channel of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
     /// What it is found by, once it is open: see [`crate::act::POSTED`].
     pub name: String,
     /// What it is called for people.
     pub title: String,
+    /// What a channel of its own is called: a word that no other has, and more of them where there is room, as in
+    /// `inc-12 nobody can pay`. Without, it is a thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
 }
 
 /// Takes messages that nobody waits for, and delivers each once.
@@ -257,7 +261,7 @@ pub trait Outbox: Send + Sync {
     /// When it can not be kept.
     fn stage(&self, batch: &mut Batch, at: DateTime<Utc>, place: &Place, reply: Reply) -> anyhow::Result<()>;
 
-    /// The same, with a thread under it.
+    /// The same, with a thread under it, or a channel of its own.
     ///
     /// # Errors
     /// When it can not be kept.

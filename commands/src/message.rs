@@ -47,6 +47,15 @@ pub struct Message {
     pub heard: DateTime<Utc>,
 }
 
+/// What a plugin follows of what people say: a platform that has not listened for a while looks what has become of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Follows {
+    /// Messages that were kept: their edits and deletions are [noted](crate::plugin::Plugin::revised).
+    pub messages: Vec<Place>,
+    /// Channels and threads in which a [mark](crate::plugin::Plugin::marked) means something.
+    pub channels: Vec<Place>,
+}
+
 /// A file that goes with a message, as long as its platform keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {

@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::complete::Choice;
 use crate::cx::{Cx, Ports};
 use crate::ledger::{self, Entry};
-use crate::message::Message;
+use crate::message::{Follows, Message};
 use crate::offer::Offers;
 use crate::parse::Invocation;
 use crate::reply::Reply;
@@ -90,6 +90,14 @@ pub trait Plugin: Send + Sync {
     /// When it can not be found out.
     async fn marked(&self, _cx: &Cx, _message: &Message) -> anyhow::Result<Option<String>> {
         Ok(None)
+    }
+
+    /// What it follows of what people say.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn follows(&self, _cx: &Cx) -> anyhow::Result<Follows> {
+        Ok(Follows::default())
     }
 
     /// Takes notice of a message, by its [name](Message::name), that says something else since `at`, or nothing any more. One

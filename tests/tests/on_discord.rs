@@ -14,6 +14,8 @@ mod odd;
 mod once;
 #[path = "on_discord/rings.rs"]
 mod rings;
+#[path = "on_discord/rooms.rs"]
+mod rooms;
 #[path = "on_discord/talk.rs"]
 mod talk;
 #[path = "on_discord/ways.rs"]

@@ -201,7 +201,7 @@ async fn a_thread_is_opened_under_its_message_and_what_is_for_one_that_is_gone_g
         let world = World::new();
         world.chat.expect(moods);
         let post = |channel: &str, text: &str| Outgoing::post(world.clock.now(), "chat", channel, Reply::say(text));
-        let with = Thread { name: "story/1".to_owned(), title: "story".to_owned() };
+        let with = Thread { name: "story/1".to_owned(), title: "story".to_owned(), channel: None };
         for message in [post("ops", "card").with(with), post("ops/m1", "more")] {
             let mut batch = Batch::default();
             outbox::stage(&mut batch, &message).unwrap();

@@ -6,33 +6,32 @@ use crate::gate::people::Speaker;
 use chrono::{DateTime, Utc};
 use commands::cx::{Call, Cx, Who};
 use commands::ledger::Place;
-use commands::message::{ARGUMENT, MESSAGES, Message};
+use commands::message::{ARGUMENT, Follows, MESSAGES, Message};
 use commands::parse::quote;
 use commands::store::{Batch, Read};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 impl Bot {
-    /// Keeps a message for a command that somebody asks for on it, and returns the line which says that command of it. Where
-    /// policy does not let them, it is not kept: the line says so.
+    /// The line which says a command that somebody asks for on a message, and what keeps the message: it is to be committed
+    /// before the line is said. Where policy does not let them, there is nothing to keep: the line says so.
     ///
     /// # Errors
-    /// When it can not be kept.
-    pub async fn on_message(&self, command: &str, message: Message, by: &Speaker) -> anyhow::Result<String> {
+    /// When it can not be written as JSON.
+    pub fn on_message(&self, command: &str, message: Message, by: &Speaker) -> anyhow::Result<(String, Batch)> {
         let line = format!("{command} {ARGUMENT}:{}", quote(&message.name()));
         let who = self.people.who(by);
         let may = self.parse(&line).is_ok_and(|said| self.permit(&said, &who, &message.place).is_ok());
+        let mut batch = Batch::default();
         if !may {
-            return Ok(line);
+            return Ok((line, batch));
         }
         let redact = |text: &str| self.world.redactor.redact(text).into_owned();
         let asked_by = Some(who.name);
         let mut message = Message { text: redact(&message.text), called: redact(&message.called), asked_by, ..message };
         message.attachments.iter_mut().for_each(|file| file.name = redact(&file.name));
-        let mut batch = Batch::default();
         MESSAGES.put_in(&mut batch, message.name(), &message)?;
-        self.world.store.commit(batch).await?;
-        Ok(line)
+        Ok((line, batch))
     }
 
     /// Somebody has marked a message: where a plugin knows what they say by that, they say it, as any other line, and the
@@ -44,7 +43,8 @@ impl Bot {
         let place = Place { message: String::new(), ..message.place.clone() };
         for plugged in &self.plugins {
             let Some(line) = plugged.plugin.marked(&self.unasked(), &message).await? else { continue };
-            let line = self.on_message(&line, message.clone(), by).await?;
+            let (line, keeps) = self.on_message(&line, message.clone(), by)?;
+            self.world.store.commit(keeps).await?;
             let ask = Ask { said: Said::Line(line), speaker: by.clone(), place: place.clone() };
             let mut replies = self.ask(ask);
             let mut last = None;
@@ -56,6 +56,20 @@ impl Bot {
             }
         }
         Ok(())
+    }
+
+    /// What the plugins follow of what people say on this platform.
+    ///
+    /// # Errors
+    /// When a plugin can not find that out.
+    pub async fn follows(&self, platform: &str) -> anyhow::Result<Follows> {
+        let mut all = Follows::default();
+        for plugged in &self.plugins {
+            let follows = plugged.plugin.follows(&self.unasked()).await?;
+            all.messages.extend(follows.messages.into_iter().filter(|place| place.platform == platform));
+            all.channels.extend(follows.channels.into_iter().filter(|place| place.platform == platform));
+        }
+        Ok(all)
     }
 
     /// The message of this name says something else since `at`, or nothing any more.

@@ -42,6 +42,21 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// When the platform is away, or refuses.
     async fn open_thread(&self, place: &Place, title: &str) -> Result<String, PostError>;
+
+    /// Makes a channel beside this one, once for each `once` key, of this name (see [`commands::cx::Thread::channel`]) and about
+    /// this, and returns it as a part of that channel: `<channel>/<its own>`. Nothing on a platform that makes none.
+    ///
+    /// # Errors
+    /// When the platform is away, or refuses.
+    async fn open_channel(
+        &self,
+        _beside: &str,
+        _name: &str,
+        _title: &str,
+        _once: &str,
+    ) -> Result<Option<String>, PostError> {
+        Ok(None)
+    }
 }
 
 /// How the link to a platform stands.

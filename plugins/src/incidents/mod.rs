@@ -25,7 +25,7 @@ use commands::args::Args;
 use commands::complete::Choice;
 use commands::cx::{Cx, Ports};
 use commands::ledger::Place;
-use commands::message::Message;
+use commands::message::{Follows, Message};
 use commands::offer::Offers;
 use commands::offer::incident::Stage;
 use commands::parse::{Invocation, LONGEST_LINE};
@@ -104,6 +104,10 @@ impl Plugin for Incidents {
 
     async fn marked(&self, cx: &Cx, message: &Message) -> anyhow::Result<Option<String>> {
         quote::marked(cx, message).await
+    }
+
+    async fn follows(&self, cx: &Cx) -> anyhow::Result<Follows> {
+        quote::follows(cx).await
     }
 
     async fn revised(&self, cx: &Cx, message: &str, says: Option<&str>, at: DateTime<Utc>) -> Result<()> {

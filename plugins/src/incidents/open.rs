@@ -2,6 +2,7 @@
 
 use super::lately::Lately;
 use super::records::{Incident, Joined, LAST, Reminders, Standing, card_of};
+use super::settings::Room;
 use super::{Change, Incidents, act, check_moment, enter, notice, same_channel, show};
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
@@ -138,9 +139,13 @@ impl Incidents {
                 permit.say(place, card.clone())?;
             }
             let card = Reply { calls: called.clone(), ..card };
-            match self.settings.thread {
-                true => permit.open_thread(&it.incident.place, &card_of(it.number), &show::headline(&it), card),
-                false => permit.say(&it.incident.place, card),
+            let (place, name) = (&it.incident.place, card_of(it.number));
+            match self.settings.room {
+                Room::Thread => permit.open_thread(place, &name, &show::headline(&it), card),
+                Room::Channel => {
+                    permit.open_channel(place, &name, &format!("inc-{} {title}", it.number), &show::headline(&it), card)
+                }
+                Room::None => permit.say(place, card),
             }
         })
         .await?;

@@ -2,14 +2,14 @@
 //! what became of it afterwards.
 
 use super::records::{
-    Entry, Kind, QUOTED, Quoted, REMOVED, Revision, Standing, TIMELINE, entry_name, noted_by, quoted,
+    Entry, Kind, QUOTED, Quoted, REMOVED, Revision, Standing, TIMELINE, entry_name, name, noted_by, quoted,
 };
 use super::{Change, Incidents, act, enter, meant, same_channel, show};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
-use commands::message::{Attachment, MESSAGES, Message};
+use commands::message::{Attachment, Follows, MESSAGES, Message};
 use commands::offer::incident::Stage;
 use commands::parse::quote;
 use commands::ports::KEPT;
@@ -212,8 +212,35 @@ pub(super) async fn marked(cx: &Cx, message: &Message) -> anyhow::Result<Option<
     let mut here = open.iter().filter(|it| same_channel(&it.incident.place, &message.place));
     let alone = here.next().filter(|_| here.next().is_none());
     let Some(it) = own.or(alone).filter(|it| it.incident.stage != Stage::Resolved) else { return Ok(None) };
-    let is_kept = QUOTED.get(cx.store(), quoted(&message.name(), it.number)).await?.is_some();
-    Ok((!is_kept).then(|| format!("incident quote number:{}", it.number)))
+    let key = quoted(&message.name(), it.number);
+    // A mark that is still on a message which somebody has taken out does not put it back.
+    let known = QUOTED.get(cx.store(), &key).await?.is_some() || REMOVED.get(cx.store(), &key).await?.is_some();
+    Ok((!known).then(|| format!("incident quote number:{}", it.number)))
+}
+
+/// Where the incidents are talked about that are not over, and the messages that stand in their timelines.
+pub(super) async fn follows(cx: &Cx) -> anyhow::Result<Follows> {
+    let open = Standing::open(cx.store()).await?;
+    let mut follows = Follows::default();
+    for it in &open {
+        for place in [it.home(), &it.incident.place] {
+            if !follows.channels.iter().any(|other| same_channel(other, place)) {
+                follows.channels.push(place.clone());
+            }
+        }
+    }
+    if open.is_empty() {
+        return Ok(follows);
+    }
+    for (key, place) in QUOTED.scan(cx.store(), "", usize::MAX).await? {
+        if !open.iter().any(|it| key.ends_with(&format!("/{}", name(it.number)))) {
+            continue;
+        }
+        let entry = TIMELINE.get(cx.store(), &place.value).await?.map(|entry| entry.value);
+        let stands = entry.filter(|entry| entry.message.as_ref().is_some_and(|message| message.deleted.is_none()));
+        follows.messages.extend(stands.map(|entry| entry.place));
+    }
+    Ok(follows)
 }
 
 /// A message was edited, or deleted: wherever it stands, what it said before is kept beside what it says now.

@@ -23,8 +23,8 @@ const NOTED: &str = "freeze.break";
 pub struct Settings {
     /// Where every incident is told, wherever it is talked about.
     pub tell: Vec<Place>,
-    /// Whether each has a thread of its own, where there are threads.
-    pub thread: bool,
+    /// Where each is talked about.
+    pub room: Room,
     /// What becomes of changes of what an open incident affects.
     pub guard: Guard,
     /// Up to which severity an incident guards what it affects.
@@ -45,6 +45,17 @@ pub struct Settings {
     services: BTreeMap<String, OnCall>,
     /// Which services each depends on.
     depends_on: BTreeMap<String, Vec<String>>,
+}
+
+/// Where an incident is talked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// In a thread under its card, where there are threads.
+    Thread,
+    /// In a channel of its own, where there are any; else in a thread.
+    Channel,
+    /// In the channel in which it was opened.
+    None,
 }
 
 /// How often people are reminded.
@@ -86,7 +97,7 @@ impl Settings {
         let config = setup.config;
         let mut settings = Settings {
             tell: Vec::new(),
-            thread: true,
+            room: Room::Thread,
             guard: Guard::Refuse,
             guarded: 2,
             lately: TimeDelta::hours(6),
@@ -112,7 +123,15 @@ impl Settings {
         }
         let Some(section) = setup.section() else { return settings };
         settings.tell = setup.places(&section, "channel");
-        settings.thread = section.boolean("thread").unwrap_or(true);
+        settings.room = match section.choice("room", &["thread", "channel", "none"]).as_deref() {
+            Some("channel") => Room::Channel,
+            Some("none") => Room::None,
+            _ => Room::Thread,
+        };
+        if section.has("thread") {
+            let instead = "write `room = \"thread\"` for `thread = true`, `room = \"none\"` for `thread = false`";
+            section.problem("thread", "`thread` is called `room` now", instead);
+        }
         settings.guard = match section.choice("guard", &["refuse", "warn", "off"]).as_deref() {
             Some("warn") => Guard::Warn,
             Some("off") => Guard::Off,
@@ -277,6 +296,9 @@ mod tests {
             ("", ""),
             ("guard = \"warn\"\nguarded = 3\nlately = \"2h\"\ndaily = \"0 10 * * *\"\non_call = [\"ana\"]", ""),
             ("guard = \"on\"", "`on` is no `guard`"),
+            ("room = \"channel\"", ""),
+            ("room = \"thred\"", "write `thread`"),
+            ("thread = false", "`thread` is called `room` now; write `room = \"thread\"`"),
             ("guarded = 5", "`guarded` is 5"),
             ("daily = \"0 25 * * *\"", "`25` is no hour"),
             ("on_call = [\"anna\"]", "there is no person `anna`"),

@@ -27,6 +27,16 @@ const CORRECTIONS: &[(&str, &str, &str)] = &[
         "the reference, \"Application Command Object\": a bit set, written as a string",
     ),
     (
+        "/components/schemas/ChannelPermissionOverwriteRequest/properties/allow",
+        r#"{ "type": ["string", "null"] }"#,
+        "the reference, \"Overwrite Object\": a bit set, written as a string",
+    ),
+    (
+        "/components/schemas/ChannelPermissionOverwriteRequest/properties/deny",
+        r#"{ "type": ["string", "null"] }"#,
+        "the same",
+    ),
+    (
         "/components/schemas/ApplicationCommandUpdateRequest/properties/default_member_permissions",
         r#"{ "type": ["string", "null"] }"#,
         "the same",

@@ -198,6 +198,17 @@ pub fn thread(body: &Value) -> Result<(), Refusal> {
     form.end()
 }
 
+/// A channel that is to be made.
+///
+/// # Errors
+/// What Discord would refuse.
+pub fn channel(body: &Value) -> Result<(), Refusal> {
+    let mut form = Form::default();
+    form.length("name", &body["name"], 1, 100);
+    form.length("topic", &body["topic"], 0, 1_024);
+    form.end()
+}
+
 /// A command: one that is typed, or one in the menu of a message, which has a name and nothing else.
 ///
 /// # Errors

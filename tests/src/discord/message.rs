@@ -49,6 +49,7 @@ pub fn blank(state: &mut State, channel: &str, interaction: Option<&str>, only: 
         body,
         interaction: interaction.map(str::to_owned),
         files: BTreeMap::new(),
+        marks: Vec::new(),
     }
 }
 

@@ -76,7 +76,7 @@ impl Discord {
         let id = state.id();
         let roles = [(id.clone(), "@everyone".to_owned())].into();
         let members = [(state.application.clone(), Vec::new())].into();
-        state.guilds.insert(id, Guild { name: "house".to_owned(), roles, members });
+        state.guilds.insert(id, Guild { name: "house".to_owned(), roles, members, lets_make: true });
         let inner = Inner { state: Mutex::new(state), changed: Notify::new(), check: Check::get() };
         let discord = Discord(Arc::new(inner));
         discord.add_channel("general");
@@ -98,7 +98,7 @@ impl Discord {
         let guild = self.guild();
         let mut state = self.state();
         let id = state.id();
-        let channel = Channel { guild, name: name.to_owned(), parent: None, access: Access::Write };
+        let channel = Channel { guild, name: name.to_owned(), parent: None, access: Access::Write, made: Value::Null };
         state.channels.insert(id.clone(), channel);
         id
     }

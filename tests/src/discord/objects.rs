@@ -106,8 +106,9 @@ pub fn channel(state: &State, id: &str, channel: &Channel) -> Value {
     let Some(parent) = &channel.parent else {
         return json!({
             "id": id, "type": TEXT, "flags": 0, "guild_id": channel.guild, "name": channel.name, "position": 0,
-            "parent_id": null, "topic": null, "nsfw": false, "rate_limit_per_user": 0, "last_message_id": null,
-            "permission_overwrites": [],
+            "parent_id": channel.made["parent_id"], "topic": channel.made["topic"], "nsfw": false,
+            "rate_limit_per_user": 0, "last_message_id": null,
+            "permission_overwrites": channel.made["permission_overwrites"].as_array().cloned().unwrap_or_default(),
         });
     };
     json!({

@@ -49,6 +49,7 @@ pub const UNKNOWN_INTERACTION: Refusal = Refusal::new(404, 10062, "Unknown inter
 pub const UNKNOWN_COMMAND: Refusal = Refusal::new(404, 10063, "Unknown application command");
 pub const TOO_MANY_COMMANDS: Refusal =
     Refusal::new(400, 30032, "Maximum number of application commands reached (100).");
+pub const TOO_MANY_CHANNELS: Refusal = Refusal::new(400, 30013, "Maximum number of guild channels reached (500).");
 pub const ALREADY_ACKNOWLEDGED: Refusal = Refusal::new(400, 40060, "Interaction has already been acknowledged.");
 pub const MISSING_ACCESS: Refusal = Refusal::new(403, 50001, "Missing Access");
 pub const EDIT_OF_ANOTHERS: Refusal = Refusal::new(403, 50005, "Cannot edit a message authored by another user");

@@ -6,7 +6,7 @@ use super::limiter::Limiter;
 use super::people::Way;
 use super::talk::Ear;
 use commands::clock::Clock;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -63,6 +63,8 @@ pub struct Guild {
     pub roles: BTreeMap<String, String>,
     /// Its members, and the ids of their roles.
     pub members: BTreeMap<String, Vec<String>>,
+    /// Whether the bot may make channels in it.
+    pub lets_make: bool,
 }
 
 /// A text channel, or a thread.
@@ -76,6 +78,8 @@ pub struct Channel {
     pub parent: Option<String>,
     /// What the bot may do in it.
     pub access: Access,
+    /// What it was made with, where the bot has made it: its topic, its category, and who may do what in it.
+    pub made: Value,
 }
 
 /// What the bot may do in a channel.
@@ -100,6 +104,24 @@ pub struct Message {
     pub interaction: Option<String>,
     /// Its uploaded files, by name.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Who has put which emoji on it.
+    pub marks: Vec<(String, String)>,
+}
+
+impl Message {
+    /// Somebody puts an emoji on it.
+    pub fn mark(&mut self, emoji: &str, user: &str) {
+        self.marks.push((emoji.to_owned(), user.to_owned()));
+        let mut counts = BTreeMap::<&str, usize>::new();
+        self.marks.iter().for_each(|(emoji, _)| *counts.entry(emoji).or_default() += 1);
+        let reaction = |(emoji, count): (&&str, &usize)| {
+            json!({
+                "emoji": { "id": null, "name": emoji }, "count": count, "me": false, "me_burst": false, "burst_colors": [],
+                "count_details": { "burst": 0, "normal": count },
+            })
+        };
+        self.body["reactions"] = counts.iter().map(reaction).collect();
+    }
 }
 
 /// The kinds of interactions, by Discord's numbers.

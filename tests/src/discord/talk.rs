@@ -109,8 +109,11 @@ impl Discord {
     /// Somebody marks a message with an emoji.
     pub fn react(&self, who: &str, message: &str, emoji: &str) {
         let data = {
-            let state = self.state();
-            let (Some(user), Some(there)) = (state.user(who), state.messages.get(message)) else { return };
+            let mut state = self.state();
+            let Some(user) = state.user(who).map(str::to_owned) else { return };
+            let Some(there) = state.messages.get_mut(message) else { return };
+            there.mark(emoji, &user);
+            let (user, there) = (&*user, &state.messages[message]);
             let guild = &state.channels[there.body["channel_id"].as_str().unwrap_or_default()].guild;
             json!({
                 "user_id": user, "channel_id": there.body["channel_id"], "message_id": message, "type": 0,
@@ -161,5 +164,7 @@ fn blank(state: &mut State, user: &str, channel: &str, kind: u8) -> Value {
 
 fn keep(state: &mut State, body: Value) {
     let id = body["id"].as_str().unwrap_or_default().to_owned();
-    state.messages.insert(id, Message { body, only: None, interaction: None, files: BTreeMap::new() });
+    state
+        .messages
+        .insert(id, Message { body, only: None, interaction: None, files: BTreeMap::new(), marks: Vec::new() });
 }

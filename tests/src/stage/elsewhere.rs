@@ -284,6 +284,7 @@ async fn begin(
     let rest = Rest::new(Arc::new(discord.clone()), settings.api.clone(), settings.token.clone());
     let wanted = views::discord::registration(life.bot.plugins.iter().map(|it| it.spec), Some(&life.bot.policy));
     register::register(&rest, &settings.application, Scope::Guild, &settings.guilds, &wanted).await?;
+    ours.catch_up().await;
     Ok((life, ours))
 }
 

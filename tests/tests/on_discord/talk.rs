@@ -170,6 +170,53 @@ async fn a_pin_and_a_mark_keep_a_message_where_an_incident_is_talked_about() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_happened_while_deckhand_was_away_is_caught_up_with_once() {
+    let mut room = Room::new("[chat.discord]\nmessages = true\n").await;
+    let [edited, gone, taken_out] = ["it was v2", "ignore me", "lunch?"].map(|text| room.write("ben", text, &[]));
+    let [pinned, marked, others] =
+        ["the cache is cold", "it is DNS", "so it is"].map(|text| room.write("ben", text, &[]));
+    for message in [&edited, &gone, &taken_out] {
+        room.choose("ana", message).await;
+    }
+    let line = format!("/incident quote message:discord-{taken_out} remove:yes");
+    assert!(words(room.house.say_in(&room.thread, "ana", &line).await.last()).contains("any more"));
+    room.house.stage.kill();
+    let discord = room.house.discord();
+    discord.rewrite(&edited, "it was v3");
+    discord.delete(&gone);
+    discord.pin("ana", &pinned);
+    discord.react("chloe", &marked, "📌");
+    discord.react("eve", &others, "📌");
+    discord.pin("ana", &taken_out);
+    room.house.stage.begin().await.unwrap();
+    room.house.pass(10).await;
+    room.house.discord().read();
+    let page = room.timeline().await;
+    for part in ["it was v3 (edited)", "ignore me (deleted there)", "the cache is cold", "it is DNS"] {
+        assert!(page.contains(part), "{part} is missing: {page}");
+    }
+    assert!(!page.contains("lunch?") && !page.contains("so it is"), "{page}");
+    let acts = room.house.acts().await;
+    room.house.restart().await;
+    room.house.pass(10).await;
+    assert_eq!(room.house.acts().await, acts, "another start finds nothing new");
+    room.house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_where_no_incident_is_talked_about_asks_discord_nothing() {
+    let room = Room::new("[chat.discord]\nmessages = true\n").await;
+    let discord = room.house.discord();
+    let elsewhere = discord.write("ben", "lounge", "lunch?", &[]).unwrap();
+    let before = room.house.at(|state| state.requests.len());
+    discord.pin("ana", &elsewhere);
+    discord.react("ana", &elsewhere, "📌");
+    room.house.pass(3).await;
+    assert_eq!(room.house.at(|state| state.requests.len()), before);
+    room.house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_its_own_thread_an_incident_is_meant_even_once_it_is_over() {
     let room = Room::new("").await;
     room.house.say_in(&room.thread, "ana", "/incident resolve").await;

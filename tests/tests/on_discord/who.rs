@@ -73,8 +73,14 @@ async fn what_comes_from_a_place_that_is_not_served_is_refused() {
     house.at(|state| {
         let members = [(ana.clone(), Vec::new())].into();
         let roles = [(guild.clone(), "@everyone".to_owned())].into();
-        state.guilds.insert(guild.clone(), Guild { name: "house".to_owned(), roles, members });
-        let ops = Channel { guild: guild.clone(), name: "ops".to_owned(), parent: None, access: Access::Write };
+        state.guilds.insert(guild.clone(), Guild { name: "house".to_owned(), roles, members, lets_make: true });
+        let ops = Channel {
+            guild: guild.clone(),
+            name: "ops".to_owned(),
+            parent: None,
+            access: Access::Write,
+            made: Value::Null,
+        };
         state.channels.insert(den.clone(), ops);
         // Its commands are those of the application everywhere.
         state.commands.iter_mut().for_each(|command| command.guild = None);

@@ -6,14 +6,21 @@ use crate::gate::people::Speaker;
 use crate::platforms::discord::rest::{Request, RestError};
 use chrono::{DateTime, Utc};
 use commands::ledger::Place;
-use commands::message::{Attachment, Message};
+use commands::message::{Attachment, Follows, Message};
 use http::Method;
 use serde::Deserialize;
-use serenity::model::channel::{ChannelType, MessageType};
+use serenity::model::channel::MessageType;
 use std::sync::Arc;
 
-/// The mark by which people keep a message.
+/// The mark by which people keep a message, and as it stands in a path.
 const PIN: &str = "📌";
+const PIN_IN_PATH: &str = "%F0%9F%93%8C";
+
+/// How many messages that were kept are looked at again after a silence.
+const MOST_LOOKED_AT: usize = 200;
+
+/// Among how many of a channel's newest messages it is looked for marks: as many as Discord gives at once.
+const MOST_MESSAGES: usize = 100;
 
 /// A message, as Discord writes it; of one that is edited, only what has changed needs to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +41,14 @@ pub struct Raw {
     /// What it forwards of elsewhere.
     #[serde(default)]
     message_snapshots: Vec<Snapshot>,
+    #[serde(default)]
+    reactions: Vec<Marks>,
+}
+
+/// How often something was put on a message, by what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Marks {
+    emoji: Emoji,
 }
 
 /// What a message says.
@@ -97,7 +112,7 @@ struct Reaction {
     emoji: Emoji,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Emoji {
     name: Option<String>,
 }
@@ -109,14 +124,6 @@ struct Gone {
     #[serde(default)]
     ids: Vec<String>,
     guild_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Channel {
-    id: String,
-    #[serde(rename = "type")]
-    kind: ChannelType,
-    parent_id: Option<String>,
 }
 
 /// Something that has happened to a message.
@@ -237,22 +244,96 @@ impl Discord {
         }
     }
 
-    /// Follows a mark: what was marked is read at Discord, for the event does not say it.
+    /// Follows a mark, where marks mean something: what was marked is read at Discord, for the event does not say it.
     async fn mark(&self, guild: &str, channel: &str, message: &str, by: &Speaker) -> anyhow::Result<()> {
-        let get = async |path: String| match self.rest.call(Request::new(Method::GET, path)).await {
-            Ok(found) => Ok(Some(found)),
+        let followed = self.bot.follows(NAME).await?.channels;
+        let Some(place) = followed.into_iter().find(|place| leaf(&place.channel) == channel) else { return Ok(()) };
+        let Some(raw) = self.look::<Raw>(&format!("/channels/{channel}/messages/{message}")).await? else {
+            return Ok(());
+        };
+        self.bot.marked(self.message(raw, guild, &place.channel), by).await
+    }
+
+    /// What stands at this path; nothing where it is gone, or may not be seen.
+    async fn look<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<Option<T>> {
+        match self.rest.call(Request::new(Method::GET, path)).await {
+            Ok(found) => Ok(Some(serde_json::from_value(found)?)),
             Err(RestError::Refused { status: 403 | 404, .. }) => Ok(None),
             Err(error) => Err(anyhow::anyhow!("{:?}", super::PostError::from(error))),
-        };
-        let Some(found) = get(format!("/channels/{channel}/messages/{message}")).await? else { return Ok(()) };
-        let Some(place) = get(format!("/channels/{channel}")).await? else { return Ok(()) };
-        let (raw, place): (Raw, Channel) = (serde_json::from_value(found)?, serde_json::from_value(place)?);
-        let thread = [ChannelType::NewsThread, ChannelType::PublicThread, ChannelType::PrivateThread];
-        let channel = match place.parent_id.filter(|_| thread.contains(&place.kind)) {
-            Some(parent) => format!("{parent}/{}", place.id),
-            None => place.id,
-        };
-        self.bot.marked(self.message(raw, guild, &channel), by).await
+        }
+    }
+
+    /// Looks what has become of messages that were kept, and what was marked, while nobody was listening: of incidents that are
+    /// not over, or whatever else is followed.
+    pub async fn catch_up(&self) {
+        if !self.settings.messages {
+            return;
+        }
+        if let Err(error) = self.look_back().await {
+            tracing::warn!("what happened on Discord meanwhile can not be caught up with: {error:#}");
+        }
+    }
+
+    async fn look_back(&self) -> anyhow::Result<()> {
+        let Follows { mut messages, channels } = self.bot.follows(NAME).await?;
+        let older = messages.len().saturating_sub(MOST_LOOKED_AT);
+        if older > 0 {
+            tracing::warn!("{older} kept messages are not looked at again: {MOST_LOOKED_AT} are the most");
+        }
+        for place in messages.split_off(older) {
+            self.look_again(&place).await?;
+        }
+        for place in channels {
+            self.look_for_marks(&place.channel).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks whether a message was edited, or is gone.
+    async fn look_again(&self, place: &Place) -> anyhow::Result<()> {
+        let Place { channel, message, .. } = place;
+        let name = format!("{NAME}-{message}");
+        let path = format!("/channels/{}/messages/{message}", leaf(channel));
+        match self.rest.call(Request::new(Method::GET, path)).await {
+            Ok(found) => {
+                let raw: Raw = serde_json::from_value(found)?;
+                if let Some(at) = raw.edited_timestamp {
+                    self.bot.revised(&name, Some(&raw.said().0), at).await;
+                }
+                Ok(())
+            }
+            // With its thread, a message is gone, too.
+            Err(RestError::Refused { status: 404, .. }) => {
+                self.bot.revised(&name, None, self.records.now()).await;
+                Ok(())
+            }
+            Err(RestError::Refused { .. }) => Ok(()),
+            Err(error) => Err(anyhow::anyhow!("{:?}", super::PostError::from(error))),
+        }
+    }
+
+    /// Looks which of the newest messages of a channel were marked.
+    async fn look_for_marks(&self, channel: &str) -> anyhow::Result<()> {
+        let here = leaf(channel);
+        let newest: Option<Vec<Raw>> = self.look(&format!("/channels/{here}/messages?limit={MOST_MESSAGES}")).await?;
+        let Some((guild, newest)) = self.settings.guilds.first().zip(newest) else { return Ok(()) };
+        for raw in newest.into_iter().rev() {
+            let is_pin = raw.kind == Some(MessageType::PinsAdd);
+            let is_marked = raw.reactions.iter().any(|it| it.emoji.name.as_deref() == Some(PIN));
+            let (by, message) = match (is_pin, is_marked) {
+                (true, _) => (raw.author.map(|author| author.id), raw.message_reference.and_then(|it| it.message_id)),
+                (false, true) => {
+                    let path = format!("/channels/{here}/messages/{}/reactions/{PIN_IN_PATH}?limit=1", raw.id);
+                    let whose: Option<Vec<Author>> = self.look(&path).await?;
+                    (whose.unwrap_or_default().into_iter().next().map(|author| author.id), Some(raw.id))
+                }
+                (false, false) => continue,
+            };
+            let Some((by, message)) = by.zip(message) else { continue };
+            let member: Option<Member> = self.look(&format!("/guilds/{guild}/members/{by}")).await?;
+            self.mark(guild, here, &message, &speaker(&by, member.map(|it| it.roles).unwrap_or_default())).await?;
+        }
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ pub mod record;
 pub mod register;
 pub mod render;
 pub mod rest;
+mod rooms;
 pub mod run;
 pub mod settings;
 
@@ -26,7 +27,7 @@ use commands::parse;
 use commands::ports::{Files, KEPT};
 use commands::reply::{self, Reply, State};
 use commands::spec::Effect;
-use commands::store::Store;
+use commands::store::{Batch, Store};
 use commands::text;
 use config::Config;
 use http::Method;
@@ -157,7 +158,7 @@ impl Discord {
         let _ = self.call_back(&id, &token, Callback::Message, self.only_you(text), false).await;
     }
 
-    async fn take(self: Arc<Self>, heard: Heard) {
+    async fn take(self: Arc<Self>, mut heard: Heard) {
         if heard.application != self.settings.application {
             tracing::warn!(application = heard.application, "an interaction is meant for another application");
             return;
@@ -184,9 +185,10 @@ impl Discord {
             };
             return unheard(answer);
         }
+        heard.channel = self.whole(heard.channel).await;
         match heard.what.clone() {
             What::Typing(line) => unheard(self.offer(&heard, &line).await),
-            What::Line(line) => self.ask(heard, &line, Said::Line(line.clone()), None).await,
+            What::Line(line) => self.ask(heard, &line, Said::Line(line.clone()), None, Batch::default()).await,
             What::Menu { label, message } => self.choose(heard, &label, *message).await,
             What::Press { id, on } => {
                 let button = self.button(&id).await;
@@ -208,16 +210,12 @@ impl Discord {
         let guild = heard.guild.clone().unwrap_or_default();
         let message = self.message(raw, &guild, &heard.channel);
         let said = match self.bot.registry.on_message(label) {
-            Some(command) => self.bot.on_message(command.name, message, &heard.speaker).await,
-            None => Ok(label.to_owned()),
+            Some(command) => self.bot.on_message(command.name, message, &heard.speaker),
+            None => Ok((label.to_owned(), Batch::default())),
         };
         match said {
-            Ok(line) => self.ask(heard, &line, Said::Line(line.clone()), None).await,
-            Err(error) => {
-                tracing::error!("a message can not be kept: {error:#}");
-                let text = "Deckhand can not write down which message is meant, so nothing was done. Its disk may be full: tell the operator.";
-                unheard(self.call_back(&heard.id, &heard.token, Callback::Message, self.only_you(text), false).await);
-            }
+            Ok((line, keeps)) => self.ask(heard, &line, Said::Line(line.clone()), None, keeps).await,
+            Err(error) => tracing::error!("a message can not be written as JSON: {error:#}"),
         }
     }
 
@@ -231,7 +229,7 @@ impl Discord {
     async fn press(self: Arc<Self>, heard: Heard, button: Option<Drawn>, said: Said, on: Option<String>) {
         let line = button.map(|button| button.line).unwrap_or_default();
         let answers = ANSWERS.contains(&line.split(' ').next().unwrap_or_default());
-        self.ask(heard, &line, said, on.filter(|_| answers)).await;
+        self.ask(heard, &line, said, on.filter(|_| answers), Batch::default()).await;
     }
 
     /// Whether this line changes nothing, so that doing it twice does no harm.
@@ -240,8 +238,8 @@ impl Discord {
         found.is_some_and(|command| command.effect == Effect::Reads && !command.urgent)
     }
 
-    /// Asks the gate for `said`, which comes to this line.
-    async fn ask(self: Arc<Self>, heard: Heard, line: &str, said: Said, in_place_of: Option<String>) {
+    /// Asks the gate for `said`, which comes to this line, once what it is about is kept.
+    async fn ask(self: Arc<Self>, heard: Heard, line: &str, said: Said, in_place_of: Option<String>, keeps: Batch) {
         let reads = self.reads(line);
         let place = Place { platform: NAME.to_owned(), channel: heard.channel.clone(), message: heard.id.clone() };
         let ask = Ask { said, speaker: heard.speaker.clone(), place };
@@ -258,6 +256,9 @@ impl Discord {
         // promise could not say.
         let at_once = async { !reads && bot.welcomes(&there).await };
         let begin = async move |promised: Option<String>| {
+            if !keeps.writes.is_empty() {
+                discord.records.store().commit(keeps).await?;
+            }
             if reads {
                 return Ok(Some(discord.bot.ask(ask)));
             }
@@ -436,6 +437,16 @@ impl Platform for Discord {
             Err(RestError::Refused { code: THREAD_EXISTS, .. }) => Ok(format!("{channel}/{message}")),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn open_channel(
+        &self,
+        beside: &str,
+        name: &str,
+        title: &str,
+        once: &str,
+    ) -> Result<Option<String>, PostError> {
+        self.make_room(beside, name, title, once).await.map(Some)
     }
 }
 

@@ -29,6 +29,8 @@ const DESCRIPTION: usize = 4_096;
 const TITLE: usize = 256;
 /// The value of a field.
 const VALUE: usize = 1_024;
+/// The files of a message.
+const FILES: usize = 10;
 /// The fields of an embed.
 const FIELDS: usize = 25;
 
@@ -58,9 +60,18 @@ pub struct Message {
 /// A sentence is content; a card, or what is too long for content, is an embed. What does not fit there gives way in this
 /// order: output, table, fields, text. It is then whole in `answer.txt`, which the message says.
 pub fn message(reply: &Reply, uploads: Vec<Upload>, people: &HashMap<String, String>) -> Message {
+    match fitted(reply, uploads.clone(), people, FILES) {
+        // A place is kept for the whole answer.
+        (_, true) => fitted(reply, uploads, people, FILES - 1).0,
+        (message, false) => message,
+    }
+}
+
+/// The message with so many of its own files at the most, and whether something was cut, so that the whole answer goes along.
+fn fitted(reply: &Reply, uploads: Vec<Upload>, people: &HashMap<String, String>, most: usize) -> (Message, bool) {
     let calls = calls(reply, people);
     let buttons = buttons::rows(&reply.buttons);
-    let mut files = Files::new(&reply.files, uploads);
+    let mut files = Files::new(&reply.files, uploads, most);
     let mut notes: Vec<String> = [buttons.note, files.note.take()].into_iter().flatten().collect();
     let mut cut = buttons.cut || calls.cut;
     if cut {
@@ -94,7 +105,7 @@ pub fn message(reply: &Reply, uploads: Vec<Upload>, people: &HashMap<String, Str
         "allowed_mentions": calls.allowed,
         "attachments": attachments,
     });
-    Message { body, files }
+    (Message { body, files }, cut)
 }
 
 /// Whom a message calls.

@@ -78,6 +78,8 @@ impl Link {
                 tracing::error!("Discord's endpoint has ended: {error}");
             }
         };
+        let behind = discord.clone();
+        discord.bot.spawn(async move { behind.catch_up().await });
         let listened = async {
             match gateway {
                 Some(gateway) => gateway.run(discord.listener(), stop.clone()).await,
@@ -111,7 +113,10 @@ impl Discord {
         let (hears, follows, tells) = (self.clone(), self.clone(), self.clone());
         let away = move |gap| {
             let discord = tells.clone();
-            tells.bot.spawn(async move { discord.tell_of(gap).await });
+            tells.bot.spawn(async move {
+                discord.tell_of(gap).await;
+                discord.catch_up().await;
+            });
         };
         Listener {
             hear: Arc::new(move |raw| hears.hear(raw)),

@@ -36,6 +36,8 @@ pub struct Settings {
     pub silence: Duration,
     /// The id of the channel for what Deckhand says by itself.
     pub news: Option<String>,
+    /// The id of the category in which channels are made; without, that of the channel beside which each is made.
+    pub rooms: Option<String>,
 }
 
 /// An HTTP endpoint for interactions.
@@ -86,6 +88,7 @@ pub fn read(config: &Config, problems: &Problems) -> Option<Settings> {
         api: section.url("api").map_or_else(|| API.to_owned(), |api| api.trim_end_matches('/').to_owned()),
         silence: silence(&section),
         news,
+        rooms: rooms(&section),
     };
     section.finish();
     Some(settings)
@@ -121,6 +124,14 @@ fn messages(section: &Section, gateway: bool) -> bool {
         );
     }
     messages
+}
+
+fn rooms(section: &Section) -> Option<String> {
+    let id = section.text("rooms")?;
+    if !is_id(&id) {
+        section.problem("rooms", "this is no id of a category", "copy it from Discord: a number of 17 to 20 digits");
+    }
+    Some(id)
 }
 
 fn silence(section: &Section) -> Duration {

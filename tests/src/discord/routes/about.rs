@@ -1,11 +1,16 @@
 //! Routes about the bot itself, and about the guilds it is in.
 
 use super::{Answer, Call, ok};
-use crate::discord::objects;
 use crate::discord::people::public_key;
-use crate::discord::refusal::{Refusal, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER};
+use crate::discord::refusal::{
+    MISSING_PERMISSIONS, Refusal, TOO_MANY_CHANNELS, UNKNOWN_GUILD, UNKNOWN_MEMBER, UNKNOWN_USER,
+};
 use crate::discord::state::{Access, Channel, State};
-use serde_json::json;
+use crate::discord::{limits, objects};
+use serde_json::{Value, json};
+
+/// The most channels of a guild.
+const MOST_CHANNELS: usize = 500;
 
 pub fn gateway(state: &mut State, _: &Call) -> Result<Answer, Refusal> {
     ok(json!({ "url": state.gateway_url }))
@@ -59,7 +64,8 @@ pub fn private_channel(state: &mut State, call: &Call) -> Result<Answer, Refusal
         Some(id) => id.to_owned(),
         None => {
             let id = state.id();
-            let private = Channel { guild: String::new(), name, parent: None, access: Access::Write };
+            let private =
+                Channel { guild: String::new(), name, parent: None, access: Access::Write, made: Value::Null };
             state.channels.insert(id.clone(), private);
             id
         }
@@ -79,6 +85,24 @@ pub fn channels(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     let guild = known_guild(state, call)?;
     let here = state.channels.iter().filter(|(_, it)| it.guild == guild && it.parent.is_none());
     ok(here.map(|(id, it)| objects::channel(state, id, it)).collect())
+}
+
+/// Makes a channel. Its name is written as Discord writes those of text channels.
+pub fn make_channel(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
+    let guild = known_guild(state, call)?.to_owned();
+    limits::channel(&call.body)?;
+    if !state.guilds[&guild].lets_make {
+        return Err(MISSING_PERMISSIONS);
+    }
+    if state.channels.values().filter(|it| it.guild == guild && it.parent.is_none()).count() >= MOST_CHANNELS {
+        return Err(TOO_MANY_CHANNELS);
+    }
+    let name = call.body["name"].as_str().unwrap_or_default().to_lowercase().replace(' ', "-");
+    let (id, made) = (state.id(), call.body.clone());
+    let channel = Channel { guild, name, parent: None, access: Access::Write, made };
+    let body = objects::channel(state, &id, &channel);
+    state.channels.insert(id, channel);
+    Ok(Answer::Json(201, body))
 }
 
 pub fn roles(state: &mut State, call: &Call) -> Result<Answer, Refusal> {

@@ -66,6 +66,18 @@ pub fn delete(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     Ok(Answer::Empty)
 }
 
+/// Who has put an emoji on a message.
+pub fn marks(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
+    let id = find(state, call, Access::Read)?;
+    let marks = state.messages[id].marks.iter().filter(|(emoji, _)| in_path(emoji) == call.id("emoji_name"));
+    ok(marks.map(|(_, user)| objects::user(state, user)).collect())
+}
+
+/// An emoji as it stands in a path.
+fn in_path(emoji: &str) -> String {
+    emoji.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 pub fn thread_from(state: &mut State, call: &Call) -> Result<Answer, Refusal> {
     let id = find(state, call, Access::Write)?;
     open(state, call, id.to_owned())
@@ -84,8 +96,13 @@ fn open(state: &mut State, call: &Call, id: String) -> Result<Answer, Refusal> {
     }
     let parent = call.id("channel_id").to_owned();
     let name = call.body["name"].as_str().unwrap_or_default().to_owned();
-    let thread =
-        Channel { guild: state.channels[&parent].guild.clone(), name, parent: Some(parent), access: Access::Write };
+    let thread = Channel {
+        guild: state.channels[&parent].guild.clone(),
+        name,
+        parent: Some(parent),
+        access: Access::Write,
+        made: Value::Null,
+    };
     let body = objects::channel(state, &id, &thread);
     let message = call.id("message_id").to_owned();
     let channel = id.clone();

@@ -61,6 +61,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", "/oauth2/applications/@me", about::application),
     route("GET", "/guilds/{guild_id}", about::guild),
     route("GET", "/guilds/{guild_id}/channels", about::channels),
+    route("POST", "/guilds/{guild_id}/channels", about::make_channel),
     route("GET", "/guilds/{guild_id}/roles", about::roles),
     route("GET", "/guilds/{guild_id}/members/{user_id}", about::member),
     route("GET", COMMANDS, commands::list),
@@ -89,6 +90,7 @@ pub static ROUTES: &[Route] = &[
     route("GET", MESSAGE, messages::get),
     route("PATCH", MESSAGE, messages::edit),
     route("DELETE", MESSAGE, messages::delete),
+    route("GET", "/channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}", messages::marks),
     route("POST", "/channels/{channel_id}/messages/{message_id}/threads", messages::thread_from),
     route("POST", "/channels/{channel_id}/threads", messages::thread),
 ];

@@ -8,8 +8,6 @@ use commands::reply::{FileRef, Reply};
 use commands::text;
 use serde_json::{Value, json};
 
-/// The files of a message are 10; one place is kept for the answer.
-const OWN: usize = 9;
 /// The largest file that Discord takes everywhere, in bytes.
 const LARGEST: usize = 10 * 1024 * 1024;
 /// All files but the answer, in bytes: a whole request has 25 MiB.
@@ -33,11 +31,11 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// The reply's own files, as `files` calls them.
-    pub fn new(files: &[FileRef], uploads: Vec<Upload>) -> Files {
+    /// The reply's own files, as `files` calls them, so many at the most.
+    pub fn new(files: &[FileRef], uploads: Vec<Upload>, most: usize) -> Files {
         let (mut kept, mut left_out, mut room) = (Vec::new(), Vec::new(), TOGETHER);
         for upload in uploads {
-            let bytes = (kept.len() < OWN).then(|| end(&upload.bytes, room.min(LARGEST))).flatten();
+            let bytes = (kept.len() < most).then(|| end(&upload.bytes, room.min(LARGEST))).flatten();
             let Some(bytes) = bytes else {
                 left_out.push(text::code(base(&upload.name)));
                 continue;
