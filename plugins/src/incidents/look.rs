@@ -122,7 +122,7 @@ pub(super) async fn show(cx: &Cx) -> Result<Reply> {
 /// Something to do, in words.
 pub(super) fn todo_words(cx: &Cx, todo: &Todo) -> String {
     let owner = todo.owner.as_ref().map_or_else(|| "nobody yet".to_owned(), |owner| text::plain(owner));
-    let due = todo.due.map_or_else(String::new, |due| format!(", by {}", show::moment(cx, due)));
+    let due = todo.due.map_or_else(String::new, |due| format!(", by {}", show::due(cx, due)));
     format!("{} ({owner}{due})", text::plain(&todo.text))
 }
 

@@ -321,20 +321,26 @@ fn which(cx: &Cx, open: &[Standing]) -> Stop {
         all.join("; "),
         open[0].number
     ));
-    for it in open.iter().take(MOST_ASKED) {
-        let line = cx.invocation().map(|said| format!("{} number:{}", said.line(), it.number));
-        let fits = line.filter(|line| line.chars().count() <= LONGEST_LINE);
-        reply.buttons.extend(fits.map(|line| Button::new(format!("#{}", it.number), line)));
-    }
+    reply.buttons.extend(open.iter().take(MOST_ASKED).filter_map(|it| again(cx, it)));
     reply.into()
+}
+
+/// The same line again, of this incident.
+fn again(cx: &Cx, it: &Standing) -> Option<Button> {
+    let line = format!("{} number:{}", cx.invocation()?.line(), it.number);
+    (line.chars().count() <= LONGEST_LINE).then(|| Button::new(format!("#{}", it.number), line))
 }
 
 async fn none_open(cx: &Cx) -> Result<Stop> {
     let last = Standing::newest(cx.store(), 1).await?.pop();
-    let last = last.map_or_else(String::new, |it| {
-        format!(" The last one was #{0}: say `number:{0}` if that is meant.", it.number)
+    let meant = last.as_ref().map_or_else(String::new, |it| {
+        let title = text::cut(&text::plain(&it.incident.title), 60);
+        format!(" The last one was #{0}, {title}: say `number:{0}` if that is meant.", it.number)
     });
-    Ok(Stop::refuse(format!("No incident is open, so nothing was done.{last} `/incident open` opens one.")))
+    let mut reply =
+        Reply::refuse(format!("No incident is open, so nothing was done.{meant} `/incident open` opens one."));
+    reply.buttons.extend(last.and_then(|it| again(cx, &it)));
+    Ok(reply.into())
 }
 
 /// Refuses a moment that somebody has said, and that is still to come, or before there were computers.

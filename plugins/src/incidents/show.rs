@@ -3,7 +3,7 @@
 use super::Change;
 use super::change::LONGEST;
 use super::records::{Incident, Kind, LED, Role, SEVERITY_SAID, Standing, name};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use commands::cx::Cx;
 use commands::moment;
@@ -17,6 +17,15 @@ const LONGEST_TITLE: usize = 120;
 /// A moment as people say it.
 pub(super) fn moment(cx: &Cx, at: DateTime<Utc>) -> String {
     moment::show(at, cx.now(), cx.ports().vocabulary.zone)
+}
+
+/// By when something is to be done: a day, which has its evening, or a moment.
+pub(super) fn due(cx: &Cx, at: DateTime<Utc>) -> String {
+    let local = at.with_timezone(&cx.ports().vocabulary.zone);
+    match local.time() == NaiveTime::MIN {
+        true => local.format("%a %-d %b %Y").to_string(),
+        false => moment(cx, at),
+    }
 }
 
 /// A moment with its date, in UTC and on the team's clocks.

@@ -319,7 +319,7 @@ fn todos(cx: &Cx, it: &Standing) -> Reply {
     }
     let row = |todo: &Todo| {
         let owner = todo.owner.as_ref().map_or_else(|| "nobody yet".to_owned(), |owner| text::plain(owner));
-        let due = todo.due.map_or_else(|| "–".to_owned(), |due| show::moment(cx, due));
+        let due = todo.due.map_or_else(|| "–".to_owned(), |due| show::due(cx, due));
         [format!("#{}", todo.number), text::plain(&todo.text), owner, due]
     };
     let rows = it.incident.todos.iter().map(row).collect();
