@@ -1,4 +1,4 @@
-//! The demo: a real git repository with three releases of a small page, and two environments that serve what is live.
+//! The demo: a real git repository with four releases of a small page, and two environments that serve what is live.
 
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -24,6 +24,9 @@ const WELL: &str = "ok $Format:%H$\n";
 
 /// What is wrong with the third release.
 const SICK: &str = "can not reach the database\n";
+
+/// What is wrong with the fourth: it is well, and draws so many beans that nobody wants to wait for them.
+const BEANS: u32 = 5_000;
 
 /// Where the demo lies.
 pub struct Demo {
@@ -97,12 +100,12 @@ fn make_repository(folder: &Path) -> Result<()> {
         ("v1", "Good morning.", "#1d4ed8", WELL),
         ("v2", "Good morning, with coffee.", "#047857", WELL),
         ("v3", "Good mo", "#b91c1c", SICK),
+        ("v4", "Good morning, with every bean.", "#6d28d9", WELL),
     ];
     for (hour, (tag, greeting, colour, health)) in (9..).zip(releases) {
-        fs::write(
-            folder.join("index.html"),
-            PAGE.replace("{version}", tag).replace("{greeting}", greeting).replace("{colour}", colour),
-        )?;
+        let picture = if tag == "v4" { beans() } else { String::new() };
+        let page = PAGE.replace("{version}", tag).replace("{greeting}", greeting).replace("{colour}", colour);
+        fs::write(folder.join("index.html"), page.replace("{picture}", &picture))?;
         fs::write(folder.join("health.txt"), health)?;
         git(folder, &["add", "--all"])?;
         // A commit's hash is made of its author and time too: these are the same everywhere, and so is the demo.
@@ -112,6 +115,17 @@ fn make_repository(folder: &Path) -> Result<()> {
         git(folder, &["tag", tag])?;
     }
     Ok(())
+}
+
+/// A picture of beans, the same every time.
+fn beans() -> String {
+    let mut picture = String::from("<svg viewBox=\"0 0 800 300\" fill=\"#451a03\">\n");
+    for bean in 0..BEANS {
+        // Steps that share no divisor with the width and the height reach every part of it.
+        let (x, y) = (bean * 331 % 800, bean * 157 % 300);
+        picture += &format!("<ellipse cx=\"{x}\" cy=\"{y}\" rx=\"4\" ry=\"3\"/>\n");
+    }
+    picture + "</svg>\n"
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Result<()> {

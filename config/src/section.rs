@@ -200,6 +200,11 @@ impl<'a> Section<'a> {
         self.table.entries.keys().map(String::as_str)
     }
 
+    /// Whether there is a table of this name, where something else may stand as well.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| matches!(entry.node.value, Value::Table(_)))
+    }
+
     /// A table within this one.
     pub fn table(&self, key: &str) -> Option<Section<'a>> {
         let wanted = Wanted::Table(self.title_of(key));

@@ -2,6 +2,7 @@
 
 use super::settings::{ENVIRONMENT, Measure, SERVICE};
 use super::source::{Answer, Query};
+use super::variable::Variable;
 use crate::words;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
@@ -9,6 +10,7 @@ use commands::parse;
 use commands::reply::{Outcome, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
+use commands::vocabulary::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -63,8 +65,9 @@ impl Asked {
         if let Some(environment) = &environment {
             names.push((ENVIRONMENT.to_owned(), environment.clone()));
         }
-        let chosen = chosen(measure, said.with.as_deref())?;
-        names.extend(chosen.iter().cloned());
+        let chosen = chosen(measure, said.with.as_deref(), &ports.vocabulary)?;
+        let spelt = |variable: &Variable, value: &str| (variable.name.clone(), variable.spelt(value, &*measure.source));
+        names.extend(measure.variables.iter().zip(&chosen).map(|(variable, (_, value))| spelt(variable, value)));
         let text = filled(&measure.query, &names);
         let query = Query { text, names, unit: measure.unit.clone(), better: measure.limits.better };
         Ok(Asked { measure: measure.clone(), query, service, environment, chosen })
@@ -119,8 +122,8 @@ impl Asked {
     }
 }
 
-/// A query with its names filled in. What they stand for is a service, an environment, or one of a few words of the config,
-/// so that nothing that anybody types with a question gets into it.
+/// A query with its names filled in. What they stand for is a service, an environment, or what a variable takes, none of which
+/// has a letter that ends what it stands in.
 pub fn filled(query: &str, names: &[(String, String)]) -> String {
     words::fill_known(query, |wanted| {
         names.iter().find(|(name, _)| name == wanted).map(|(_, value)| Cow::Borrowed(value.as_str()))
@@ -160,17 +163,14 @@ fn environment(measure: &Measure, said: Option<&String>, ports: &Ports) -> Resul
     }
 }
 
-/// `quantile=0.5,instance=web1`, and the first choice of what is not said.
-fn chosen(measure: &Measure, said: Option<&str>) -> Result<Vec<(String, String)>> {
+/// `quantile=0.5,window=10m`, and what is usual of what is not said; in the order of the variables.
+fn chosen(measure: &Measure, said: Option<&str>, vocabulary: &Vocabulary) -> Result<Vec<(String, String)>> {
     let name = text::code(&measure.name);
-    let mut chosen: Vec<_> = measure
-        .variables
-        .iter()
-        .filter_map(|variable| Some((variable.name.clone(), variable.choices.first()?.clone())))
-        .collect();
+    let usual = |variable: &Variable| (variable.name.clone(), variable.usual().to_owned());
+    let mut chosen: Vec<_> = measure.variables.iter().map(usual).collect();
     for part in said.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=').map_or((part, ""), |(key, value)| (key.trim(), value.trim()));
-        let Some(variable) = measure.variables.iter().find(|variable| variable.name == key) else {
+        let Some(at) = measure.variables.iter().position(|variable| variable.name == key) else {
             let names: Vec<_> = measure.variables.iter().map(|variable| &*variable.name).collect();
             let instead = match names.as_slice() {
                 [] => "It leaves nothing open: leave `with` out.".to_owned(),
@@ -178,17 +178,16 @@ fn chosen(measure: &Measure, said: Option<&str>) -> Result<Vec<(String, String)>
             };
             return Err(Stop::refuse(format!("{name} does not know {}. {instead}", text::code(key))));
         };
-        if !variable.choices.iter().any(|choice| choice == value) {
-            return Err(Stop::refuse(format!(
-                "{} of {name} can not be {}. Write one of {}, as in `with:\"{}={}\"`.",
+        let variable = &measure.variables[at];
+        chosen[at].1 = variable.value(value, &*measure.source, vocabulary).map_err(|instead| {
+            Stop::refuse(format!(
+                "{} of {name} can not be {}. Write {instead}, as in `with:\"{}={}\"`.",
                 text::code(key),
                 text::code(value),
-                text::list(&variable.choices),
                 variable.name,
-                variable.choices.first().map_or("", String::as_str),
-            )));
-        }
-        chosen.iter_mut().filter(|(name, _)| name == key).for_each(|(_, chosen)| value.clone_into(chosen));
+                variable.usual(),
+            ))
+        })?;
     }
     Ok(chosen)
 }

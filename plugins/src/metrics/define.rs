@@ -1,9 +1,10 @@
 //! `/metrics define`: measures that are said in chat, each with all that it was before.
 
 use super::Metrics;
-use super::definition::{Definition, Mistake, said, variables};
+use super::definition::{Definition, Mistake};
 use super::look::{or_none, well};
-use super::settings::{self, Measure};
+use super::settings::{self, Measure, SERVICE};
+use super::variable::{read_all, said};
 use chrono::{DateTime, Utc};
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
@@ -204,8 +205,7 @@ impl Metrics {
             None => "The operator has written it in the config.".to_owned(),
             Some(who) => format!("{} has defined it in chat.", text::plain(who)),
         };
-        // A choice of the config may have a bar in it.
-        let open = measure.variables.iter().map(|it| format!("{}: {}", it.name, text::list(&it.choices)));
+        let open = measure.variables.iter().map(|it| format!("{}: {}", it.name, it.shown()));
         let open = open.collect::<Vec<_>>().join("; ");
         let mut reply = Reply::card(Tone::Plain, name.clone(), or_none(text::plain(&measure.about)))
             .field("From", from)
@@ -238,9 +238,14 @@ impl Metrics {
 
     /// Whether there is nothing wrong with a definition, as the config is now.
     fn fits(&self, cx: &Cx, name: &str, definition: &Definition) -> Result<()> {
-        let (sources, services) = (&self.settings.sources, &cx.ports().vocabulary.services);
-        let mistakes = definition.mistakes(sources, |name| services.iter().any(|it| it == name));
-        let mut told: Vec<_> = mistakes.into_iter().map(Mistake::told).collect();
+        let sources = &self.settings.sources;
+        let mistakes = definition.mistakes(sources, &cx.ports().vocabulary);
+        let told = |mistake: Mistake| match mistake.key {
+            // Nobody can say one that there is not: the config has lost it.
+            SERVICE => Mistake { instead: format!("say `/metrics undefine {name}`, and define it anew"), ..mistake },
+            _ => mistake,
+        };
+        let mut told: Vec<_> = mistakes.into_iter().map(|mistake| told(mistake).told()).collect();
         let source = sources.get(&definition.source).and_then(Option::as_ref);
         if source.is_some_and(|source| !source.is_open()) {
             told.push(format!(
@@ -382,10 +387,10 @@ fn with(was: Definition, said: DefineArgs) -> Result<Definition, Vec<String>> {
     match said.variables.as_deref().map(str::trim) {
         None => {}
         Some(NONE) => is.variables = Vec::new(),
-        Some(said) => match variables(said) {
+        Some(said) => match read_all(said) {
             Ok(variables) => is.variables = variables,
             Err(part) => mistakes.push(format!(
-                "`variables`: {} says nothing to choose from; write `variables:\"quantile=0.95|0.5, instance=a|b\"`.",
+                "`variables`: {} does not say what may be chosen; write `variables:\"quantile=0.95|0.5, window=5m in 1m..1h\"`; behind `in` stands `1m..1h`, `0..1`, `duration`, `number`, `service`, `environment` or `word`.",
                 text::code(&part)
             )),
         },

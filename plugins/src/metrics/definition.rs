@@ -1,12 +1,13 @@
 //! What a measure is, as somebody says it in the config or in chat, and what is wrong with it.
 
 use super::chart::Limits;
-use super::settings::{ENVIRONMENT, SERVICE};
+use super::settings::SERVICE;
 use super::source::Source;
 use super::unit;
+use super::variable::{Takes, Variable};
 use crate::words;
 use commands::offer::Better;
-use commands::registry::is_name;
+use commands::vocabulary::Vocabulary;
 use config::quoted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,15 +42,6 @@ pub struct Definition {
     pub variables: Vec<Variable>,
 }
 
-/// A name in a query that stands for one of a few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Variable {
-    /// The name, without its braces.
-    pub name: String,
-    /// What it may stand for; the first where nobody says.
-    pub choices: Vec<String>,
-}
-
 /// Something that is wrong with a definition.
 #[derive(Debug, PartialEq)]
 pub struct Mistake {
@@ -75,8 +67,8 @@ impl Definition {
         Limits { better: self.better.unwrap_or(Better::Lower), warn: self.warn, bad: self.bad }
     }
 
-    /// All that is wrong with it, beside these sources; `knows` tells which services there are.
-    pub fn mistakes(&self, sources: &Sources, knows: impl Fn(&str) -> bool) -> Vec<Mistake> {
+    /// All that is wrong with it, beside these sources and names.
+    pub fn mistakes(&self, sources: &Sources, vocabulary: &Vocabulary) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         let source = sources.get(&self.source);
         if source.is_none() && !self.source.is_empty() {
@@ -91,14 +83,36 @@ impl Definition {
         if let Some((what, instead)) = known.and_then(|source| source.mistake(&self.query)) {
             mistakes.push(Mistake::new("query", what, instead));
         }
-        if let Some(service) = self.service.as_deref().filter(|service| !knows(service)) {
+        if let Some(service) = self.service.as_ref().filter(|service| !vocabulary.services.contains(service)) {
             let what = format!("there is no service {}", quoted(service));
             mistakes.push(Mistake::new(SERVICE, what, "write one that there is, or take it out"));
         }
         mistakes.extend(self.wrong_unit());
         mistakes.extend(self.wrong_limits());
-        mistakes.extend(self.variables.iter().filter_map(|it| it.mistake(&self.query)));
+        let known = known.map(Arc::as_ref);
+        for variable in &self.variables {
+            let wrong = variable.wrong(&self.query, known, vocabulary);
+            let (what, instead) = match wrong.or_else(|| self.leads_nowhere(variable, known?)) {
+                Some(wrong) => wrong,
+                None => continue,
+            };
+            mistakes
+                .push(Mistake { variable: Some(variable.name.clone()), ..Mistake::new("variables", what, instead) });
+        }
         mistakes
+    }
+
+    /// A choice with which the query is not one of its source any more.
+    fn leads_nowhere(&self, variable: &Variable, source: &dyn Source) -> Option<(String, String)> {
+        let Takes::Choices(choices) = &variable.takes else { return None };
+        let filled = |choice: &str| {
+            words::fill_known(&self.query, |name| (name == variable.name).then(|| choice.to_owned().into()))
+        };
+        source.mistake(&self.query).is_none().then_some(())?;
+        choices.iter().find_map(|choice| {
+            let (what, instead) = source.mistake(&filled(choice))?;
+            Some((format!("with {}, {what}", quoted(choice)), instead))
+        })
     }
 
     fn wrong_unit(&self) -> Option<Mistake> {
@@ -121,54 +135,4 @@ impl Definition {
         let wrong = limits.reached(Some(bad), warn);
         wrong.then(|| Mistake::new("bad", what, format!("write {more} than `warn`, or turn `better` round")))
     }
-}
-
-impl Variable {
-    fn mistake(&self, query: &str) -> Option<Mistake> {
-        let Variable { name, choices } = self;
-        let odd = |text: &&String| {
-            text.is_empty() || text.contains(|letter: char| letter.is_control() || ",=\"".contains(letter))
-        };
-        let (what, instead) = match choices.iter().find(odd) {
-            _ if [SERVICE, ENVIRONMENT].contains(&&**name) => (
-                format!("`{{{name}}}` stands for what the command says"),
-                "take it out, or call it something else".to_owned(),
-            ),
-            _ if !is_name(name) => (
-                format!("{} is no name for a variable", quoted(name)),
-                "write small letters, digits and dashes".to_owned(),
-            ),
-            _ if !words::names(query).contains(&&**name) => {
-                ("the query does not have it".to_owned(), format!("write `{{{name}}}` in the query, or take it out"))
-            }
-            _ if choices.is_empty() => {
-                (format!("{} can stand for nothing", quoted(name)), "write what there is to choose from".to_owned())
-            }
-            Some(text) => (
-                format!("{} can not be chosen in chat", quoted(text)),
-                "write texts without `,`, `=` and quotes".to_owned(),
-            ),
-            None => return None,
-        };
-        Some(Mistake { variable: Some(name.clone()), ..Mistake::new("variables", what, instead) })
-    }
-}
-
-/// Variables as they are said in one line: `quantile=0.95|0.5, instance=a|b`.
-///
-/// # Errors
-/// What can not be read.
-pub fn variables(said: &str) -> Result<Vec<Variable>, String> {
-    let parts = said.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let variable = |part: &str| {
-        let (name, choices) = part.split_once('=').ok_or_else(|| part.to_owned())?;
-        let choices = choices.split('|').map(|choice| choice.trim().to_owned()).collect();
-        Ok(Variable { name: name.trim().to_owned(), choices })
-    };
-    parts.map(variable).collect()
-}
-
-/// The same, back as one line.
-pub fn said(variables: &[Variable]) -> String {
-    variables.iter().map(|it| format!("{}={}", it.name, it.choices.join("|"))).collect::<Vec<_>>().join(", ")
 }

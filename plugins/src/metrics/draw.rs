@@ -94,8 +94,23 @@ impl Metrics {
     pub(super) async fn picture(&self, ports: &Ports, drawing: &Drawing<'_>) -> anyhow::Result<FileRef> {
         let chart = drawing.chart(self.settings.theme, ports.vocabulary.zone);
         let name = drawing.file();
-        keep(ports, &name, move || chart::png(&chart)).await?;
+        self.keep_picture(ports, &name, move || chart::png(&chart)).await?;
         Ok(FileRef { title: drawing.asked.title(), name, series: drawing.figures() })
+    }
+
+    /// Draws a picture and keeps it under this name.
+    ///
+    /// # Errors
+    /// When it can not be drawn or kept.
+    pub(super) async fn keep_picture(
+        &self,
+        ports: &Ports,
+        name: &str,
+        draw: impl FnOnce() -> anyhow::Result<Vec<u8>> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let _turn = self.drawing.acquire().await?;
+        let drawn = tokio::task::spawn_blocking(draw).await.context("nothing was drawn")??;
+        ports.files.keep_picture(name, drawn.into()).await
     }
 
     /// What others are told of a measure, with its picture.
@@ -125,20 +140,6 @@ impl Metrics {
 pub fn with(mut reply: Reply, picture: FileRef) -> Reply {
     reply.files.push(picture);
     reply
-}
-
-/// Draws a picture and keeps it under this name.
-///
-/// # Errors
-/// When it can not be drawn or kept.
-pub async fn keep(
-    ports: &Ports,
-    name: &str,
-    draw: impl FnOnce() -> anyhow::Result<Vec<u8>> + Send + 'static,
-) -> anyhow::Result<()> {
-    // It takes the processor for a while: others are answered meanwhile.
-    let drawn = tokio::task::spawn_blocking(draw).await.context("nothing was drawn")??;
-    ports.files.keep_picture(name, drawn.into()).await
 }
 
 /// The span that is asked for.
@@ -173,11 +174,7 @@ pub fn empty(asked: &Asked) -> Reply {
     Reply::card(
         Tone::Warn,
         format!("{}: no figures", asked.title()),
-        format!(
-            "The source `{}` answers, and has no series for this query: {}. Nothing is measured there, or the query is not right any more.",
-            asked.measure.source_name,
-            text::code(&asked.query.text)
-        ),
+        format!("The source `{}` {}", asked.measure.source_name, asked.measure.source.nothing(&asked.query)),
     )
 }
 

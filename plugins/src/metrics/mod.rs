@@ -16,12 +16,14 @@ mod offers;
 mod overview;
 mod push;
 mod reach;
+mod round;
 mod samples;
 pub mod series;
 mod settings;
 mod source;
 mod story;
 pub mod unit;
+mod variable;
 mod watch;
 
 use async_trait::async_trait;
@@ -39,10 +41,11 @@ use commands::stop::Result;
 use commands::text;
 use commands::value::Value;
 use config::Schedule;
+use futures::future::join;
 use push::Push;
 use settings::Settings;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 const MEASURE: ArgSpec = ArgSpec::required("measure", Kind::Text, "What is measured");
 const ENVIRONMENT: ArgSpec =
@@ -137,8 +140,12 @@ pub static SPEC: PluginSpec = PluginSpec {
                 ArgSpec::optional("service", Kind::Service, "Which service it is about").by_name(),
                 ArgSpec::optional("owner", Kind::Text, "Whom to ask about it").by_name(),
                 ArgSpec::optional("about", Kind::Text, "What it says, in a few words").by_name(),
-                ArgSpec::optional("variables", Kind::Text, "What else it leaves open: quantile=0.95|0.5; or none")
-                    .by_name(),
+                ArgSpec::optional(
+                    "variables",
+                    Kind::Text,
+                    "What else it leaves open: q=0.95|0.5, w=5m in 1m..1h; or none",
+                )
+                .by_name(),
             ],
             examples: &[
                 "metrics define signups source:shop query:\"/stats.json#/signups\" better:higher",
@@ -203,6 +210,8 @@ pub static SPEC: PluginSpec = PluginSpec {
             keeping: Mutex::default(),
             seen: Mutex::default(),
             overviews: Mutex::default(),
+            rounds: round::Rounds::default(),
+            drawing: Semaphore::new(std::thread::available_parallelism().map_or(1, |it| (it.get() - 1).max(1))),
             troubles: Mutex::default(),
         })
     },
@@ -216,6 +225,10 @@ struct Metrics {
     keeping: Mutex<()>,
     seen: Mutex<watch::Seen>,
     overviews: Mutex<overview::Overviews>,
+    /// How long sources are waited for.
+    rounds: round::Rounds,
+    /// Who draws: a picture takes a processor for a while, and one of them is left for who is answered meanwhile.
+    drawing: Semaphore,
     /// The sources that take no markers for now.
     troubles: Mutex<markers::Troubles>,
 }
@@ -245,16 +258,11 @@ impl Plugin for Metrics {
     }
 
     fn jobs(&self) -> Vec<Job> {
-        let keeps = self.settings.measures.iter().any(|measure| measure.keeps);
         let asks = !self.settings.sources.is_empty();
         let marks = self.settings.sources.values().flatten().any(|source| !source.markers().is_empty());
         const EVERY_MINUTE: &str = "* * * * *";
-        let all = [
-            (samples::JOB, EVERY_MINUTE, keeps),
-            (markers::JOB, EVERY_MINUTE, marks),
-            (watch::JOB, EVERY_MINUTE, asks),
-            (reach::JOB, reach::EVERY, asks),
-        ];
+        let all =
+            [(markers::JOB, EVERY_MINUTE, marks), (watch::JOB, EVERY_MINUTE, asks), (reach::JOB, reach::EVERY, asks)];
         let job = |(name, line, _)| Some(Job { name, schedule: Schedule::parse(line, chrono_tz::UTC).ok()? });
         all.into_iter().filter(|(.., is_on)| *is_on).filter_map(job).collect()
     }
@@ -263,13 +271,12 @@ impl Plugin for Metrics {
         match job {
             watch::JOB => self.look_out(cx).await,
             markers::JOB => self.mark(cx).await,
-            reach::JOB => Ok(self.look_at_sources(cx).await?),
-            _ => Ok(self.sample(cx).await?),
+            _ => Ok(self.look_at_sources(cx).await?),
         }
     }
 
     async fn watch(&self, cx: &Cx) {
-        self.read_books(cx).await;
+        join(self.read_books(cx), self.keep_samples(cx)).await;
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -340,9 +347,12 @@ impl Metrics {
         let Some(Value::Text(name)) = given.get("measure") else { return Vec::new() };
         let Ok(catalog) = self.catalog(ports).await else { return Vec::new() };
         let variables = catalog.measure(name).map(|measure| &measure.variables).into_iter().flatten();
-        variables
-            .flat_map(|it| it.choices.iter().map(|value| choice(&format!("{}={value}", it.name), &it.name)))
-            .collect()
+        let offered = variables.flat_map(|it| {
+            let about = format!("{}: {}", it.name, it.shown());
+            let offered = it.offers(&ports.vocabulary).into_iter();
+            offered.map(move |value| choice(&format!("{}={value}", it.name), &about))
+        });
+        offered.collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Metrics;
 use super::asked::{Asked, Said};
 use super::chart::{self, Chart, Line, MOST_CHARTS, Sheet};
-use super::draw::keep;
+use super::round::{self, TOLD};
 use super::series::{Series, Summary};
 use super::settings::SERVICE;
 use super::source::Answer;
@@ -98,13 +98,14 @@ impl Metrics {
         let went = told.into_iter().take(MOST).map(async |(name, asked)| {
             let name = text::code(&name);
             let asked = asked.map_err(|stop| format!("{name}: {stop}"))?;
-            match try_join(asked.over(ports, span), asked.over(ports, &before)).await {
-                Ok((is, was)) => Ok::<_, String>(Went { asked, is, was }),
-                Err(stop) => {
-                    let since = self.silent_since(ports, &asked.measure.source_name).await;
-                    Err(format!("{name}: no figures. {stop}{since}"))
-                }
-            }
+            let source = &asked.measure.source_name;
+            let both = try_join(asked.over(ports, span), asked.over(ports, &before));
+            let met = match self.rounds.within(source, span.end, TOLD, both).await {
+                Some(Ok((is, was))) => return Ok::<_, String>(Went { asked, is, was }),
+                Some(Err(stop)) => stop.to_string(),
+                None => round::over(source, TOLD),
+            };
+            Err(format!("{name}: no figures. {met}{}", self.silent_since(ports, source).await))
         });
         let went = join_all(went).await;
         let mut lines: Vec<_> = went.iter().map(|it| it.as_ref().map_or_else(Clone::clone, Went::line)).collect();
@@ -137,7 +138,7 @@ impl Metrics {
         };
         let digest = format!("{:x}", Sha256::digest(format!("{titles} {span:?}")));
         let name = format!("measures-{}-{}.png", span.end.format("%Y%m%d-%H%M%S"), &digest[..8]);
-        keep(ports, &name, move || chart::sheet(&sheet)).await?;
+        self.keep_picture(ports, &name, move || chart::sheet(&sheet)).await?;
         // The lines say what there is to say where there are no pictures.
         Ok(FileRef { title, name, series: Vec::new() })
     }

@@ -1,16 +1,23 @@
 //! What the operator wrote about metrics: `[metrics]`, `[metrics.sources.NAME]` and `[metrics.measures.NAME]`.
 
 use super::chart::{Limits, Theme};
-use super::definition::{Definition, Mistake, Sources, Variable};
+use super::definition::{Definition, Mistake, Sources};
 use super::dora::Rules;
 use super::push::Push;
-use super::source::{self, Source};
+use super::samples;
+use super::source::{self, Query, Source};
 use super::unit::Unit;
+use super::variable::Variable;
 use crate::words;
 use commands::offer::Better;
 use commands::plugin::Setup;
+use commands::vocabulary::Vocabulary;
 use config::Section;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest time between two figures that are kept.
+const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// The names in braces that every query may have.
 pub const SERVICE: &str = "service";
@@ -55,10 +62,30 @@ pub struct Measure {
     pub variables: Vec<Variable>,
     /// Whether deploys of its service are judged by it.
     pub in_verdicts: bool,
-    /// Whether its figures are kept, because its source forgets them.
-    pub keeps: bool,
+    /// How its figures are kept, where its source forgets them.
+    pub keeps: Option<Keeping>,
     /// Who has defined it in chat; nobody where the config does.
     pub defined_by: Option<String>,
+}
+
+/// How figures are kept.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// How often they are asked for.
+    pub every: Duration,
+    /// What their measure is called.
+    measure: String,
+    /// What the measure leaves open: they are kept apart by it.
+    open: Vec<&'static str>,
+}
+
+impl Keeping {
+    /// Under which name the figures of a query are kept: `failures@production`.
+    pub fn name(&self, query: &Query) -> String {
+        let value = |open: &&str| query.names.iter().find(|(name, _)| name == open).map(|(_, value)| value.as_str());
+        let parts = self.open.iter().filter_map(value);
+        parts.fold(self.measure.clone(), |name, part| format!("{name}@{part}"))
+    }
 }
 
 impl Settings {
@@ -107,16 +134,15 @@ fn measure(setup: &Setup<'_>, name: &str, section: &Section<'_>, sources: &Sourc
         service: section.text(SERVICE),
         variables: variables(section),
     };
-    for Mistake { key, variable, what, instead } in
-        definition.mistakes(sources, |name| setup.config.services.contains_key(name))
-    {
+    let vocabulary = Vocabulary::of(setup.config);
+    for Mistake { key, variable, what, instead } in definition.mistakes(sources, &vocabulary) {
         match variable.as_ref().and_then(|name| Some((section.table(key)?, name))) {
             Some((table, name)) => table.problem(name, what, instead),
             None => section.problem(key, what, instead),
         }
     }
-    let [in_verdicts, keeps] = ["verdict", "keep"].map(|key| section.boolean(key).unwrap_or(false));
-    let measure = Measure { in_verdicts, keeps, ..Measure::of(name, &definition, sources)? };
+    let in_verdicts = section.boolean("verdict").unwrap_or(false);
+    let measure = Measure { in_verdicts, ..Measure::of(name, &definition, sources)? };
     let measure = keeping(section, measure);
     check_verdict(section, &measure);
     Some(measure)
@@ -127,25 +153,39 @@ pub fn better(way: &str) -> Better {
     if way == "higher" { Better::Higher } else { Better::Lower }
 }
 
-/// `variables = { quantile = ["0.95", "0.5"] }`: lists of texts by name.
+/// `variables = { quantile = ["0.95", "0.5"], window = { kind = "duration", default = "5m" } }`.
 fn variables(section: &Section<'_>) -> Vec<Variable> {
     let Some(table) = section.table("variables") else { return Vec::new() };
-    let variable = |name: &str| Variable { name: name.to_owned(), choices: table.required_texts(name) };
-    table.keys().map(variable).collect()
+    table.keys().filter_map(|name| Variable::read(&table, name)).collect()
 }
 
 /// The same, with a source that knows how things stood where its figures are kept.
 fn keeping(section: &Section<'_>, measure: Measure) -> Measure {
+    let every = section.duration("every");
+    if !section.boolean("keep").unwrap_or(false) {
+        if every.is_some() {
+            section.problem("every", "its figures are not kept", "write `keep = true` as well, or take it out");
+        }
+        return measure;
+    }
     let wrong = match &measure {
-        it if !it.keeps => return measure,
         it if it.source.remembers() => Some(("its source knows how things stood", "take it out")),
-        it if !it.variables.is_empty() || it.mentions(SERVICE) || it.mentions(ENVIRONMENT) => {
+        it if !it.variables.is_empty() => {
             Some(("its query leaves something open", "write a measure for each that is to be kept"))
         }
         _ => None,
     };
     wrong.into_iter().for_each(|(what, instead)| section.problem("keep", what, instead));
-    Measure { source: source::kept(measure.source.clone(), &measure.name), ..measure }
+    let every = every.unwrap_or(Duration::from_secs(60));
+    if !(samples::SHORTEST..=LONGEST_PAUSE).contains(&every) {
+        let what = "figures are not kept at that pace";
+        let [least, most] = [samples::SHORTEST, LONGEST_PAUSE].map(config::duration::show);
+        section.problem("every", what, format!("write from `{least}` to `{most}`"));
+    }
+    let own = measure.service.is_some();
+    let open = [SERVICE, ENVIRONMENT].into_iter().filter(|name| measure.mentions(name) && !(own && *name == SERVICE));
+    let keeping = Keeping { every, measure: measure.name.clone(), open: open.collect() };
+    Measure { source: source::kept(measure.source.clone(), keeping.clone()), keeps: Some(keeping), ..measure }
 }
 
 /// A deploy can be judged only by what is about a service, and was measured before.
@@ -183,7 +223,7 @@ impl Measure {
             service,
             variables,
             in_verdicts: false,
-            keeps: false,
+            keeps: None,
             defined_by: None,
         })
     }
@@ -224,7 +264,7 @@ mod tests {
         assert!(problems.is_empty(), "{problems}");
         let latency = settings.measure("latency").unwrap();
         assert_eq!((latency.limits.warn, latency.limits.bad), (Some(0.3), Some(1.0)));
-        assert_eq!(latency.variables[0].choices, ["0.95", "0.5"]);
+        assert_eq!(latency.variables[0].shown(), "`0.95` or `0.5`");
         assert_eq!(settings.theme, Theme::Dark);
     }
 
@@ -233,7 +273,7 @@ mod tests {
         let measure = "[metrics.measures.cpu]\nsource = \"p\"\nquery = \"cpu{mode=~'{mode}'}\"\nvariables = { mode = [\"user|system\"] }\n";
         let (settings, problems) = read(&format!("{SOURCE}{measure}"));
         assert!(problems.is_empty(), "{problems}");
-        assert_eq!(settings.measure("cpu").unwrap().variables[0].choices, ["user|system"]);
+        assert_eq!(settings.measure("cpu").unwrap().variables[0].usual(), "user|system");
     }
 
     #[test]
@@ -284,6 +324,24 @@ mod tests {
                 10,
                 "stands for what the command says",
             ),
+            ("source = \"p\"\nquery = \"{q}\"\nvariables = { q = { kind = \"text\" } }", 10, "`text` is no `kind`"),
+            ("source = \"p\"\nquery = \"{q}\"\nvariables = { q = { min = 1 } }", 10, "has no `kind`"),
+            ("source = \"p\"\nquery = \"{q}\"\nvariables = { q = { kind = \"number\" } }", 10, "where nobody says"),
+            (
+                "source = \"p\"\nquery = \"{q}\"\n[metrics.measures.x.variables.q]\nkind = \"duration\"\nmin = \"1h\"\nmax = \"1m\"\ndefault = \"5m\"",
+                10,
+                "`q` can stand for nothing",
+            ),
+            (
+                "source = \"p\"\nquery = \"{q}\"\n[metrics.measures.x.variables.q]\nkind = \"service\"\ndefault = \"helo\"",
+                10,
+                "`q` can not be `helo`",
+            ),
+            (
+                "source = \"p\"\nquery = \"{q}\"\n[metrics.measures.x.variables.q]\nkind = \"word\"\ndefault = \"a\"\nmax = 5",
+                13,
+                "has no setting `max`",
+            ),
             ("source = \"p\"\nquery = \"up\"\nverdict = true", 10, "it is about no service"),
             (
                 "source = \"p\"\nquery = \"up\"\nservice = \"hello\"\nverdict = true",
@@ -291,6 +349,8 @@ mod tests {
                 "it is not said which way is good",
             ),
             ("source = \"p\"\nquery = \"up\"\nkeep = true", 10, "its source knows how things stood"),
+            ("source = \"p\"\nquery = \"up\"\nevery = \"10s\"", 10, "its figures are not kept"),
+            ("source = \"p\"\nquery = \"up\"\nkeep = true\nevery = \"5s\"", 11, "figures are not kept at that pace"),
             ("source = \"p\"\nquery = \"up\"\nunits = \"ms\"", 10, "has no setting `units`"),
         ];
         let source = of_source.map(|(text, line, what)| (format!("[metrics.sources.x]\n{text}\n"), line, what));
@@ -304,5 +364,9 @@ mod tests {
             "[metrics.sources.j]\nkind = \"json\"\nurl = \"http://j/\"\n[metrics.measures.x]\nsource = \"j\"\nquery = \"orders\"\n",
         );
         assert!(problems.to_string().contains("this leads to nothing in a document"), "{problems}");
+        let (_, problems) = read(
+            "[metrics.sources.j]\nkind = \"json\"\nurl = \"http://j/\"\n[metrics.measures.x]\nsource = \"j\"\nquery = \"/{shop}.json#/n\"\nvariables = { shop = [\"eu\", \"../us\"] }\n",
+        );
+        assert!(problems.to_string().contains("with `../us`, this leads to nothing"), "{problems}");
     }
 }

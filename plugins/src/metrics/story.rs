@@ -18,6 +18,9 @@ const USUAL: f64 = 3.0 * 1.4826;
 /// The least part of itself by which something has to move.
 const LEAST: f64 = 0.05;
 
+/// From which part of the greatest move on another one is taken to be the same.
+const SAME: f64 = 0.9;
+
 /// How many figures before and after there have to be to tell whether it moved.
 const ENOUGH: usize = 3;
 
@@ -103,7 +106,10 @@ impl Told<'_> {
         let long = self.span.end - self.span.start;
         let window = (long / 12).max(self.step * 5).min(TimeDelta::hours(1)).min(long / 2);
         let moves = self.events.iter().filter_map(|event| Some((event, self.shift(event, window)?)));
-        let (event, shift) = moves.max_by(|one, other| one.1.abs().total_cmp(&other.1.abs()))?;
+        let moves: Vec<_> = moves.collect();
+        let most = moves.iter().map(|(_, shift)| shift.abs()).reduce(f64::max)?;
+        // Of several that come right before the same move the last one is the nearest to it.
+        let (event, shift) = moves.into_iter().rfind(|(_, shift)| shift.abs() >= SAME * most)?;
         let way = if shift > 0.0 { "rose" } else { "fell" };
         let by = self.unit.show_difference(shift.abs()).trim_start_matches('+').to_owned();
         Some(format!("It {way} by {by} right after {} ({}).", event.shown(), self.at(event.ended)))
@@ -228,7 +234,12 @@ mod tests {
     }
 
     fn event(at: i64) -> Event {
-        Event { act: 7, began: minute(at - 1), ended: minute(at), what: "deploy.ship hello v2".to_owned() }
+        Event {
+            act: if at == 29 { 29 } else { 7 },
+            began: minute(at - 1),
+            ended: minute(at),
+            what: "deploy.ship hello v2".to_owned(),
+        }
     }
 
     fn summary(mean: f64) -> Summary {
@@ -265,6 +276,12 @@ mod tests {
                 vec![event(12), event(30)],
                 None,
                 "352 ms now, 246 ms on average over 1 hour. It rose by 210 ms right after #7 `deploy.ship hello v2` (09:30 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
+            ),
+            (
+                &steps,
+                vec![event(27), event(29)],
+                None,
+                "352 ms now, 246 ms on average over 1 hour. It rose by 210 ms right after #29 `deploy.ship hello v2` (09:29 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
             ),
             (&[f64::NAN; 4], vec![], None, "None of its 4 figures in this time is a number."),
             (&[], vec![], None, "There are no figures in this time."),

@@ -83,6 +83,7 @@ impl Unit {
     pub fn plain(&self) -> (f64, &str) {
         match self.family {
             Family::Time => (self.scale / 1e-3, "ms"),
+            Family::Bytes if self.scale < 1e6 => (self.scale / 1_024.0, "KiB"),
             Family::Bytes => (self.scale / 1_048_576.0, "MiB"),
             Family::Percent => (self.scale, "percent"),
             Family::Count => (1.0, &self.word),

@@ -5,6 +5,7 @@ use super::asked::{Asked, Said};
 use super::catalog::Catalog;
 use super::chart::Limits;
 use super::look::well;
+use super::round::{self, LOOKED};
 use super::series::Series;
 use chrono::{DateTime, Utc};
 use commands::act::Act;
@@ -16,14 +17,19 @@ use commands::stop::{Result, Stop};
 use commands::store::Read;
 use commands::table::{Table, Versioned};
 use commands::text;
+use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::pin::pin;
 
 /// The job that looks.
 pub const JOB: &str = "watches";
 
 /// What is watched, by platform, channel and what it is.
 const WATCHES: Table<Watch> = Table::new("metrics/watches/");
+
+/// How many are looked at at once.
+const AT_ONCE: usize = 32;
 
 /// The most measures that a channel watches.
 const MOST: usize = 50;
@@ -125,28 +131,34 @@ fn act(verb: &'static str, name: &str, title: &str, service: Option<String>, env
 }
 
 impl Metrics {
-    /// How it stands now: its level, and the figure in words.
-    async fn level(&self, cx: &Cx, asked: &Asked) -> (Level, String) {
+    /// How it stands now: its level, and the figure in words. What is asked in a round waits no longer than the others of it.
+    async fn level(&self, cx: &Cx, asked: &Asked, round: Option<DateTime<Utc>>) -> (Level, String) {
         let measure = &asked.measure;
-        let (figure, met) = match asked.at(cx.ports(), cx.now()).await {
-            Ok(answer) => {
+        let source = &measure.source_name;
+        let answer = match round {
+            None => Some(asked.at(cx.ports(), cx.now()).await),
+            Some(round) => self.rounds.within(source, round, LOOKED, asked.at(cx.ports(), round)).await,
+        };
+        let (figure, met) = match answer {
+            None => (None, Some(round::over(source, LOOKED))),
+            Some(Ok(answer)) => {
                 let last = answer.series.iter().filter_map(Series::summary).map(|summary| summary.last);
                 // Of several series the one that stands worst speaks for all.
                 let worse = |one: f64, other: f64| if measure.limits.reached(Some(one), other) { other } else { one };
                 (last.reduce(worse), None)
             }
-            Err(stop) => (None, Some(stop.to_string())),
+            Some(Err(stop)) => (None, Some(stop.to_string())),
         };
         let shown = figure.map(|figure| measure.unit.show(figure));
         (Level::of(&measure.limits, figure), shown.or(met).unwrap_or_else(|| "no figure".to_owned()))
     }
 
     /// What there is to see of a watch now.
-    async fn view(&self, cx: &Cx, catalog: &Catalog, watch: &Watch) -> View {
+    async fn view(&self, cx: &Cx, catalog: &Catalog, watch: &Watch, round: Option<DateTime<Utc>>) -> View {
         let Watch { measure, said, .. } = watch;
         match catalog.measure(measure).and_then(|it| Asked::of(it, said, cx.ports())) {
             Ok(asked) => {
-                let (level, shown) = self.level(cx, &asked).await;
+                let (level, shown) = self.level(cx, &asked, round).await;
                 View {
                     title: asked.title(),
                     level,
@@ -193,7 +205,7 @@ impl Metrics {
                 "This channel watches {MOST} measures, and more are not read. Take one out first: `/metrics unwatch`."
             )));
         }
-        let (level, shown) = self.level(cx, &asked).await;
+        let (level, shown) = self.level(cx, &asked, None).await;
         let name = name(&place, &measure, &said);
         let undo = Some(format!("metrics unwatch {measure}{}", said.line()));
         let limits = Some(well(&asked.measure));
@@ -236,7 +248,7 @@ impl Metrics {
             return Err(Stop::refuse(format!("This channel does not watch {title}. `/metrics watch` begins it.")));
         };
         let undo = Some(format!("metrics watch {measure}{}", value.said.line()));
-        let View { title, service, environment, .. } = self.view(cx, &catalog, &value).await;
+        let View { title, service, environment, .. } = self.view(cx, &catalog, &value, None).await;
         cx.act(Act { undo, ..act("metrics.unwatch", &name, &title, service, environment) }, async |permit| {
             permit.expect(WATCHES.key(&name), version);
             permit.delete(WATCHES.key(&name));
@@ -252,9 +264,14 @@ impl Metrics {
     /// When the store can not be read or written.
     pub(super) async fn look_out(&self, cx: &Cx) -> Result<()> {
         let mut seen = self.seen.lock().await;
-        let catalog = self.catalog(cx.ports()).await?;
-        for (name, found) in WATCHES.scan(cx.store(), "", usize::MAX).await? {
-            let view = self.view(cx, &catalog, &found.value).await;
+        let (catalog, now) = (self.catalog(cx.ports()).await?, Some(cx.now()));
+        let watches = stream::iter(WATCHES.scan(cx.store(), "", usize::MAX).await?);
+        let looked = watches.map(async |(name, found)| {
+            let view = self.view(cx, &catalog, &found.value, now).await;
+            (name, found, view)
+        });
+        let mut looked = pin!(looked.buffered(AT_ONCE));
+        while let Some((name, found, view)) = looked.next().await {
             let was = &found.value;
             if view.limits.is_some() && was.limits.is_some() && view.limits != was.limits {
                 seen.remove(&name);

@@ -94,6 +94,10 @@ impl Figures {
             "/api/v1/query_range" => self.range(&text("query"), number("start"), number("end"), number("step")),
             "/render" => self.render(&text("target"), number("from"), number("until")),
             "/today.json" => (200, json!({ "orders": { "count": self.now("orders"), "by": "@everyone" } })),
+            path @ ("/staging.json" | "/production.json") => {
+                let environment = path.trim_start_matches('/').trim_end_matches(".json");
+                (200, json!({ "orders": { "count": self.now(&format!("orders.{environment}")) } }))
+            }
             "/events/get_data" => (200, self.events(number("from"), number("until"))),
             "/events/" if request.method() == Method::POST => self.mark(request.body()),
             path => {

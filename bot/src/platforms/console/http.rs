@@ -2,6 +2,7 @@
 
 use super::messages::Message;
 use super::page::{self, ASSETS};
+use super::visits::Visits;
 use super::{Console, Unheard, place, session};
 use crate::gate::Said;
 use axum::body::Body;
@@ -77,19 +78,27 @@ pub fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// The demo's sites, one an environment, each as its `current` release has it.
+/// The demo's sites, one an environment, each as its `current` release has it; and what their visitors were answered lately.
 fn demo(mut router: Router<Arc<Console>>, folder: &FilePath, environments: &[String]) -> Router<Arc<Console>> {
+    let visits = Arc::new(Visits::default());
     for name in environments {
         let site = ServeDir::new(folder.join(name).join("current"));
+        let (counting, environment) = (visits.clone(), name.clone());
+        let count = move |request: Request, next: Next| {
+            let (visits, environment) = (counting.clone(), environment.clone());
+            async move { visits.count(&environment, request, next).await }
+        };
         let site = tower::ServiceBuilder::new()
             .layer(middleware::map_response(async |mut response: Response<_>| {
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 response
             }))
+            .layer(middleware::from_fn(count))
             .service(site);
         router = router.nest_service(&format!("/demo/{name}"), site);
     }
-    router
+    let environments = environments.to_vec();
+    router.route("/demo/visits.json", get(move || async move { Json(visits.told(&environments)) }))
 }
 
 /// Lets nothing in that another page caused, or that took a foreign name for us (DNS rebinding); and tells the browser

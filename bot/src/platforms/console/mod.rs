@@ -4,6 +4,7 @@ mod http;
 pub mod messages;
 mod page;
 pub mod session;
+mod visits;
 
 pub use http::router;
 

@@ -159,8 +159,12 @@ impl<'a> Plot<'a> {
         let (left, ground) = (self.left, self.colours.ground);
         for (limit, _, colour) in self.seen_limits() {
             let y = self.y(limit);
-            // Beyond the limit, where the band is.
-            let words_at = y + if self.chart.limits.better == Better::Lower { -3.0 } else { 11.0 };
+            // Beyond the limit, where the band is; within the plot all the same.
+            let is_above = match self.chart.limits.better {
+                Better::Lower => y - 12.0 >= self.room.top,
+                Better::Higher => y + 12.0 > self.room.bottom,
+            };
+            let words_at = y + if is_above { -3.0 } else { 11.0 };
             writeln!(
                 out,
                 "<path d=\"M{left:.1} {y:.1}H{}\" stroke=\"{colour}\" stroke-width=\"0.8\"/><text x=\"{:.1}\" y=\"{words_at:.1}\" font-size=\"10\" fill=\"{colour}\" stroke=\"{ground}\" stroke-width=\"2.5\" paint-order=\"stroke\">{}</text>",

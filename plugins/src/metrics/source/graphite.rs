@@ -15,6 +15,7 @@ use serde_json::json;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest pause between two figures that is believed, in seconds: a year's.
 const LONGEST_STEP: i64 = 366 * 24 * 3600;
@@ -62,6 +63,14 @@ struct Found {
 
 #[async_trait]
 impl Source for Graphite {
+    fn letters(&self) -> &'static str {
+        "-_"
+    }
+
+    fn span(&self, long: Duration) -> String {
+        format!("{}s", long.as_secs())
+    }
+
     fn markers(&self) -> &[String] {
         &self.markers
     }

@@ -38,6 +38,10 @@ fn parts(query: &str) -> Option<(&str, &str)> {
 
 #[async_trait]
 impl Source for Document {
+    fn letters(&self) -> &'static str {
+        "-_."
+    }
+
     fn mistake(&self, query: &str) -> Option<(String, String)> {
         let instead = "write a path and a JSON pointer behind a `#`, as in `/stats.json#/orders/count`";
         parts(query).is_none().then(|| ("this leads to nothing in a document".to_owned(), instead.to_owned()))

@@ -1,35 +1,48 @@
-//! A source that forgets, with what Deckhand keeps of it: asked every minute, it knows how things stood.
+//! A source that forgets, with what Deckhand keeps of it: asked again and again, it knows how things stood.
 
 use super::{Answer, Query, Source};
 use crate::metrics::samples;
+use crate::metrics::settings::Keeping;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use commands::cx::Ports;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The source, and the name that its figures are kept under.
+/// The source, and how its figures are kept.
 struct Kept {
     inner: Arc<dyn Source>,
-    name: String,
+    keeping: Keeping,
 }
 
-/// This source, whose figures are kept under the name of their measure.
-pub fn kept(inner: Arc<dyn Source>, name: &str) -> Arc<dyn Source> {
-    Arc::new(Kept { inner, name: name.to_owned() })
+/// This source, whose figures are kept.
+pub fn kept(inner: Arc<dyn Source>, keeping: Keeping) -> Arc<dyn Source> {
+    Arc::new(Kept { inner, keeping })
 }
 
 #[async_trait]
 impl Source for Kept {
+    fn mentions(&self, name: &str) -> bool {
+        self.inner.mentions(name)
+    }
+
+    fn nothing(&self, _query: &Query) -> String {
+        let every = config::duration::show(self.keeping.every);
+        format!(
+            "is asked every {every}, and Deckhand keeps what it says. It has nothing of this time: say it again in a minute, or ask for a later time."
+        )
+    }
+
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
         // What it says of another moment than now is what was kept.
-        if ports.clock.now() - at > samples::EVERY {
-            return samples::before(ports, &self.name, at, query).await;
+        let ago = (ports.clock.now() - at).to_std().unwrap_or_default();
+        if ago > self.keeping.every {
+            return samples::before(ports, &self.keeping.name(query), at, query).await;
         }
         self.inner.at(ports, query, at).await
     }
 
     async fn over(&self, ports: &Ports, query: &Query, span: &Range<DateTime<Utc>>) -> Result<Answer, String> {
-        samples::answer(ports, &self.name, span, query).await
+        samples::answer(ports, &self.keeping.name(query), span, query).await
     }
 }

@@ -19,10 +19,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Permit;
 use commands::cx::Ports;
 use commands::offer::Better;
+use commands::text;
 use config::Section;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The most lines that are drawn: more can not be told apart.
 pub const MOST: usize = super::chart::MOST;
@@ -38,6 +40,24 @@ pub trait Source: Send + Sync {
     /// Whether what it does depends on this name, besides the query.
     fn mentions(&self, _name: &str) -> bool {
         false
+    }
+
+    /// What a word may have in a query of it, besides a-z, A-Z and 0-9: nothing that ends what the word stands in.
+    fn letters(&self) -> &'static str {
+        "-_.:/"
+    }
+
+    /// How it reads a span of time in a query.
+    fn span(&self, long: Duration) -> String {
+        long.as_secs().to_string()
+    }
+
+    /// What is said where it answers, and has nothing: the rest of a sentence about it, and more.
+    fn nothing(&self, query: &Query) -> String {
+        let query = text::code(&query.text);
+        format!(
+            "answers, and has no series for this query: {query}. Nothing is measured there, or the query is not right any more."
+        )
     }
 
     /// Whether it knows how things stood before.

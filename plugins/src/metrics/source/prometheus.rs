@@ -75,6 +75,10 @@ type Labels = BTreeMap<String, String>;
 
 #[async_trait]
 impl Source for Prometheus {
+    fn span(&self, long: Duration) -> String {
+        format!("{}s", long.as_secs())
+    }
+
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
         let series = self.instant(ports, &query.text, at).await?;
         Ok(Answer::of(series, TimeDelta::seconds(self.scrape), query))

@@ -30,6 +30,10 @@ impl Source for Pushed {
         name == query
     }
 
+    fn nothing(&self, query: &Query) -> String {
+        format!("has no figure of this time: no program has pushed {}.", text::code(&query.text))
+    }
+
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
         samples::before(ports, &query.text, at, query).await
     }
