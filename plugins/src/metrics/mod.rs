@@ -276,7 +276,7 @@ impl Plugin for Metrics {
     }
 
     async fn watch(&self, cx: &Cx) {
-        join(self.read_books(cx), self.keep_samples(cx)).await;
+        join(self.keep_books(cx), self.keep_samples(cx)).await;
     }
 
     fn routes(&self) -> Vec<Route> {

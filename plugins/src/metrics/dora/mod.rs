@@ -3,23 +3,28 @@
 mod bands;
 mod book;
 mod import;
+mod kept;
 mod rows;
 mod rules;
 mod show;
+mod tally;
 
 use super::Metrics;
-use book::{Book, Figures};
+use book::Book;
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use commands::cx::{Cx, Ports};
 use commands::offer::{self, Came, Change};
 use commands::reply::Reply;
 use commands::stop::{Result, Stop};
-use serde::Deserialize;
+use kept::Head;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
+use tally::{Figures, Link, Tally};
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 pub use bands::YEARS;
 pub use import::{IMPORT, VERBS, cut_off, import, take_back};
@@ -43,6 +48,12 @@ const ANEW: TimeDelta = TimeDelta::minutes(5);
 /// By how much is asked again what was asked before: what ended at that very moment was perhaps not written yet.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
+/// How often what the books come to is kept.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// When something ended, and its id: what is ordered by this is ordered by time.
+type Key = (DateTime<Utc>, String);
+
 /// A deployment, whoever tells of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
@@ -56,7 +67,7 @@ pub struct Deployment {
 }
 
 /// Something that went wrong.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {
     since: DateTime<Utc>,
     /// Since when nobody suffers from it.
@@ -160,20 +171,70 @@ impl Metrics {
         span: &RangeInclusive<NaiveDate>,
     ) -> anyhow::Result<Figures> {
         let troubles = troubles(ports, target, *span.start()).await?;
-        let shelf = self.books.0.lock().await.entry(target.clone()).or_default().clone();
+        let shelf = self.shelf(target).await;
+        let today = ports.clock.now().with_timezone(&ports.vocabulary.zone).date_naive();
+        let is_read = shelf.try_lock().is_ok_and(|shelf| shelf.is_some());
+        if !is_read {
+            // Nobody has to wait for a long book where nothing has happened since it was kept.
+            let kept = self.kept_tally(ports, target, &troubles).await;
+            let kept =
+                kept.inspect_err(|error| tracing::warn!("what was kept of deployments can not be read: {error:#}"));
+            if let Ok(Some((mut tally, links))) = kept {
+                return Ok(tally.over(span, today, &links));
+            }
+        }
         let mut shelf = shelf.lock().await;
+        Ok(self.up_to_date(ports, target, &mut shelf).await?.book.over(span, today, &troubles))
+    }
+
+    /// The shelf of a target's book.
+    async fn shelf(&self, target: &Target) -> Shelf {
+        self.books.0.lock().await.entry(target.clone()).or_default().clone()
+    }
+
+    /// The book on this shelf, with all that is known.
+    async fn up_to_date<'a>(
+        &self,
+        ports: &Ports,
+        target: &Target,
+        shelf: &'a mut Option<Kept>,
+    ) -> anyhow::Result<&'a mut Kept> {
         let now = ports.clock.now();
         let imported = import::version(&*ports.store).await?;
-        let is_whole = match shelf.as_mut().filter(|kept| kept.imported == imported && kept.book.is_in_order()) {
-            Some(kept) => kept.write_on(ports, target, now).await?,
-            None => false,
+        let there = shelf.take().filter(|kept| kept.imported == imported && kept.book.is_in_order());
+        let whole = match there {
+            Some(mut kept) => kept.write_on(ports, target, now).await?.then_some(kept),
+            None => None,
         };
-        if !is_whole {
-            let book = self.read_anew(ports, target, now).await?;
-            *shelf = Some(Kept { book, until: now, anew: now, imported });
+        let kept = match whole {
+            Some(kept) => kept,
+            None => Kept { book: self.read_anew(ports, target, now).await?, until: now, anew: now, imported },
+        };
+        Ok(shelf.insert(kept))
+    }
+
+    /// What a book came to when it was kept, as long as it still says all there is to say of it.
+    async fn kept_tally(
+        &self,
+        ports: &Ports,
+        target: &Target,
+        troubles: &[Trouble],
+    ) -> anyhow::Result<Option<(Tally, Vec<Link>)>> {
+        let (store, zone, now) = (&*ports.store, ports.vocabulary.zone, ports.clock.now());
+        let imported = import::version(store).await?;
+        let head = kept::head(store, target).await?;
+        let Some(head) = head.filter(|it| it.fits(zone, self.settings.rules.lead_from, imported)) else {
+            return Ok(None);
+        };
+        let Some(links) = head.links(troubles) else { return Ok(None) };
+        let newest = head.until - OVERLAP;
+        let since = head.open_since(now - LATE).map_or(newest, |open| open.min(newest));
+        let span = since..now + TimeDelta::seconds(1);
+        let told = ports.offered.deployments(ports, &target.service, &target.environment, span).await?;
+        if !told.iter().all(|it| head.knows(it)) {
+            return Ok(None);
         }
-        let today = now.with_timezone(&ports.vocabulary.zone).date_naive();
-        Ok(shelf.as_mut().map(|kept| kept.book.over(span, today, &troubles)).unwrap_or_default())
+        Ok(Some((kept::tally(store, target, &head, zone).await?, links)))
     }
 
     /// The book of all there is.
@@ -194,19 +255,41 @@ impl Metrics {
         Ok(book)
     }
 
-    /// Reads the books that are asked for first, before anybody does: those of the last environment.
-    pub(super) async fn read_books(&self, cx: &Cx) {
+    /// Reads the books that are asked for first, before anybody does: those of the last environment. Then keeps what all books
+    /// come to, again and again.
+    pub(super) async fn keep_books(&self, cx: &Cx) {
         let vocabulary = &cx.ports().vocabulary;
-        let Some(environment) = vocabulary.environments.last() else { return };
-        let today = ending(cx.ports(), 1);
-        for service in &vocabulary.services {
-            let target = Target { service: service.clone(), environment: environment.clone() };
-            let read = self.figures(cx.ports(), &target, &today);
-            let Some(read) = cx.stopping().run_until_cancelled(read).await else { return };
-            if let Err(error) = read {
-                tracing::warn!(service, "its deployments could not be read: {error:#}");
+        let first = vocabulary.environments.last().into_iter().flat_map(|environment| {
+            let target = |service: &String| Target { service: service.clone(), environment: environment.clone() };
+            vocabulary.services.iter().map(target)
+        });
+        let mut targets: Vec<_> = first.collect();
+        loop {
+            for target in &targets {
+                let Some(kept) = cx.stopping().run_until_cancelled(self.keep_book(cx, target)).await else { return };
+                if let Err(error) = kept {
+                    tracing::warn!(service = target.service, "what was deployed can not be read or kept: {error:#}");
+                }
             }
+            if cx.stopping().run_until_cancelled(sleep(KEPT)).await.is_none() {
+                return;
+            }
+            targets = self.books.0.lock().await.keys().cloned().collect();
         }
+    }
+
+    async fn keep_book(&self, cx: &Cx, target: &Target) -> anyhow::Result<()> {
+        let ports = cx.ports();
+        let shelf = self.shelf(target).await;
+        let mut shelf = shelf.lock().await;
+        let Kept { book, until, imported, .. } = self.up_to_date(ports, target, &mut shelf).await?;
+        if book.tally.days.is_empty() {
+            return Ok(());
+        }
+        let since = ending(ports, LONGEST);
+        let troubles = troubles(ports, target, *since.start()).await?;
+        let head = Head::of(book, self.settings.rules.lead_from, *imported, *until, &troubles);
+        kept::keep(cx, target, book, &head).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! By which definitions DORA's measures are taken: `[metrics.dora]`.
 
 use config::Section;
+use serde::{Deserialize, Serialize};
 
 /// The definitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub enum Fails {
 }
 
 /// From when on a change waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LeadFrom {
     /// From its commit, as dora.dev has it.
     #[default]

@@ -2,8 +2,8 @@
 
 use super::Target;
 use super::bands::{self, Step};
-use super::book::{Figures, Middle};
 use super::rules::{Fails, LeadFrom, Rules};
+use super::tally::{Figures, Middle};
 use crate::metrics::unit::{Unit, number};
 use chrono_tz::Tz;
 use commands::reply::{Reply, Tone};

@@ -2,8 +2,9 @@
 
 mod at_once;
 
-use super::book::{Book, Figures, Middle};
+use super::book::Book;
 use super::rules::LeadFrom;
+use super::tally::{Figures, Middle};
 use super::{Deployment, Trouble};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

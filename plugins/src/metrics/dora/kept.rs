@@ -1,0 +1,271 @@
+//! What a book comes to, kept on the disk: it can be told right after a start, before the book is read again, as long as nothing
+//! has happened since. They are counts, on which nothing rests: the book is always made of what really happened.
+
+use super::book::Book;
+use super::rules::LeadFrom;
+use super::tally::{Day, Link, Tally};
+use super::{Key, Target, Trouble};
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use commands::cx::Cx;
+use commands::offer::{self, Came};
+use commands::store::{Batch, Read};
+use commands::table::Table;
+use serde::{Deserialize, Serialize};
+
+/// What is kept of a book besides its days, by its target.
+const HEADS: Table<Head> = Table::new("counts/metrics/dora/heads/");
+
+/// What is kept of its days, by its target and the date.
+const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/days/");
+
+/// The most names in a head: it is one record. Who has more of them is told what the book says, once it is read.
+const MOST: usize = 2_000;
+
+/// The longest row of figures of a day, as it is kept: the same.
+const LONGEST: usize = 160_000;
+
+/// A book as it stands, but for its days.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The name of the zone.
+    zone: String,
+    lead_from: LeadFrom,
+    /// The version of what had been imported.
+    imported: u64,
+    /// Until when deployments had been asked for.
+    pub until: DateTime<Utc>,
+    first: Option<DateTime<Utc>>,
+    left: Vec<(Key, DateTime<Utc>)>,
+    open: Vec<Key>,
+    unknown: Vec<(String, DateTime<Utc>)>,
+    /// The deployments that ended shortly before: what is told of them again is no news.
+    recent: Vec<String>,
+    /// What went wrong, beside the deployments.
+    links: Vec<Link>,
+}
+
+/// What is kept of a day.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct KeptDay {
+    reached: usize,
+    back: usize,
+    never: usize,
+    early: usize,
+    untimed: usize,
+    /// Figures in order, each as what it is more than the one before, seven bits a byte.
+    lead: String,
+    recovery: String,
+}
+
+impl KeptDay {
+    fn of(day: &Day) -> KeptDay {
+        let mut day = day.clone();
+        day.sort();
+        let Day { reached, back, never, early, untimed, .. } = day;
+        KeptDay { reached, back, never, early, untimed, lead: packed(&day.lead), recovery: packed(&day.recovery) }
+    }
+
+    fn day(&self) -> Option<Day> {
+        let KeptDay { reached, back, never, early, untimed, .. } = *self;
+        let (lead, recovery) = (unpacked(&self.lead)?, unpacked(&self.recovery)?);
+        Some(Day { reached, back, never, early, untimed, lead, recovery, unsorted: false })
+    }
+}
+
+impl Head {
+    /// What stands in a book.
+    pub fn of(book: &Book, lead_from: LeadFrom, imported: u64, until: DateTime<Utc>, troubles: &[Trouble]) -> Head {
+        let Tally { zone, first, left, open, unknown, .. } = &book.tally;
+        let mut unknown: Vec<_> = unknown.iter().map(|(id, at)| (id.clone(), *at)).collect();
+        unknown.sort();
+        let mut recent = book.since(until - super::LATE - super::OVERLAP);
+        recent.sort();
+        Head {
+            zone: zone.name().to_owned(),
+            lead_from,
+            imported,
+            until,
+            first: *first,
+            left: left.iter().map(|(key, at)| (key.clone(), *at)).collect(),
+            open: open.iter().cloned().collect(),
+            unknown,
+            recent,
+            links: troubles.iter().map(|trouble| book.link(trouble)).collect(),
+        }
+    }
+
+    /// Whether it says what a book of this kind would.
+    pub fn fits(&self, zone: Tz, lead_from: LeadFrom, imported: u64) -> bool {
+        self.zone == zone.name() && (self.lead_from, self.imported) == (lead_from, imported)
+    }
+
+    /// Whether it says the same as another, whenever either was written.
+    fn says(&self, other: &Head) -> bool {
+        let at = |head: &Head| Head { until: DateTime::UNIX_EPOCH, recent: Vec::new(), ..head.clone() };
+        at(self) == at(other)
+    }
+
+    /// Since when deployments have to be asked for of which something may have become known.
+    pub fn open_since(&self, not_before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let open = self.open.iter().map(|(at, _)| *at).chain(self.unknown.iter().map(|(_, at)| *at));
+        open.filter(|at| *at >= not_before).min()
+    }
+
+    /// Whether what is told of a deployment is known.
+    pub fn knows(&self, it: &offer::Deployment) -> bool {
+        let id = super::of_act(it.act);
+        let is_open = || self.open.iter().any(|(_, open)| *open == id);
+        match it.came {
+            Came::Unknown => self.unknown.iter().any(|(unknown, _)| *unknown == id),
+            _ => self.recent.binary_search(&id).is_ok() && !(it.changes.is_some() && is_open()),
+        }
+    }
+
+    /// What went wrong, beside the deployments; nothing where something of it is not known.
+    pub fn links(&self, troubles: &[Trouble]) -> Option<Vec<Link>> {
+        troubles.iter().map(|trouble| self.links.iter().find(|link| link.trouble == *trouble).cloned()).collect()
+    }
+
+    /// Whether it can be kept.
+    fn is_short(&self) -> bool {
+        let during: usize = self.links.iter().map(|link| link.during.len()).sum();
+        [self.left.len(), self.open.len(), self.unknown.len(), self.recent.len(), self.links.len(), during]
+            .into_iter()
+            .sum::<usize>()
+            <= MOST
+    }
+
+    fn tally(&self, zone: Tz) -> Tally {
+        Tally {
+            first: self.first,
+            left: self.left.iter().cloned().collect(),
+            open: self.open.iter().cloned().collect(),
+            unknown: self.unknown.iter().cloned().collect(),
+            ..Tally::new(zone)
+        }
+    }
+}
+
+/// What names begin with that are of a target.
+fn of(target: &Target) -> String {
+    format!("{}/{}", target.service, target.environment)
+}
+
+/// What is kept of a target's book, but for its days.
+///
+/// # Errors
+/// When the store can not be read.
+pub async fn head(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Head>> {
+    Ok(HEADS.get(store, of(target)).await?.map(|found| found.value))
+}
+
+/// What it came to.
+///
+/// # Errors
+/// When the store can not be read, or something else has been written there.
+pub async fn tally(store: &dyn Read, target: &Target, head: &Head, zone: Tz) -> anyhow::Result<Tally> {
+    let mut tally = head.tally(zone);
+    for (name, found) in DAYS.scan(store, &format!("{}/", of(target)), usize::MAX).await? {
+        let date: NaiveDate = name.rsplit('/').next().unwrap_or_default().parse().context("a day has its date")?;
+        tally.days.insert(date, found.value.day().context("what was kept of a day can not be read")?);
+    }
+    Ok(tally)
+}
+
+/// Keeps what a book comes to, as far as it has changed.
+///
+/// # Errors
+/// When the store can not be read or written.
+pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> anyhow::Result<()> {
+    let was = HEADS.get(cx.store(), of(target)).await?.map(|found| found.value);
+    let of_this =
+        was.filter(|was| was.zone == head.zone && (was.lead_from, was.imported) == (head.lead_from, head.imported));
+    let mut batch = Batch::default();
+    let dates = match &of_this {
+        Some(was) if book.changed.is_empty() && was.says(head) => return Ok(()),
+        Some(_) => book.changed.clone(),
+        None => {
+            // What was kept of another book may have days that this one has not.
+            let there = DAYS.scan(cx.store(), &format!("{}/", of(target)), usize::MAX).await?;
+            let is_old = |name: &str| !book.tally.days.keys().any(|date| name.ends_with(&date.to_string()));
+            let old = there.iter().filter(|(name, _)| is_old(name));
+            old.for_each(|(name, _)| _ = batch.delete(DAYS.key(name)));
+            book.tally.days.keys().copied().collect()
+        }
+    };
+    let mut is_short = head.is_short();
+    for date in dates {
+        let day = KeptDay::of(&book.tally.days[&date]);
+        is_short &= day.lead.len() + day.recovery.len() <= LONGEST;
+        if is_short {
+            DAYS.put_in(&mut batch, format!("{}/{date}", of(target)), &day)?;
+        }
+    }
+    match is_short {
+        true => HEADS.put_in(&mut batch, of(target), head)?,
+        false => _ = batch.delete(HEADS.key(of(target))),
+    }
+    cx.keep_counts(batch).await?;
+    book.changed.clear();
+    Ok(())
+}
+
+/// Figures in order, in few letters.
+fn packed(figures: &[u32]) -> String {
+    let (mut bytes, mut before) = (Vec::with_capacity(figures.len() * 2), 0);
+    for figure in figures {
+        let mut more = figure - before;
+        while more >= 0x80 {
+            bytes.push((more & 0x7f) as u8 | 0x80);
+            more >>= 7;
+        }
+        bytes.push(more as u8);
+        before = *figure;
+    }
+    BASE64.encode(bytes)
+}
+
+fn unpacked(packed: &str) -> Option<Vec<u32>> {
+    let bytes = BASE64.decode(packed).ok()?;
+    let (mut figures, mut before, mut more, mut shift) = (Vec::with_capacity(bytes.len()), 0_u32, 0_u32, 0);
+    for byte in bytes {
+        more |= u32::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+        if byte < 0x80 {
+            before = before.checked_add(more)?;
+            figures.push(before);
+            (more, shift) = (0, 0);
+        }
+    }
+    (shift == 0).then_some(figures)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// What is read of a book again after it was kept.
+    pub fn read_again(book: &Book, head: &Head) -> Tally {
+        let head: Head = serde_json::from_str(&serde_json::to_string(head).unwrap()).unwrap();
+        let mut tally = head.tally(book.tally.zone);
+        for (date, day) in &book.tally.days {
+            let kept = serde_json::to_string(&KeptDay::of(day)).unwrap();
+            tally.days.insert(*date, serde_json::from_str::<KeptDay>(&kept).unwrap().day().unwrap());
+        }
+        tally
+    }
+
+    #[test]
+    fn figures_are_packed_and_unpacked() {
+        for figures in [&[][..], &[0], &[0, 0, 127, 128, 16_384, 1_000_000, u32::MAX, u32::MAX]] {
+            assert_eq!(unpacked(&packed(figures)).as_deref(), Some(figures));
+        }
+        for odd in ["!", "gA", "/////w8B", "//////////8"] {
+            assert_eq!(unpacked(odd), None, "{odd}");
+        }
+    }
+}
