@@ -168,11 +168,20 @@ fn bot(keys: &str, targets: usize, folder: &Path, repository: &Path) -> Result<A
 
 /// A bot of this config, which keeps everything in `folder`.
 pub(super) fn built(text: &str, folder: &Path) -> Result<Arc<Bot>> {
+    built_on(text, folder, opened(folder)?)
+}
+
+/// The store in `folder`.
+pub(super) fn opened(folder: &Path) -> Result<Arc<SledStore>> {
+    Ok(Arc::new(SledStore::open(&folder.join("store"), Clock::at(Utc::now()))?))
+}
+
+/// The same, on a store that is open.
+pub(super) fn built_on(text: &str, folder: &Path, store: Arc<SledStore>) -> Result<Arc<Bot>> {
     let (config, problems) = config::parse(text, "bench.toml", folder, &|_| None);
     let plan = assembly::plan(&config, plugins::ALL, &problems);
     ensure!(problems.is_empty(), "the config has mistakes:\n{problems}");
     let clock = Clock::at(Utc::now());
-    let store = Arc::new(SledStore::open(&folder.join("store"), clock.clone())?);
     let files = Arc::new(Folder::new(&folder.join("files"))?);
     let internet = Arc::new(Internet::new()?);
     let launcher = Arc::new(Programs::new(files.clone(), plan.redactor().clone()));

@@ -24,8 +24,5 @@ pub async fn run(
             tell(figure)?;
         }
     }
-    for figure in digests::run(programs, scratch).await? {
-        tell(figure)?;
-    }
-    Ok(())
+    digests::run(programs, scratch, &mut tell).await
 }
