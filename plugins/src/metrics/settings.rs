@@ -42,6 +42,8 @@ pub struct Settings {
 pub struct Measure {
     /// What it is called.
     pub name: String,
+    /// What people call it, in whatever script; its name where nobody has said.
+    pub title: Option<String>,
     /// What it says, in a few words.
     pub about: String,
     /// What its source is called.
@@ -142,7 +144,8 @@ fn measure(setup: &Setup<'_>, name: &str, section: &Section<'_>, sources: &Sourc
         }
     }
     let in_verdicts = section.boolean("verdict").unwrap_or(false);
-    let measure = Measure { in_verdicts, ..Measure::of(name, &definition, sources)? };
+    let title = section.text("title").filter(|title| !title.trim().is_empty());
+    let measure = Measure { title, in_verdicts, ..Measure::of(name, &definition, sources)? };
     let measure = keeping(section, measure);
     check_verdict(section, &measure);
     Some(measure)
@@ -213,6 +216,7 @@ impl Measure {
         let Definition { about, source, query, unit, owner, service, variables, .. } = definition.clone();
         Some(Measure {
             name: name.to_owned(),
+            title: None,
             about,
             source: sources.get(&source)?.clone()?,
             source_name: source,

@@ -130,6 +130,15 @@ fn each_is_drawn_as_it_was_looked_at() {
     }
 }
 
+/// Without its font, letters of Hangul would be boxes, or nothing: words of the same length would be the same picture.
+#[test]
+fn hangul_is_drawn_letter_by_letter() {
+    let (_, chart) = charts().remove(0);
+    let [one, other, none] = ["결제 응답 시간", "주문 처리 지연", ""]
+        .map(|title| png(&Chart { title: title.to_owned(), ..chart.clone() }).unwrap());
+    assert!(one != other && one != none && other != none);
+}
+
 #[test]
 fn nothing_that_anybody_writes_breaks_a_drawing() {
     let (_, mut chart) = charts().remove(0);
