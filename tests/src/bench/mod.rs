@@ -7,6 +7,7 @@ pub mod discord;
 pub mod dora;
 pub mod find;
 pub mod flags;
+pub mod hints;
 pub mod metrics;
 pub mod process;
 

@@ -2,12 +2,12 @@
 //! deploys` what Deckhand adds to a deploy (`bench deploys small`: fewer turns), `bench flags` what flags cost beside Unleash
 //! Edge (`bench flags small`: less of it), `bench find` searching ten thousand post-mortems, `bench dora` DORA's measures over
 //! many deployments, `bench metrics` charts and digests (`bench metrics digests`: those alone), `bench ask` the time from a line
-//! to its last reply alone.
+//! to its last reply alone. `bench hints FOLDER [SAMPLE]` prints what the hints say of Markdown that others wrote.
 
 use anyhow::Context;
 use std::io::Write;
 use std::time::Duration;
-use tests::bench::{HEAD, ask, commits, deploys, discord, dora, find, flags, metrics, process};
+use tests::bench::{HEAD, ask, commits, deploys, discord, dora, find, flags, hints, metrics, process};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -25,6 +25,11 @@ async fn main() -> anyhow::Result<()> {
         let said: Vec<_> = std::env::args().skip(2).collect();
         let [lines, points, file] = said.as_slice() else { anyhow::bail!("draw LINES POINTS FILE") };
         return Ok(writeln!(out, "{}", metrics::draw(lines.parse()?, points.parse()?, file.as_ref())?)?);
+    }
+    if part.as_deref() == Some("hints") {
+        let folder = std::env::args().nth(2).context("hints FOLDER [SAMPLE]")?;
+        let sample = std::env::args().nth(3).map(|it| it.parse()).transpose()?.unwrap_or_default();
+        return Ok(write!(out, "{}", hints::run(folder.as_ref(), sample)?)?);
     }
     writeln!(out, "{HEAD}")?;
     let small = std::env::args().nth(2).as_deref() == Some("small");

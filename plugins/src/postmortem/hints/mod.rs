@@ -168,7 +168,17 @@ impl Hints {
     /// The gravest thing in `text` that is worth a question.
     pub fn first(&self, text: &str, part: Part) -> Option<Hint> {
         let masked = masked(&text[..text.floor_char_boundary(LONGEST)]);
-        let sentences = sentences(&masked);
+        self.gravest(text, &masked, &sentences(&masked), part)
+    }
+
+    /// Every sentence of `text`, with the gravest thing in it that is worth a question.
+    pub fn each(&self, text: &str, part: Part) -> Vec<(Range<usize>, Option<Hint>)> {
+        let masked = masked(&text[..text.floor_char_boundary(LONGEST)]);
+        let hint = |at: Range<usize>| (at.clone(), self.gravest(text, &masked, &[at], part));
+        sentences(&masked).into_iter().map(hint).collect()
+    }
+
+    fn gravest(&self, text: &str, masked: &str, sentences: &[Range<usize>], part: Part) -> Option<Hint> {
         self.0.iter().filter(|rule| rule.looks_at(part)).find_map(|rule| {
             let at = sentences.iter().find(|at| rule.hits(&masked[(*at).clone()]))?.clone();
             let instead = rule.reword(&text[at.clone()]);
@@ -240,10 +250,14 @@ fn plain(name: &'static str, finds: &str, asks: &'static str) -> Result<Ready, r
     })
 }
 
-/// Whether it is somebody's name: neither part of an address, nor a package of a registry.
+/// Whether it is somebody's name: neither part of an address, nor a package of a registry, nor linked to by whoever owes them
+/// something.
 fn is_somebody(sentence: &str, who: Range<usize>, _end: usize) -> bool {
-    let is_part = sentence[..who.start].ends_with(|before: char| before.is_ascii_alphanumeric());
-    !sentence[who.clone()].starts_with('@') || !is_part && !sentence[who.end..].starts_with('/')
+    let (before, after) = (&sentence[..who.start], &sentence[who.end..]);
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let is_part = word.contains("://") || before.ends_with(|before: char| before.is_ascii_alphanumeric());
+    let is_linked = before.ends_with('[') && after.contains("](");
+    !sentence[who.clone()].starts_with('@') || !is_part && !is_linked && !after.starts_with('/')
 }
 
 /// Any of these, as whole words: what follows a name in Korean is no letter of it.

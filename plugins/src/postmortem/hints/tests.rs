@@ -95,6 +95,23 @@ fn wordings_are_put_in_their_place() {
 }
 
 #[test]
+fn what_can_not_be_turned_round_as_a_whole_is_asked_about_alone() {
+    let hints = hints();
+    for text in [
+        "The engineer forgot to check the pool and should have known better.",
+        "The operator ignored the alert and then restarted the primary.",
+        "An engineer saw the level rise but failed to stop the pump.",
+        "NOBODY KNEW where the keys were!!!",
+    ] {
+        let hint = hints.first(text, Part::Story).unwrap();
+        assert_eq!(hint.instead, None, "{text}");
+    }
+    let whole = "The engineer forgot to check the pool and the queue.";
+    let instead = "Nothing at that moment asked anyone to check the pool and the queue.";
+    assert_eq!(hints.first(whole, Part::Story).and_then(|hint| hint.applied(whole)).as_deref(), Some(instead));
+}
+
+#[test]
 fn the_gravest_comes_first_and_hostile_text_harms_nobody() {
     let hints = hints();
     let two = "The root cause was a full disk. The operator forgot to look.";
