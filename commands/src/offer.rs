@@ -140,6 +140,12 @@ pub trait Offers: Send + Sync {
         Ok(None)
     }
 
+    /// Takes notice that an issue of a repository at GitHub, `owner/name`, was closed, and says whether it follows issues there.
+    /// Who said so may be mistaken: how the issue stands is still to be asked.
+    fn issue_closed(&self, _repository: &str, _number: u64) -> bool {
+        false
+    }
+
     /// Whether it takes alerts in at all: where nobody does, that none fires says nothing.
     fn takes_alerts(&self) -> bool {
         false

@@ -259,6 +259,8 @@ pub struct Publication {
     pub branch: String,
     /// Their paths in it, and what they hold.
     pub files: Vec<(String, Bytes)>,
+    /// The folder in it that is theirs: of what it held before, nothing else stays.
+    pub folder: String,
     /// What the commit says.
     pub message: String,
     /// Whose name stands in it, and their address.

@@ -99,6 +99,11 @@ impl Desk {
     /// The tree of `parent` with the files in it.
     async fn tree(&self, wanted: &Publication, parent: Option<&str>) -> Result<String> {
         self.git(&["read-tree", parent.unwrap_or("--empty")]).await?;
+        let before = self.git(&["ls-files", "-z", "--", &format!(":(literal){}/", wanted.folder)]).await?;
+        for path in before.split('\0').filter(|path| !path.is_empty()) {
+            // Git takes nothing out without a working tree, and looks at none for this.
+            self.git(&["--work-tree=.", "update-index", "--force-remove", "--", path]).await?;
+        }
         for (path, bytes) in &wanted.files {
             let file = self.folder.join("file-of-deckhand");
             tokio::fs::write(&file, bytes).await?;
@@ -175,11 +180,17 @@ mod tests {
         }
 
         async fn publish(&self, text: &str) -> Result<Pushed> {
+            self.publish_with(text, &[]).await
+        }
+
+        async fn publish_with(&self, text: &str, pictures: &[&str]) -> Result<Pushed> {
+            let pictures = pictures.iter().map(|name| (format!("docs/7/{name}"), "a picture".into()));
             let wanted = Publication {
                 repository: self.folder.path().join("origin.git").to_string_lossy().into_owned(),
                 base: "main".to_owned(),
                 branch: "postmortem/7".to_owned(),
-                files: vec![("docs/7.md".to_owned(), text.to_owned().into())],
+                files: std::iter::once(("docs/7.md".to_owned(), text.to_owned().into())).chain(pictures).collect(),
+                folder: "docs/7".to_owned(),
                 message: "Publish post-mortem #7".to_owned(),
                 author: ("Deckhand".to_owned(), "deckhand@localhost".to_owned()),
                 at: chrono::DateTime::UNIX_EPOCH,
@@ -211,6 +222,17 @@ mod tests {
             home.git(&["-C", "origin.git", "log", "--format=%an %s", "-1", "postmortem/7"]),
             "Deckhand Publish post-mortem #7"
         );
+    }
+
+    #[tokio::test]
+    async fn what_does_not_go_with_it_any_more_is_taken_away() {
+        let home = Home::new();
+        home.begin();
+        let files = || home.git(&["-C", "origin.git", "ls-tree", "-r", "--name-only", "postmortem/7"]);
+        home.publish_with("# One\n", &["chart-1.png", "결제 \".png"]).await.unwrap();
+        assert_eq!(files().lines().count(), 4, "{}", files());
+        home.publish_with("# One\n", &["chart-1.png"]).await.unwrap();
+        assert_eq!(files(), "README.md\ndocs/7.md\ndocs/7/chart-1.png");
     }
 
     #[tokio::test]

@@ -207,6 +207,12 @@ impl Offered {
         self.all().any(Offers::takes_alerts)
     }
 
+    /// Tells all who follow issues there that one was closed, and says whether anybody does.
+    pub fn issue_closed(&self, repository: &str, number: u64) -> bool {
+        // Everybody is told, and not only the first.
+        self.all().filter(|offers| offers.issue_closed(repository, number)).count() > 0
+    }
+
     /// The alerts that fire.
     ///
     /// # Errors

@@ -339,12 +339,13 @@ impl Plugin for Deployer {
         webhooks.into_iter().chain(self.settings.is_called.then(Callbacks::route)).collect()
     }
 
-    async fn serve(&self, _cx: &Cx, route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
+    async fn serve(&self, cx: &Cx, route: &str, incoming: Incoming) -> anyhow::Result<Answer> {
         if route == callbacks::NAME {
             return Ok(self.settings.callbacks.take(&incoming));
         }
         let webhooks = self.settings.github.webhooks().filter(|_| route == webhooks::NAME);
-        Ok(webhooks.with_context(|| format!("the deploy plugin does not know the route `{route}`"))?.take(&incoming))
+        let webhooks = webhooks.with_context(|| format!("the deploy plugin does not know the route `{route}`"))?;
+        Ok(webhooks.take(&incoming, |repository, number| cx.ports().offered.issue_closed(repository, number)))
     }
 
     fn offers(&self) -> Option<&dyn Offers> {

@@ -20,9 +20,12 @@ pub const NAME: &str = "github";
 /// The longest body that is read: a tenth of it is plenty for any of [`EVENTS`], and GitHub sends no more than 25 MB.
 const LONGEST: usize = 1 << 20;
 
-/// What may be news of a run, or of a commit's checks. A job of a run is a check run, too.
-const EVENTS: [&str; 7] =
-    ["workflow_run", "workflow_job", "check_run", "check_suite", "status", "deployment", "deployment_status"];
+/// What may be news of a run, or of a commit's checks, and of an issue. A job of a run is a check run, too.
+const EVENTS: [&str; 8] =
+    ["workflow_run", "workflow_job", "check_run", "check_suite", "status", "deployment", "deployment_status", ISSUES];
+
+/// What is told of issues.
+const ISSUES: &str = "issues";
 
 /// How many webhooks are remembered, 32 bytes each, so that a doubled one costs no look. After a restart one costs a look
 /// again, and nothing more.
@@ -68,10 +71,18 @@ impl State {
     }
 }
 
-/// What every event has.
+/// What every event has; and what those of issues have besides.
 #[derive(Deserialize)]
 struct Event {
     repository: Repository,
+    #[serde(default)]
+    action: String,
+    issue: Option<Issue>,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    number: u64,
 }
 
 #[derive(Deserialize)]
@@ -96,8 +107,9 @@ impl Webhooks {
         self.state().heard.entry(repository.to_lowercase()).or_default().subscribe()
     }
 
-    /// Takes one. GitHub shows the answer beside the delivery, in the webhook's settings.
-    pub fn take(&self, incoming: &Incoming) -> Answer {
+    /// Takes one. GitHub shows the answer beside the delivery, in the webhook's settings. `closed` is told of an issue that was
+    /// closed, by its repository and number, and says whether anybody follows it.
+    pub fn take(&self, incoming: &Incoming, closed: impl Fn(&str, u64) -> bool) -> Answer {
         let signature = match self.signature(incoming) {
             Ok(signature) => signature,
             Err(what) => return Answer::refused(StatusCode::UNAUTHORIZED, what),
@@ -117,7 +129,7 @@ impl Webhooks {
                 EVENTS.join(", ")
             ));
         }
-        let Ok(Event { repository }) = serde_json::from_slice(incoming.request.body()) else {
+        let Ok(Event { repository, action, issue }) = serde_json::from_slice(incoming.request.body()) else {
             return Answer::refused(StatusCode::BAD_REQUEST, "It names no repository, so nothing was looked at.");
         };
         let mut state = self.state();
@@ -125,6 +137,14 @@ impl Webhooks {
             return told("This one came before, so nothing was looked at again.".to_owned());
         }
         let name = text::code(&repository.full_name);
+        if event == ISSUES {
+            drop(state);
+            let followed = issue.filter(|issue| action == "closed" && closed(&repository.full_name, issue.number));
+            return told(match followed {
+                Some(Issue { number }) => format!("Issue {number} of {name} is looked at, if it is an action item's."),
+                None => "This changes no action item, so nothing was looked at.".to_owned(),
+            });
+        }
         let heard = state.heard.get(&repository.full_name.to_lowercase());
         let Some(heard) = heard.filter(|heard| heard.receiver_count() > 0) else {
             return told(format!("Nothing at {name} is waited for at the moment."));

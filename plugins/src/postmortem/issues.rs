@@ -19,6 +19,9 @@ use commands::text;
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The verb of opening one: after a restart, it is told by it what was being done.
 pub const OPENS: &str = "postmortems.issue";
@@ -37,6 +40,37 @@ const EVERYBODYS: u32 = 3;
 
 /// The longest title, in columns.
 const TITLE: usize = 120;
+
+/// How many closed issues are remembered until they are looked at; what is beyond that is found by the next look at all.
+const REMEMBERED: usize = 1_000;
+
+/// The issues of which a webhook says that they were closed, until somebody has looked.
+#[derive(Default)]
+pub struct Closed {
+    numbers: Mutex<BTreeSet<u64>>,
+    news: Notify,
+}
+
+impl Closed {
+    /// Notes one.
+    pub fn note(&self, number: u64) {
+        let mut numbers = self.numbers();
+        if numbers.len() < REMEMBERED {
+            numbers.insert(number);
+        }
+        self.news.notify_one();
+    }
+
+    /// Those that were noted since this was asked last, as soon as there are any.
+    async fn next(&self) -> BTreeSet<u64> {
+        self.news.notified().await;
+        std::mem::take(&mut self.numbers())
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// An issue, as GitHub tells of it.
 #[derive(Deserialize)]
@@ -119,6 +153,31 @@ impl Postmortems {
         looks.rotate_left(first);
         for (of, found) in looks.into_iter().take(LOOKS) {
             if !self.look_at(cx, tracker, of, found).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at issues as soon as a webhook says that they were closed.
+    pub(super) async fn follow_closed(&self, cx: &Cx) {
+        let Some(tracker) = &self.settings.tracker else { return };
+        while let Some(numbers) = cx.stopping().run_until_cancelled(self.closed.next()).await {
+            if let Err(stop) = self.look_at_closed(cx, tracker, &numbers).await {
+                // The job looks again at all of them.
+                tracing::warn!("closed issues can not be looked at: {stop}");
+            }
+        }
+    }
+
+    async fn look_at_closed(&self, cx: &Cx, tracker: &Tracker, numbers: &BTreeSet<u64>) -> Result<()> {
+        let is_one = |issue: &Issue| {
+            let is_there = issue.repository.eq_ignore_ascii_case(&tracker.repository);
+            is_there && issue.number.is_some_and(|number| numbers.contains(&number))
+        };
+        for (of, found) in records::items(cx.store(), None).await? {
+            let is_waiting = step(&found.value) == Some(Step::Look) && found.value.issue.as_ref().is_some_and(is_one);
+            if is_waiting && !self.look_at(cx, tracker, of, found).await? {
                 return Ok(());
             }
         }

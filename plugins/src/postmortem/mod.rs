@@ -2,6 +2,7 @@
 
 mod account;
 mod agree;
+mod attached;
 mod calendar;
 mod document;
 mod find;
@@ -36,7 +37,8 @@ use commands::text;
 use config::Schedule;
 use form::Asked;
 use hints::Part;
-use records::{DOCUMENTS, Document, Head};
+use issues::Closed;
+use records::{ABOUT, DOCUMENTS, Document, Head};
 use serde::Deserialize;
 use settings::Settings;
 use std::sync::Arc;
@@ -59,7 +61,7 @@ pub static SPEC: PluginSpec = PluginSpec {
     name: "postmortems",
     about: "Post-mortems without blame: written together from chat, reviewed in time, with action items that get done.",
     commands: COMMANDS,
-    start: |setup| Arc::new(Postmortems { settings: Settings::read(setup) }),
+    start: |setup| Arc::new(Postmortems { settings: Settings::read(setup), closed: Closed::default() }),
 };
 
 const COMMANDS: &[CommandSpec] = &[
@@ -168,7 +170,15 @@ const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "postmortem publish",
         about: "Publish a post-mortem without people's names: as a file, and in its repository or at GitHub",
-        examples: &["postmortem publish 7"],
+        args: &[
+            NUMBER,
+            ArgSpec::optional(
+                "files",
+                Kind::Choice(&["yes"]),
+                "With the files of its incident's timeline; each is named first",
+            ),
+        ],
+        examples: &["postmortem publish 7", "postmortem publish number:7 files:yes"],
         ..WRITES
     },
     CommandSpec {
@@ -253,6 +263,7 @@ const COMMANDS: &[CommandSpec] = &[
 /// The plugin at work.
 struct Postmortems {
     settings: Settings,
+    closed: Closed,
 }
 
 /// What can be said, in whichever command.
@@ -269,6 +280,7 @@ struct Said {
     env: Option<String>,
     severity: Option<String>,
     to: Option<String>,
+    files: Option<String>,
 }
 
 #[async_trait]
@@ -353,6 +365,10 @@ impl Plugin for Postmortems {
         all.into_iter().filter(|(name, _)| *name != ISSUES || self.settings.tracker.is_some()).filter_map(job).collect()
     }
 
+    async fn watch(&self, cx: &Cx) {
+        self.follow_closed(cx).await;
+    }
+
     async fn work(&self, cx: &Cx, job: &str, due: DateTime<Utc>) -> Result<()> {
         if job == ISSUES { self.follow(cx, due).await } else { self.remind(cx).await }
     }
@@ -382,12 +398,17 @@ async fn document(cx: &Cx, number: Option<u64>) -> Result<Versioned<Document>> {
         return Ok(found);
     }
     let newest = DOCUMENTS.scan_back(cx.store(), "", None, 1).await?;
-    let instead = match newest.first() {
-        Some((_, newest)) => {
+    // An incident is what people have a number of.
+    let own = ABOUT.get(cx.store(), records::name(number)).await?.map(|own| own.value);
+    let is_incident = own.is_some() || cx.ports().offered.incident(cx.ports(), number).await?.is_some();
+    let instead = match (own, newest.first()) {
+        (Some(own), _) => format!("Incident #{number} has the post-mortem #{own}: say that number."),
+        _ if is_incident => format!("Incident #{number} has none: `/postmortem start incident:{number}` starts one."),
+        (None, Some((_, newest))) => {
             let Document { number, title, .. } = &newest.value;
             format!("The newest is #{number}, {}; `/postmortem list` shows all.", text::code(title))
         }
-        None => "There is none yet: `/postmortem start title:\"…\"` starts one.".to_owned(),
+        (None, None) => "There is none yet: `/postmortem start title:\"…\"` starts one.".to_owned(),
     };
     Err(Stop::refuse(format!("There is no post-mortem #{number}, so nothing was done. {instead}")))
 }

@@ -22,6 +22,15 @@ impl Offers for Postmortems {
         }])
     }
 
+    fn issue_closed(&self, repository: &str, number: u64) -> bool {
+        let tracker = self.settings.tracker.as_ref();
+        let follows = tracker.is_some_and(|tracker| tracker.repository.eq_ignore_ascii_case(repository));
+        if follows {
+            self.closed.note(number);
+        }
+        follows
+    }
+
     async fn digest(&self, ports: &Ports, span: Range<DateTime<Utc>>) -> anyhow::Result<Vec<Section>> {
         let all = records::heads(&*ports.store).await?;
         let mut lines = reviews(&all, &span);

@@ -4,13 +4,14 @@
 use super::document::markdown;
 use super::records::{DOCUMENTS, Document, Published, Stage, name};
 use super::settings::{How, Publish};
-use super::{Postmortems, Said, act, agree, document, pictures, records, show};
+use super::{Postmortems, Said, act, agree, attached, document, pictures, records, show};
 use crate::github::GitHub;
+use attached::Attached;
 use commands::act::{Act, Permit};
 use commands::cx::Cx;
 use commands::ledger::Entry;
 use commands::ports::{Publication, Pushed};
-use commands::reply::{Reply, Tone};
+use commands::reply::{Button, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::table::Versioned;
 use commands::text;
@@ -20,6 +21,9 @@ use serde_json::{Value, json};
 
 /// The act's verb: after a restart, it is told by it what was being done.
 pub const VERB: &str = "postmortems.publish";
+
+/// The fact of an act that names the files which somebody has agreed to.
+const FILES: &str = "files";
 
 /// The longest text of an issue, in characters: GitHub takes 65,536.
 const LONGEST: usize = 60_000;
@@ -38,7 +42,7 @@ impl Postmortems {
                 document.stage.predicate()
             )));
         }
-        let facts = match &self.settings.publish {
+        let mut facts = match &self.settings.publish {
             Some(Publish { how: How::Issue(_, repository), .. }) => vec![("repository", repository.clone())],
             Some(publish) => vec![
                 ("repository", publish.repository.clone()),
@@ -47,19 +51,54 @@ impl Postmortems {
             ],
             None => Vec::new(),
         };
-        let publishes = Act { facts, ..act(VERB, &document) };
-        cx.act(publishes, async |permit| self.push(cx, permit, document).await).await
+        let files = match said.files {
+            Some(_) => self.wanted(cx, &document).await?,
+            None => Vec::new(),
+        };
+        let (mut says, danger) = (String::new(), !files.is_empty());
+        if danger {
+            let names: Vec<_> = files.iter().map(|one| one.file.name.as_str()).collect();
+            facts.push((FILES, names.join(" ")));
+            says = attached::question(&document, &files, &self.readers());
+        }
+        let publishes = Act { facts, says, danger, ..act(VERB, &document) };
+        cx.act(publishes, async |permit| self.push(cx, permit, document, files).await).await
+    }
+
+    /// The files that somebody wants to go with it.
+    async fn wanted(&self, cx: &Cx, document: &Document) -> Result<Vec<Attached>> {
+        if let Some(Publish { how: How::Issue(..), .. }) = &self.settings.publish {
+            return Err(Stop::refuse(format!(
+                "An issue at GitHub takes no files, so nothing was published. Leave `files` out: `/postmortem publish {}`.",
+                document.number
+            )));
+        }
+        Ok(attached::read(cx.ports(), attached::all(cx.ports(), document).await?).await?)
+    }
+
+    /// Who reads what is published.
+    fn readers(&self) -> String {
+        match &self.settings.publish {
+            Some(Publish { repository, .. }) => format!("Whoever reads {}", text::code(repository)),
+            None => "Whoever reads the channel".to_owned(),
+        }
     }
 
     /// Publishes it with an act that has begun, or was cut off: what is there already is not put there again.
-    async fn push(&self, cx: &Cx, permit: &Permit, document: Document) -> Result<Reply> {
+    async fn push(&self, cx: &Cx, permit: &Permit, document: Document, files: Vec<Attached>) -> Result<Reply> {
         let items = records::items(cx.store(), Some(document.number)).await?;
         let items: Vec<_> = items.into_iter().map(|(_, item)| item.value).collect();
         let page = |beside| markdown(&document, &items, &self.settings, cx.ports().vocabulary.zone, beside);
         let file = format!("postmortem-{}.md", document.number);
         cx.ports().files.keep_text(&file, page(None)).await?;
         let (published, told) = match &self.settings.publish {
-            None => (Published { at: cx.now(), ..Published::default() }, as_file(&document)),
+            None => {
+                let told = files.iter().fold(as_file(&document), |told, one| {
+                    let title = text::plain(&one.file.title);
+                    told.file(title, one.file.name.clone())
+                });
+                (Published { at: cx.now(), ..Published::default() }, told)
+            }
             Some(publish @ Publish { how: How::Issue(github, repository), .. }) => {
                 let says = format!("It is an issue at GitHub, {}.", publish.of_names());
                 let seen = as_issue(cx, permit, github, repository, &document, &page(None)).await?;
@@ -68,10 +107,12 @@ impl Postmortems {
                 (Published { url, issue, at: cx.now(), ..Published::default() }, told)
             }
             Some(publish) => {
-                let page = page(Some(&stem(&document)));
-                as_commit(cx, permit, publish, &document, page).await?
+                let stem = stem(&document);
+                let page = page(Some(&stem)) + &attached::markdown(&files, &document, &self.settings, &stem);
+                as_commit(cx, permit, publish, &document, page, &files).await?
             }
         };
+        let told = self.left_out(cx, &document, &files, told).await?;
         // It stands there now, whatever was done to the document meanwhile.
         let Versioned { value: mut document, version } = super::document(cx, Some(document.number)).await?;
         document.published = Some(published);
@@ -84,12 +125,34 @@ impl Postmortems {
         Ok(reply)
     }
 
-    /// Ends a publication that an earlier run of Deckhand began.
+    /// `told`, with the files that stay where they are, and how they come along.
+    async fn left_out(&self, cx: &Cx, document: &Document, files: &[Attached], told: Reply) -> Result<Reply> {
+        let mut left = attached::all(cx.ports(), document).await?;
+        left.retain(|file| files.iter().all(|one| one.file.name != file.name));
+        if left.is_empty() {
+            return Ok(told);
+        }
+        let told = told.field("Left out", format!("{}, of the incident's timeline", attached::named(left.iter())));
+        let takes_none = matches!(&self.settings.publish, Some(Publish { how: How::Issue(..), .. }));
+        Ok(match takes_none || !files.is_empty() {
+            true => told,
+            false => told.button(Button::new(
+                "With its files",
+                format!("postmortem publish number:{} files:yes", document.number),
+            )),
+        })
+    }
+
+    /// Ends a publication that an earlier run of Deckhand began, with the files that somebody has agreed to.
     pub(super) async fn settle(&self, cx: &Cx, doing: Entry) -> Result<Reply> {
         let number = doing.draft.object.strip_prefix('#').and_then(|rest| rest.split(' ').next()?.parse().ok());
         let found = document(cx, number).await?;
+        let agreed = doing.draft.facts.get(FILES).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut files = attached::all(cx.ports(), &found.value).await?;
+        files.retain(|file| agreed.split(' ').any(|name| name == file.name));
+        let files = attached::read(cx.ports(), files).await?;
         cx.resume(doing, async |permit| match found.value.stage {
-            Stage::Reviewed | Stage::Closed => self.push(cx, permit, found.value).await,
+            Stage::Reviewed | Stage::Closed => self.push(cx, permit, found.value, files).await,
             _ => {
                 permit.failed("it is not published any more");
                 Ok(Reply::say(format!(
@@ -128,16 +191,21 @@ async fn as_commit(
     publish: &Publish,
     document: &Document,
     page: String,
+    files: &[Attached],
 ) -> Result<(Published, Reply)> {
     let (branch, path) = (branch(document.number), path(publish, document));
     let folder = path.trim_end_matches(".md");
     let charts = pictures::all(cx.store(), document).await?;
     let charts = (1..).zip(charts).map(|(place, bytes)| (format!("{folder}/{}", pictures::file(place)), bytes));
+    let files = (1..)
+        .zip(files)
+        .map(|(place, one)| (format!("{folder}/{}", attached::path(place, &one.file)), one.bytes.clone()));
     let wanted = Publication {
         repository: publish.repository.clone(),
         base: publish.base.clone(),
         branch: branch.clone(),
-        files: std::iter::once((path.clone(), page.into())).chain(charts).collect(),
+        folder: folder.to_owned(),
+        files: std::iter::once((path.clone(), page.into())).chain(charts).chain(files).collect(),
         message: format!("Publish post-mortem #{}", document.number),
         author: publish.author.clone(),
         at: permit.entry().draft.at,

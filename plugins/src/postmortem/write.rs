@@ -19,9 +19,19 @@ const BYTES: usize = 3 * LONGEST;
 /// The longest title, in columns.
 const TITLE: usize = 120;
 
+/// The number that a title is, and nothing else: `5`, `#5`.
+fn numbered(title: &str) -> Option<u64> {
+    let title = title.trim();
+    title.strip_prefix('#').unwrap_or(title).parse().ok()
+}
+
 impl Postmortems {
     pub(super) async fn begin(&self, cx: &Cx) -> Result<Reply> {
-        let said: Said = cx.args()?;
+        let mut said: Said = cx.args()?;
+        if let Some(number) = said.title.as_deref().filter(|_| said.incident.is_none()).and_then(numbered) {
+            // Nobody calls a post-mortem `5`: the incident of that number is meant.
+            (said.incident, said.title) = (Some(number), None);
+        }
         let account = match said.incident {
             Some(number) => Some(self.account(cx, number).await?),
             None => None,

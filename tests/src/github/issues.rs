@@ -50,8 +50,11 @@ impl Repository {
             ["somebody", "closes", "the", "issue", _, "as", "not", "planned"] => "not_planned",
             _ => return false,
         };
-        let issue = words[4].parse().ok().and_then(|number: usize| self.issues.get_mut(number.checked_sub(1)?));
-        issue.map(|issue| issue.closed = Some((now, reason.to_owned()))).is_some()
+        let Ok(number) = words[4].parse::<usize>() else { return false };
+        let Some(issue) = number.checked_sub(1).and_then(|place| self.issues.get_mut(place)) else { return false };
+        issue.closed = Some((now, reason.to_owned()));
+        self.events.push(("issues", json!({ "action": "closed", "issue": shown(number, issue) })));
+        true
     }
 }
 

@@ -21,7 +21,7 @@ fn incoming(event: &str, kind: &str, signature: Option<&str>, body: &str) -> Inc
 }
 
 fn answered(webhooks: &Webhooks, incoming: &Incoming) -> (u16, String) {
-    let Answer { status, body, .. } = webhooks.take(incoming);
+    let Answer { status, body, .. } = webhooks.take(incoming, |repository, _| repository == "acme/hello");
     let Body::Whole(body) = body else { panic!("an answer that flows") };
     (status.as_u16(), String::from_utf8_lossy(&body).into_owned())
 }
@@ -32,6 +32,11 @@ async fn nothing_is_read_that_is_not_signed_and_nothing_is_taken_twice() {
     let _news = webhooks.news_of("Acme/Hello");
     let [ours, foreign, odd] =
         [r#"{"repository":{"full_name":"acme/hello"}}"#, r#"{"repository":{"full_name":"x`/@everyone"}}"#, "[]"];
+    let [closed, labelled, elsewhere] = [
+        r#"{"action":"closed","issue":{"number":3},"repository":{"full_name":"acme/hello"}}"#,
+        r#"{"action":"labeled","issue":{"number":3},"repository":{"full_name":"acme/hello"}}"#,
+        r#"{"action":"closed","issue":{"number":3},"repository":{"full_name":"acme/elsewhere"}}"#,
+    ];
     let json = "application/json";
     for (event, kind, signature, body, status, says) in [
         ("ping", json, Some(EXAMPLE.1.to_owned()), EXAMPLE.0, 200, "It arrives."),
@@ -46,6 +51,10 @@ async fn nothing_is_read_that_is_not_signed_and_nothing_is_taken_twice() {
         ("workflow_run", json, Some(signed(foreign)), foreign, 200, "`x'/@everyone` is waited for"),
         ("workflow_run", json, Some(signed(ours)), ours, 200, "`acme/hello` is looked at"),
         ("workflow_run", json, Some(signed(ours)), ours, 200, "came before"),
+        ("issues", json, Some(signed(closed)), closed, 200, "Issue 3 of `acme/hello` is looked at"),
+        ("issues", json, Some(signed(closed)), closed, 200, "came before"),
+        ("issues", json, Some(signed(labelled)), labelled, 200, "changes no action item"),
+        ("issues", json, Some(signed(elsewhere)), elsewhere, 200, "changes no action item"),
         // The event is not signed either.
         ("check_run", json, Some(signed(ours)), ours, 200, "came before"),
     ] {
