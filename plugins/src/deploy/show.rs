@@ -121,7 +121,12 @@ pub(super) fn live(plan: &Plan<'_>, shipped: &Release, number: u64, version: u64
     }
     let reply = card(Tone::Good, format!("{}: {} is live", place(&plan.target), plan.release), plan, number, says);
     match plan.before.0.as_ref().filter(|before| !before.release.is(&plan.release)) {
-        Some(before) => reply.button(back(&plan.target, &before.release, before.deploy, version)),
+        Some(before) => {
+            let to_it = back(&plan.target, &before.release, before.deploy, version);
+            // What was just gone back from is no way out of anything: whoever presses it is to see that.
+            let again = |button: Button| Button { label: button.label.replacen("Rollback", "Return", 1), ..button };
+            reply.button(if plan.way == Way::Back { again(to_it) } else { to_it })
+        }
         None => reply,
     }
 }

@@ -1,7 +1,7 @@
 //! How trains look in chat.
 
 use super::records::{Leaving, Outcome, State};
-use super::settings::Train;
+use super::settings::{OnHold, Train};
 use chrono::{DateTime, Utc};
 use commands::cx::Cx;
 use commands::moment;
@@ -46,12 +46,21 @@ pub(super) fn train(cx: &Cx, train: &Train, state: &State, says: &str) -> Reply 
 
 /// What is said before it leaves, calling those who are not ready.
 pub(super) fn announced(cx: &Cx, it: &Train, state: &State) -> Reply {
-    let mut reply = train(cx, it, state, "All aboard.");
+    let (held, closed) = (state.hold.is_some(), state.closed.is_some());
+    let says = if closed || held && it.on_hold == OnHold::Wait {
+        "It does not leave before it is opened again."
+    } else {
+        "All aboard."
+    };
+    let mut reply = train(cx, it, state, says);
     let late = state.aboard.iter().filter(|entry| !entry.ready).map(|entry| entry.who.clone());
     reply.calls = late.collect();
     reply.calls.dedup();
     if !reply.calls.is_empty() {
         reply = reply.button(Button::new("Ready", format!("train ready train:{}", it.name)).look(Look::Main));
+    }
+    if held || closed {
+        return reply.button(open_again(it));
     }
     let because = Input { name: "because".to_owned(), label: "Why".to_owned(), most: 300, ..Input::default() };
     let form = Form { title: format!("Hold the train {}", it.name), inputs: vec![because] };

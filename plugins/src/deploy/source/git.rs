@@ -81,7 +81,8 @@ pub async fn resolve(ports: &Ports, service: &str, repository: &str, wanted: &st
         if let Some(found) = references.iter().find(|reference| reference.commit.starts_with(&hash)) {
             return Ok(Release {
                 commit: found.commit.clone(),
-                reference: hash,
+                // A tag says more to people, and stays with its commit as a branch does not.
+                reference: if found.tag { found.name.clone() } else { hash },
                 params: Params::new(),
                 artifact: None,
             });
