@@ -281,7 +281,7 @@ mod tests {
                 &steps,
                 vec![event(27), event(29)],
                 None,
-                "352 ms now, 246 ms on average over 1 hour. It rose by 210 ms right after #29 `deploy.ship hello v2` (09:29 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
+                "352 ms now, 246 ms on average over 1 hour. It rose by 209 ms right after #29 `deploy.ship hello v2` (09:29 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
             ),
             (&[f64::NAN; 4], vec![], None, "None of its 4 figures in this time is a number."),
             (&[], vec![], None, "There are no figures in this time."),

@@ -102,7 +102,7 @@ mod tests {
         let visits = Arc::new(Visits::default());
         let counting = visits.clone();
         let router: Router = Router::new()
-            .route("/", get(|| async { Html("Good morning.") }))
+            .route("/", get(|| async { ([(header::CONTENT_LENGTH, "13")], Html("Good morning.")) }))
             .route("/broken", get(|| async { StatusCode::BAD_GATEWAY.into_response() }))
             .route(HEALTH, get(|| async { "can not reach the database\n" }))
             .layer(middleware::from_fn(move |request: Request, next: Next| {

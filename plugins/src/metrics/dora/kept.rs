@@ -201,8 +201,11 @@ pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> any
     for date in dates {
         let day = KeptDay::of(&book.tally.days[&date]);
         is_short &= day.lead.len() + day.recovery.len() <= LONGEST;
-        if is_short {
-            DAYS.put_in(&mut batch, format!("{}/{date}", of(target)), &day)?;
+        let name = format!("{}/{date}", of(target));
+        // A start makes the whole book anew, and most of it is what it was.
+        let there = DAYS.get(cx.store(), &name).await?;
+        if is_short && there.is_none_or(|there| there.value != day) {
+            DAYS.put_in(&mut batch, name, &day)?;
         }
     }
     match is_short {
