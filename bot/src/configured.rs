@@ -15,8 +15,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was said, by part.
+/// What was said, by part and, as a record has its bounds, by piece of it.
 const PARTS: Table<Part> = Table::new("config/parts/");
+
+/// From how many bytes on a piece is full, how many items of a list are kept in words, and how long each may be, in bytes: what
+/// is more or longer is kept as what can not be shown.
+const PIECE: usize = 64 * 1024;
+const MOST_ITEMS: usize = 200;
+const LONGEST: usize = 300;
 
 /// What the hashes are salted with; it is there as soon as a config was read.
 const SALT: Table<[u8; 16]> = Table::new("config/salt");
@@ -87,19 +93,19 @@ pub async fn note(bot: &Bot, config: &Config) -> anyhow::Result<()> {
         }
     };
     let now = said(config, &world.redactor, salt);
-    let before: BTreeMap<_, _> = PARTS.scan(store, "", usize::MAX).await?.into_iter().collect();
+    let (mut before, mut kept) = (BTreeMap::<String, Part>::new(), BTreeMap::new());
+    for (name, piece) in PARTS.scan(store, "", usize::MAX).await? {
+        let part = name.rsplit_once('/').map_or(&*name, |(part, _)| part);
+        before.entry(part.to_owned()).or_default().extend(piece.value);
+        kept.insert(name, piece.version);
+    }
     let mut changed = Vec::new();
     for name in now.keys().chain(before.keys()).collect::<BTreeSet<_>>() {
-        let (old, new) = (before.get(name), now.get(name));
-        if old.map(|old| &old.value) == new {
-            continue;
+        let part = Changed { name, before: before.get(name), now: now.get(name) };
+        if part.before != part.now {
+            part.keep(&kept, &mut batch)?;
+            changed.push(part);
         }
-        batch.expect(PARTS.key(name), old.map_or(0, |old| old.version));
-        match new {
-            Some(part) => PARTS.put_in(&mut batch, name, part)?,
-            None => _ = batch.delete(PARTS.key(name)),
-        }
-        changed.push(Changed { name, before: old.map(|old| &old.value), now: new });
     }
     if known.is_some() {
         batch.entries = entries(config, &changed, world.ports.clock.now());
@@ -122,7 +128,11 @@ fn said(config: &Config, redactor: &Redactor, salt: [u8; 16]) -> BTreeMap<String
             Some(service) => format!("{SERVICE}{service}"),
             None => format!("{SECTION}{}", setting.path.first().map_or("", String::as_str)),
         };
-        let keep = |said: settings::Said| match said.harmless && redactor.redact(&said.text) == said.text {
+        let few = setting.says.len() <= MOST_ITEMS;
+        let is_shown = |said: &settings::Said| {
+            few && said.harmless && said.text.len() <= LONGEST && redactor.redact(&said.text) == said.text
+        };
+        let keep = |said: settings::Said| match is_shown(&said) {
             true => said.text,
             false => {
                 let hash = Sha256::new().chain_update(salt).chain_update(said.text).finalize();
@@ -171,6 +181,21 @@ fn entry(config: &Config, parts: &[&Changed<'_>], at: DateTime<Utc>) -> Draft {
     }
 }
 
+/// A part in pieces that a record holds.
+fn pieces_of(part: &Part) -> Vec<Part> {
+    let (mut pieces, mut size) = (vec![Part::new()], 0);
+    for kept in part {
+        let own = kept.path.iter().chain(&kept.says).map(|text| text.len() + 4).sum::<usize>();
+        if size + own > PIECE && size > 0 {
+            pieces.push(Part::new());
+            size = 0;
+        }
+        size += own;
+        pieces.last_mut().into_iter().for_each(|piece| piece.push(kept.clone()));
+    }
+    pieces
+}
+
 /// The first of them, and how many more there are.
 fn some_of<'a>(all: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = all.len();
@@ -213,6 +238,24 @@ fn way_back(told: &[Told<'_>]) -> String {
 }
 
 impl<'a> Changed<'a> {
+    /// Keeps what it says now in place of what it said before, of which these pieces, with their versions, are kept.
+    fn keep(&self, kept: &BTreeMap<String, u64>, batch: &mut Batch) -> anyhow::Result<()> {
+        let mut pieces = BTreeMap::new();
+        for (number, piece) in self.now.map(|part| pieces_of(part)).unwrap_or_default().into_iter().enumerate() {
+            pieces.insert(format!("{}/{number:04}", self.name), piece);
+        }
+        let of = format!("{}/", self.name);
+        let old = kept.keys().filter(|name| name.strip_prefix(&of).is_some_and(|number| !number.contains('/')));
+        for name in old.chain(pieces.keys()).collect::<BTreeSet<_>>() {
+            batch.expect(PARTS.key(name), kept.get(name).copied().unwrap_or(0));
+            match pieces.get(name) {
+                Some(piece) => PARTS.put_in(batch, name, piece)?,
+                None => _ = batch.delete(PARTS.key(name)),
+            }
+        }
+        Ok(())
+    }
+
     fn service(&self) -> Option<&'a str> {
         self.name.strip_prefix(SERVICE)
     }
@@ -366,6 +409,7 @@ fn bare(said: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use commands::store::MAX_VALUE;
     use std::path::Path;
 
     fn read(text: &str) -> Config {
@@ -449,6 +493,22 @@ mod tests {
         assert_eq!(told(&of("${TOKEN}"), &of("${TOKEN}")), Vec::<String>::new());
         let kept = serde_json::to_string(&said(&read(&of("swordfish")), &Redactor::default(), [7; 16])).unwrap();
         assert!(!kept.contains("swordfish") && kept.contains("\"#"), "{kept}");
+    }
+
+    #[test]
+    fn however_large_a_config_is_each_record_holds_its_piece() {
+        let checks: String = (0..4_000).map(|n| format!("c{n} = {{ kind = \"tcp\", limit = \"{n}s\" }}\n")).collect();
+        let rules: String =
+            (0..6_000).map(|n| format!("[[policy]]\nallow = \"deploy ship s{n}\"\nto = [\"dev\"]\n")).collect();
+        for text in [format!("[services.hello.checks]\n{checks}"), rules] {
+            let parts = said(&read(&text), &Redactor::default(), [7; 16]);
+            let part = parts.values().max_by_key(|part| part.len() + part[0].says.len()).unwrap();
+            let pieces = pieces_of(part);
+            assert_eq!(&pieces.concat(), part);
+            for piece in pieces {
+                assert!(serde_json::to_vec(&piece).unwrap().len() < MAX_VALUE - 1_024);
+            }
+        }
     }
 
     #[test]
