@@ -22,6 +22,9 @@ const MOST: usize = 5;
 const MOST_KNOWN: usize = 60;
 const PAGE: usize = 60;
 
+/// Acts that write down what happened, and change nothing that runs.
+const PAPERWORK: [&str; 2] = ["incidents.", "postmortems."];
+
 /// What touches everything where it names neither a service nor an environment.
 const WIDE: [&str; 3] = ["freeze.add", "freeze.remove", "config.change"];
 
@@ -101,7 +104,7 @@ fn queries(cx: &Cx, incident: &Incident, settings: &Settings) -> Vec<Query> {
 /// its own book-keeping.
 fn matters(incident: &Incident, entry: &Entry) -> bool {
     let draft = &entry.draft;
-    let own = draft.verb.starts_with("incidents.");
+    let own = PAPERWORK.iter().any(|paper| draft.verb.starts_with(paper));
     let wide = draft.service.is_none() && draft.environment.is_none() && WIDE.contains(&draft.verb.as_str());
     let touched = wide || incident.concerns(draft.service.as_deref(), draft.environment.as_deref());
     let unknown = incident.services.is_empty() && incident.environments.is_empty();

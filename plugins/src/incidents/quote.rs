@@ -2,11 +2,11 @@
 //! what became of it afterwards.
 
 use super::records::{
-    Entry, Kind, QUOTED, Quoted, REMOVED, Revision, Standing, TIMELINE, entry_name, name, noted_by, quoted,
+    Entry, Kind, QUOTED, Quoted, RECENT, REMOVED, Revision, Standing, TIMELINE, entry_name, name, noted_by, quoted,
 };
 use super::{Change, Incidents, act, enter, meant, same_channel, show};
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
 use commands::message::{Attachment, Follows, MESSAGES, Message};
@@ -20,12 +20,16 @@ use commands::text;
 use futures::future;
 use http::Request;
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How many files of a message are copied, how large each may be, and how large all together, in bytes.
 const MOST_FILES: usize = 10;
 const LARGEST: u64 = 8 * 1024 * 1024;
 const LARGEST_ALL: u64 = 25 * 1024 * 1024;
+
+/// For how long after its end the messages of an incident are looked at again.
+const LATELY: TimeDelta = TimeDelta::days(7);
 
 /// How long a file is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -218,22 +222,26 @@ pub(super) async fn marked(cx: &Cx, message: &Message) -> anyhow::Result<Option<
     Ok((!known).then(|| format!("incident quote number:{}", it.number)))
 }
 
-/// Where the incidents are talked about that are not over, and the messages that stand in their timelines.
+/// Where the incidents are talked about that are not over, and the messages that stand in their timelines, or in those of
+/// incidents that have ended lately.
 pub(super) async fn follows(cx: &Cx) -> anyhow::Result<Follows> {
-    let open = Standing::open(cx.store()).await?;
     let mut follows = Follows::default();
-    for it in &open {
+    for it in Standing::open(cx.store()).await? {
         for place in [it.home(), &it.incident.place] {
             if !follows.channels.iter().any(|other| same_channel(other, place)) {
                 follows.channels.push(place.clone());
             }
         }
     }
-    if open.is_empty() {
+    let lately = cx.now() - LATELY;
+    let newest = Standing::newest(cx.store(), RECENT).await?;
+    let young = newest.iter().filter(|it| it.incident.clocks.resolved.is_none_or(|resolved| resolved >= lately));
+    let young: HashSet<_> = young.map(|it| name(it.number)).collect();
+    if young.is_empty() {
         return Ok(follows);
     }
     for (key, place) in QUOTED.scan(cx.store(), "", usize::MAX).await? {
-        if !open.iter().any(|it| key.ends_with(&format!("/{}", name(it.number)))) {
+        if !key.rsplit('/').next().is_some_and(|incident| young.contains(incident)) {
             continue;
         }
         let entry = TIMELINE.get(cx.store(), &place.value).await?.map(|entry| entry.value);

@@ -29,7 +29,7 @@ pub const LED: Table<()> = Table::new("incidents/led/");
 pub const TIMELINE: Table<Entry> = Table::new("incidents/timeline/");
 
 /// Of how many of the last incidents the threads are known.
-const RECENT: usize = 100;
+pub const RECENT: usize = 100;
 
 /// How many incidents are read at once.
 const PAGE: usize = 100;

@@ -200,6 +200,13 @@ async fn what_happened_while_deckhand_was_away_is_caught_up_with_once() {
     room.house.restart().await;
     room.house.pass(10).await;
     assert_eq!(room.house.acts().await, acts, "another start finds nothing new");
+    room.house.say_in(&room.thread, "ana", "/incident resolve").await;
+    room.house.stage.kill();
+    room.house.discord().rewrite(&pinned, "it was the cache");
+    room.house.stage.begin().await.unwrap();
+    room.house.pass(5).await;
+    let page = room.timeline().await;
+    assert!(page.contains("it was the cache (edited)"), "{page}");
     room.house.finish().await;
 }
 
