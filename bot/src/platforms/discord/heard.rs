@@ -1,14 +1,18 @@
 //! What people say to each other on Discord, as far as Deckhand hears of it: a message that somebody chose in its menu, and,
 //! where Discord lets it read messages, pins, marks, edits and deletions.
 
+use super::incoming::Heard;
 use super::{Discord, NAME, leaf};
+use crate::gate;
 use crate::gate::people::Speaker;
 use crate::platforms::discord::rest::{Request, RestError};
 use chrono::{DateTime, Utc};
 use commands::ledger::Place;
 use commands::message::{Attachment, Follows, Message};
+use commands::store::Batch;
 use http::Method;
 use serde::Deserialize;
+use serde_json::Value;
 use serenity::model::channel::MessageType;
 use std::sync::Arc;
 
@@ -188,6 +192,20 @@ impl Discord {
         }
     }
 
+    /// Something in the menu of a message: a line about that message.
+    pub(super) async fn choose(self: Arc<Self>, heard: Heard, label: &str, raw: Raw) {
+        let guild = heard.guild.clone().unwrap_or_default();
+        let message = self.message(raw, &guild, &heard.channel);
+        let said = match self.bot.registry.on_message(label) {
+            Some(command) => self.bot.on_message(command.name, message, &heard.speaker),
+            None => Ok((label.to_owned(), Batch::default())),
+        };
+        match said {
+            Ok((line, keeps)) => self.ask(heard, &line, gate::Said::Line(line.clone()), None, keeps).await,
+            Err(error) => tracing::error!("a message can not be written as JSON: {error:#}"),
+        }
+    }
+
     /// Takes an event of the gateway, of this name and as Discord wrote it, and returns at once.
     pub fn happens(self: &Arc<Self>, event: &str, raw: &str) {
         let Some(happened) = self.read(event, raw) else { return };
@@ -269,7 +287,8 @@ impl Discord {
         if !self.settings.messages {
             return;
         }
-        if let Err(error) = self.look_back().await {
+        // Whoever stops Deckhand need not wait for it: the next start looks again.
+        if let Some(Err(error)) = self.bot.stopping().run_until_cancelled(self.look_back()).await {
             tracing::warn!("what happened on Discord meanwhile can not be caught up with: {error:#}");
         }
     }
@@ -315,8 +334,11 @@ impl Discord {
     /// Looks which of the newest messages of a channel were marked.
     async fn look_for_marks(&self, channel: &str) -> anyhow::Result<()> {
         let here = leaf(channel);
+        let place: Option<Value> = self.look(&format!("/channels/{here}")).await?;
+        let guild = place.and_then(|place| place["guild_id"].as_str().map(str::to_owned));
+        let Some(guild) = guild.filter(|guild| self.settings.guilds.contains(guild)) else { return Ok(()) };
         let newest: Option<Vec<Raw>> = self.look(&format!("/channels/{here}/messages?limit={MOST_MESSAGES}")).await?;
-        let Some((guild, newest)) = self.settings.guilds.first().zip(newest) else { return Ok(()) };
+        let newest = newest.unwrap_or_default();
         for raw in newest.into_iter().rev() {
             let is_pin = raw.kind == Some(MessageType::PinsAdd);
             let is_marked = raw.reactions.iter().any(|it| it.emoji.name.as_deref() == Some(PIN));
@@ -331,7 +353,7 @@ impl Discord {
             };
             let Some((by, message)) = by.zip(message) else { continue };
             let member: Option<Member> = self.look(&format!("/guilds/{guild}/members/{by}")).await?;
-            self.mark(guild, here, &message, &speaker(&by, member.map(|it| it.roles).unwrap_or_default())).await?;
+            self.mark(&guild, here, &message, &speaker(&by, member.map(|it| it.roles).unwrap_or_default())).await?;
         }
         Ok(())
     }

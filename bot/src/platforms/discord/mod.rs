@@ -205,20 +205,6 @@ impl Discord {
         }
     }
 
-    /// Something in the menu of a message: a line about that message.
-    async fn choose(self: Arc<Self>, heard: Heard, label: &str, raw: heard::Raw) {
-        let guild = heard.guild.clone().unwrap_or_default();
-        let message = self.message(raw, &guild, &heard.channel);
-        let said = match self.bot.registry.on_message(label) {
-            Some(command) => self.bot.on_message(command.name, message, &heard.speaker),
-            None => Ok((label.to_owned(), Batch::default())),
-        };
-        match said {
-            Ok((line, keeps)) => self.ask(heard, &line, Said::Line(line.clone()), None, keeps).await,
-            Err(error) => tracing::error!("a message can not be written as JSON: {error:#}"),
-        }
-    }
-
     async fn button(&self, id: &str) -> Option<Drawn> {
         let found = buttons::find(&**self.records.store(), id).await;
         // What can not be looked up now is told by the gate, which looks again.
