@@ -161,9 +161,19 @@ impl Plugin for Freezes {
         };
         Ok(match lifts(cx.store(), cx.now()).await?.into_iter().find(lifted) {
             Some(lift) => Guarded::Warn(show::passes(&frozen, &lift, cx)),
-            None => Guarded::Deny(Box::new(show::stopped(&frozen, service, environment, cx))),
+            None => {
+                let others = others(cx, service, environment).await;
+                Guarded::Deny(Box::new(show::stopped(&frozen, service, environment, others.as_deref(), cx)))
+            }
         })
     }
+}
+
+/// Who may lift a freeze, where the caller may not, as far as that can be told.
+async fn others(cx: &Cx, service: Option<&str>, environment: Option<&str>) -> Option<Vec<String>> {
+    let service = service.map(|service| format!(" service:{service}")).unwrap_or_default();
+    let line = format!("freeze break env:{}{service} because:why", environment?);
+    cx.would(&line).await.ok().filter(|foreseen| !foreseen.allowed).map(|foreseen| foreseen.who_may)
 }
 
 impl Freezes {

@@ -30,16 +30,27 @@ fn by(frozen: &Frozen) -> String {
     }
 }
 
-/// What somebody is told whom a freeze stops.
-pub fn stopped(frozen: &Frozen, service: Option<&str>, environment: Option<&str>, cx: &Cx) -> Reply {
+/// What somebody is told whom a freeze stops. `others` may lift it, where they themselves may not.
+pub fn stopped(
+    frozen: &Frozen,
+    service: Option<&str>,
+    environment: Option<&str>,
+    others: Option<&[String]>,
+    cx: &Cx,
+) -> Reply {
     let service = service.map(|service| format!(" service:{service}")).unwrap_or_default();
+    let line = format!("`/freeze break env:{}{service} because:\"…\"`", environment.unwrap_or("…"));
+    let way = match others {
+        None => format!("Where it can not wait, {line} lifts the freeze for you."),
+        Some([]) => "Nobody may lift it.".to_owned(),
+        Some(some) => format!("Where it can not wait, {} may say {line}, and then this.", text::list(some)),
+    };
     Reply::refuse(format!(
-        "{} is frozen until {}, by {}: {}. Nothing was done. What goes back is let through. Where it can not wait, `/freeze break env:{}{service} because:\"…\"` lifts the freeze for you.",
+        "{} is frozen until {}, by {}: {}. Nothing was done. What goes back is let through. {way}",
         text::capital(&frozen.scope.to_string()),
         moment(frozen.span.until, cx),
         by(frozen),
         why(frozen),
-        environment.unwrap_or("…"),
     ))
 }
 
