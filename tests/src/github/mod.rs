@@ -195,6 +195,11 @@ impl GitHub {
         self.state.repositories.values().flat_map(|repository| repository.runs.iter().map(runs::Run::ships)).collect()
     }
 
+    /// How many runs have begun since then.
+    pub fn begun_since(&self, then: DateTime<Utc>) -> usize {
+        self.state.repositories.values().flat_map(|it| &it.runs).filter(|run| run.began > then).count()
+    }
+
     /// Lets the next runs be like any other.
     pub fn forget_scripts(&mut self) {
         self.state.repositories.values_mut().for_each(|repository| repository.scripts.clear());

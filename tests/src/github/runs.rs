@@ -42,7 +42,7 @@ pub struct Run {
     pub(super) id: u64,
     inputs: Value,
     script: Option<Script>,
-    began: DateTime<Utc>,
+    pub(super) began: DateTime<Utc>,
     /// Whether a machine has taken it.
     works: bool,
     pub(super) ended: Option<String>,
