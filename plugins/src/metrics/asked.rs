@@ -75,7 +75,7 @@ impl Asked {
 
     /// What it is called, with what it is about.
     pub fn title(&self) -> String {
-        let name = self.measure.title.as_ref().unwrap_or(&self.measure.name);
+        let name = self.measure.called();
         let fixed = self.measure.service.is_some();
         let of = self.service.as_ref().filter(|_| !fixed).map(|service| format!(" of {service}")).unwrap_or_default();
         let place = self.environment.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();

@@ -182,7 +182,7 @@ impl Drawing<'_> {
     /// What a line is called: one alone is the measure.
     fn called(&self, series: &Series) -> String {
         let alone = series.name.is_empty() || self.answer.found == 1;
-        if alone { self.asked.measure.name.clone() } else { series.name.clone() }
+        if alone { self.asked.measure.called().to_owned() } else { series.name.clone() }
     }
 
     /// The line that matters most: the one that stands worst.

@@ -232,6 +232,11 @@ impl Measure {
         })
     }
 
+    /// What people call it.
+    pub fn called(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
+    }
+
     /// Whether it says something about this service.
     pub fn is_about(&self, service: &str) -> bool {
         self.service.as_deref().map_or_else(|| self.mentions(SERVICE), |own| own == service)
