@@ -80,7 +80,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "judgement",
         finds: r"\b(?:careless(?:ly|ness)?|negligen(?:t|tly|ce)|incompeten(?:t|tly|ce)|slopp(?:y|ily)|lazily|lazy|reckless(?:ly)?|stupid(?:ly)?|ridiculous|ignoran(?:t|ce)|complacen(?:t|cy))\b",
-        unless: r"\blazy[ -](?:load|eval|init|import|delet|consum|copy)\w*|\w[ -]?ignorant-\w|\bignorant-\w|\breckless\s+(?:retr|loop|client)\w*",
+        unless: r"\blazy[ -](?:load|eval|init|import|delet|consum|copy|path|conn|fetch|write|sync|bind|instant|alloc|expir)\w*|\w[ -]?ignorant-\w|\bignorant-\w|\breckless\s+(?:retr|loop|client)\w*",
         looks: Everywhere,
         asks: JUDGES,
         instead: &[

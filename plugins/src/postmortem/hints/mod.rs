@@ -250,14 +250,34 @@ fn plain(name: &'static str, finds: &str, asks: &'static str) -> Result<Ready, r
     })
 }
 
-/// Whether it is somebody's name: neither part of an address, nor a package of a registry, nor linked to by whoever owes them
-/// something.
+/// What begins with an `@` in the code of Java, Kotlin and others, and is said without quotes all the same.
+const ANNOTATIONS: [&str; 14] = [
+    "Async",
+    "Autowired",
+    "Bean",
+    "Cacheable",
+    "Component",
+    "Entity",
+    "GeneratedValue",
+    "Lock",
+    "Modifying",
+    "Override",
+    "Query",
+    "Retryable",
+    "Scheduled",
+    "Transactional",
+];
+
+/// Whether it is somebody's name: neither part of an address, nor a package of a registry, nor code, nor linked to by whoever
+/// owes them something.
 fn is_somebody(sentence: &str, who: Range<usize>, _end: usize) -> bool {
     let (before, after) = (&sentence[..who.start], &sentence[who.end..]);
     let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     let is_part = word.contains("://") || before.ends_with(|before: char| before.is_ascii_alphanumeric());
     let is_linked = before.ends_with('[') && after.contains("](");
-    !sentence[who.clone()].starts_with('@') || !is_part && !is_linked && !after.starts_with('/')
+    let Some(called) = sentence[who.clone()].strip_prefix('@') else { return true };
+    let is_code = before.ends_with('@') || after.starts_with('(') || ANNOTATIONS.contains(&called);
+    !is_part && !is_linked && !is_code && !after.starts_with('/')
 }
 
 /// Any of these, as whole words: what follows a name in Korean is no letter of it.
