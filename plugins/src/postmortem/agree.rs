@@ -1,7 +1,7 @@
 //! From a draft to a closed post-mortem: the review and when it is due, the meeting, and the word of somebody else.
 
 use super::records::{Document, Meeting, Reminded, Stage};
-use super::{Postmortems, Said, act, calendar, document, items, keep, show};
+use super::{Postmortems, Said, act, calendar, document, items, keep, show, which};
 use chrono::{DateTime, Datelike, Days, NaiveTime, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use commands::act::Act;
@@ -194,6 +194,10 @@ impl Postmortems {
 /// The post-mortem that is named, if it stands at one of these stages.
 async fn named(cx: &Cx, stages: &[Stage]) -> Result<Versioned<Document>> {
     let said: Said = cx.args()?;
+    if said.number.is_none() {
+        let so: Vec<_> = stages.iter().map(|stage| stage.predicate()).collect();
+        return which::meant(cx, &so.join(" or "), |stage| stages.contains(&stage)).await;
+    }
     let found = document(cx, said.number).await?;
     let Document { stage, number, .. } = found.value;
     if stages.contains(&stage) {

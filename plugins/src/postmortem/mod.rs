@@ -18,6 +18,7 @@ mod records;
 mod remind;
 mod settings;
 mod show;
+mod which;
 mod write;
 
 use async_trait::async_trait;
@@ -32,18 +33,20 @@ use commands::plugin::{Advice, Job, Plugin, nothing_kept};
 use commands::reply::Reply;
 use commands::spec::{ArgSpec, CommandSpec, Effect, Kind, PluginSpec};
 use commands::stop::{Result, Stop};
-use commands::table::Versioned;
 use commands::text;
 use config::Schedule;
 use form::Asked;
 use hints::Part;
 use issues::Closed;
-use records::{ABOUT, DOCUMENTS, Document, Head};
+use records::{DOCUMENTS, Document, Head};
 use serde::Deserialize;
 use settings::Settings;
 use std::sync::Arc;
+use which::document;
 
 const NUMBER: ArgSpec = ArgSpec::required("number", Kind::Integer(1, i64::MAX), "Which post-mortem");
+/// The same, where it is plain which one is meant: the only one that is open here, or at all.
+const MEANT: ArgSpec = ArgSpec::optional("number", Kind::Integer(1, i64::MAX), "Which post-mortem");
 const SECTION: ArgSpec = ArgSpec::required("section", Kind::Text, "Which section");
 const ITEM: ArgSpec = ArgSpec::required("item", Kind::Integer(1, i64::MAX), "Which action item");
 const KINDS: &[&str] = &["prevent", "detect", "mitigate", "repair"];
@@ -54,7 +57,7 @@ const ISSUES: &str = "issues";
 const SEVERITIES: &[&str] = &["sev1", "sev2", "sev3", "sev4"];
 
 /// A command that changes a document. None of them touches what runs, so that no guard is asked, and none waits.
-const WRITES: CommandSpec = CommandSpec { args: &[NUMBER], urgent: true, ..CommandSpec::CHANGES };
+const WRITES: CommandSpec = CommandSpec { args: &[MEANT], urgent: true, ..CommandSpec::CHANGES };
 
 /// What can be said about post-mortems.
 pub static SPEC: PluginSpec = PluginSpec {
@@ -82,7 +85,7 @@ const COMMANDS: &[CommandSpec] = &[
         name: "postmortem show",
         about: "Show a post-mortem, or one section of it in full",
         args: &[
-            NUMBER,
+            MEANT,
             ArgSpec::optional("section", Kind::Text, "Only this section"),
             ArgSpec::optional("version", Kind::Integer(0, 1_000_000), "As it was in this version"),
         ],
@@ -109,7 +112,7 @@ const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         name: "postmortem edit",
         about: "Write a post-mortem section by section, in forms",
-        args: &[NUMBER],
+        args: &[MEANT],
         examples: &["postmortem edit 7"],
         ..CommandSpec::READS
     },
@@ -171,7 +174,7 @@ const COMMANDS: &[CommandSpec] = &[
         name: "postmortem publish",
         about: "Publish a post-mortem without people's names: as a file, and in its repository or at GitHub",
         args: &[
-            NUMBER,
+            MEANT,
             ArgSpec::optional(
                 "files",
                 Kind::Choice(&["yes"]),
@@ -191,7 +194,7 @@ const COMMANDS: &[CommandSpec] = &[
         name: "postmortem reopen",
         about: "Take a post-mortem back to an earlier stage",
         args: &[
-            NUMBER,
+            MEANT,
             ArgSpec::optional("to", Kind::Choice(&["draft", "in-review", "reviewed"]), "Which; a draft if left out"),
         ],
         effect: Effect::GoesBack,
@@ -386,31 +389,6 @@ impl Postmortems {
             Stop::refuse(format!("There is no section {}, so nothing was done. {instead}", text::code(name)))
         })
     }
-}
-
-/// The post-mortem of this number.
-///
-/// # Errors
-/// A refusal that says what there is.
-async fn document(cx: &Cx, number: Option<u64>) -> Result<Versioned<Document>> {
-    let number = number.unwrap_or_default();
-    if let Some(found) = DOCUMENTS.get(cx.store(), records::name(number)).await? {
-        return Ok(found);
-    }
-    let newest = DOCUMENTS.scan_back(cx.store(), "", None, 1).await?;
-    // An incident is what people have a number of.
-    let own = ABOUT.get(cx.store(), records::name(number)).await?.map(|own| own.value);
-    let is_incident = own.is_some() || cx.ports().offered.incident(cx.ports(), number).await?.is_some();
-    let instead = match (own, newest.first()) {
-        (Some(own), _) => format!("Incident #{number} has the post-mortem #{own}: say that number."),
-        _ if is_incident => format!("Incident #{number} has none: `/postmortem start incident:{number}` starts one."),
-        (None, Some((_, newest))) => {
-            let Document { number, title, .. } = &newest.value;
-            format!("The newest is #{number}, {}; `/postmortem list` shows all.", text::code(title))
-        }
-        (None, None) => "There is none yet: `/postmortem start title:\"…\"` starts one.".to_owned(),
-    };
-    Err(Stop::refuse(format!("There is no post-mortem #{number}, so nothing was done. {instead}")))
 }
 
 /// An act on a post-mortem.

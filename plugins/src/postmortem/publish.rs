@@ -73,7 +73,14 @@ impl Postmortems {
                 document.number
             )));
         }
-        Ok(attached::read(cx.ports(), attached::all(cx.ports(), document).await?).await?)
+        let files = attached::read(cx.ports(), attached::all(cx.ports(), document).await?).await?;
+        if files.is_empty() {
+            return Err(Stop::refuse(format!(
+                "There are no files to publish post-mortem #{0} with: none stands in the timeline of its incident. Nothing was published; leave `files` out: `/postmortem publish {0}`.",
+                document.number
+            )));
+        }
+        Ok(files)
     }
 
     /// Who reads what is published.
