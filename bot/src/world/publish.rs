@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where a commit is put together.
+const INDEX: &str = "index-of-deckhand";
+
 /// How long one step of git may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -34,8 +37,12 @@ impl Desk {
         let name = format!("{:x}", Sha256::digest(&wanted.repository));
         let folder = folder.join(format!("to-{}", name.get(..32).unwrap_or(&name))).with_extension("git");
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        // Locks that a crash of the machine has left would be in the way for ever; whoever comes here comes alone.
+        for locked in [INDEX.to_owned(), head(&wanted.base), head(&wanted.branch)] {
+            let _ = std::fs::remove_file(folder.join(format!("{locked}.lock")));
+        }
         let at = wanted.at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let index = folder.join("index-of-deckhand").to_string_lossy().into_owned();
+        let index = folder.join(INDEX).to_string_lossy().into_owned();
         let (name, email) = wanted.author.clone();
         let environment = [
             ("GIT_TERMINAL_PROMPT", "0".to_owned()),
@@ -81,7 +88,7 @@ impl Desk {
     /// repository is empty.
     async fn parent(&self, wanted: &Publication) -> Result<Option<String>> {
         let Publication { repository, base, branch, .. } = wanted;
-        let (base, branch) = (format!("refs/heads/{base}"), format!("refs/heads/{branch}"));
+        let (base, branch) = (head(base), head(branch));
         let listed = self.git(&["ls-remote", "--", repository, &base, &branch]).await?;
         let has = |name: &str| listed.lines().any(|line| line.split_once('\t').is_some_and(|(_, own)| own == name));
         let mut found = BTreeMap::new();
@@ -127,6 +134,11 @@ impl Desk {
         let (folder, environment) = (self.folder.clone(), self.environment.clone());
         self.launcher.read(Program { argv, folder, environment, limit: LIMIT }).await.context("git can not be run")
     }
+}
+
+/// The name of a branch in full.
+fn head(branch: &str) -> String {
+    format!("refs/heads/{branch}")
 }
 
 /// Why a push was refused: in the words of the other side, where it has any.
@@ -222,6 +234,20 @@ mod tests {
             home.git(&["-C", "origin.git", "log", "--format=%an %s", "-1", "postmortem/7"]),
             "Deckhand Publish post-mortem #7"
         );
+    }
+
+    #[tokio::test]
+    async fn locks_of_one_that_was_cut_off_are_in_nobodys_way() {
+        let home = Home::new();
+        home.begin();
+        home.publish("# One\n").await.unwrap();
+        let desk = std::fs::read_dir(home.folder.path().join("mirrors")).unwrap().next().unwrap().unwrap().path();
+        for locked in ["index-of-deckhand", "refs/heads/main", "refs/heads/postmortem/7"] {
+            std::fs::create_dir_all(desk.join(locked).parent().unwrap()).unwrap();
+            std::fs::write(desk.join(format!("{locked}.lock")), "").unwrap();
+        }
+        home.publish("# Two\n").await.unwrap();
+        assert_eq!(home.shows("postmortem/7:docs/7.md"), "# Two");
     }
 
     #[tokio::test]
