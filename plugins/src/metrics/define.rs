@@ -207,10 +207,13 @@ impl Metrics {
         };
         let open = measure.variables.iter().map(|it| format!("{}: {}", it.name, it.shown()));
         let open = open.collect::<Vec<_>>().join("; ");
+        // Whoever reads a definition wants all of it, and code is cut early.
+        let code = text::code(&measure.query);
+        let query = if code.ends_with("…`") { text::plain(&measure.query) } else { code };
         let mut reply = Reply::card(Tone::Plain, name.clone(), or_none(text::plain(&measure.about)))
             .field("From", from)
             .field("Source", measure.source_name.clone())
-            .field("Query", text::code(&measure.query))
+            .field("Query", query)
             .field("Well", well(measure))
             .field("Owner", or_none(text::plain(&measure.owner)))
             .field("Leaves open", or_none(open));

@@ -93,7 +93,7 @@ pub async fn run(scratch: &Path, mut tell: impl FnMut(Figure) -> Result<()>) -> 
 async fn kept(bot: &Arc<Bot>) -> Result<()> {
     let done = CancellationToken::new();
     let keeping = tokio::spawn(jobs::watch(bot.clone(), "bench".to_owned(), done.clone()));
-    while bot.world.store.scan("counts/metrics/dora/heads/", None, 1).await?.is_empty() {
+    while bot.world.store.scan("counts/metrics/dora/head/", None, 1).await?.is_empty() {
         sleep(Duration::from_millis(20)).await;
     }
     done.cancel();

@@ -70,8 +70,13 @@ fn draw(sheet: &Sheet, columns: usize, high: f64, out: &mut String) -> std::fmt:
         let room = Room { left, right, top: top + ABOVE, bottom: top + HIGH - BELOW, times: 3, figures: 2 };
         Plot::new(chart, room).figures(out)?;
     }
-    let more = if sheet.more > 0 { format!(" · {} more are not drawn", sheet.more) } else { String::new() };
     let y = high - 12.0;
+    let more = if sheet.more > 0 { format!("{} more are not drawn", sheet.more) } else { String::new() };
+    let was = |chart: &Chart| chart.lines.iter().any(|line| line.faint && line.series.finite().next().is_some());
+    if !sheet.charts.iter().any(|(chart, _)| was(chart)) {
+        return writeln!(out, "<text x=\"14\" y=\"{y}\" font-size=\"11\" fill=\"{muted}\">{more}</text>");
+    }
+    let more = if more.is_empty() { more } else { format!(" · {more}") };
     writeln!(
         out,
         "<path d=\"M14 {:.1}h26\" stroke=\"{muted}\" stroke-width=\"1.2\"{}/><text x=\"48\" y=\"{y}\" font-size=\"11\" fill=\"{muted}\">the time before{more}</text>",

@@ -177,7 +177,7 @@ impl Book {
         if let (Entry::Vacant(vacant), true) = (self.failed.entry(key), since <= until) {
             vacant.insert((since, until));
             let day = self.day(at);
-            day.recovery.push(seconds(since, until));
+            day.recovery.figures.push(seconds(since, until));
             day.unsorted = true;
         }
     }
@@ -204,7 +204,7 @@ impl Book {
             match since.map(|since| u32::try_from((ended - since).num_seconds())) {
                 None => day.untimed += 1,
                 Some(Err(_)) => day.early += 1,
-                Some(Ok(seconds)) => day.lead.push(seconds),
+                Some(Ok(seconds)) => day.lead.figures.push(seconds),
             }
         }
         day.unsorted = true;

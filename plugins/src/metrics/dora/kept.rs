@@ -2,12 +2,11 @@
 //! has happened since. They are counts, on which nothing rests: the book is always made of what really happened.
 
 use super::book::Book;
+use super::middle::{Packed, Row};
 use super::rules::LeadFrom;
 use super::tally::{Day, Link, Tally};
 use super::{Key, Target, Trouble};
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use commands::cx::Cx;
@@ -17,15 +16,15 @@ use commands::table::Table;
 use serde::{Deserialize, Serialize};
 
 /// What is kept of a book besides its days, by its target.
-const HEADS: Table<Head> = Table::new("counts/metrics/dora/heads/");
+const HEADS: Table<Head> = Table::new("counts/metrics/dora/head/");
 
 /// What is kept of its days, by its target and the date.
-const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/days/");
+const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/day/");
 
 /// The most names in a head: it is one record. Who has more of them is told what the book says, once it is read.
 const MOST: usize = 2_000;
 
-/// The longest row of figures of a day, as it is kept: the same.
+/// The most letters that the figures of a day are kept in: they are one record.
 const LONGEST: usize = 160_000;
 
 /// A book as it stands, but for its days.
@@ -56,9 +55,8 @@ struct KeptDay {
     never: usize,
     early: usize,
     untimed: usize,
-    /// Figures in order, each as what it is more than the one before, seven bits a byte.
-    lead: String,
-    recovery: String,
+    lead: Vec<Packed>,
+    recovery: Vec<Packed>,
 }
 
 impl KeptDay {
@@ -66,13 +64,19 @@ impl KeptDay {
         let mut day = day.clone();
         day.sort();
         let Day { reached, back, never, early, untimed, .. } = day;
-        KeptDay { reached, back, never, early, untimed, lead: packed(&day.lead), recovery: packed(&day.recovery) }
+        let [lead, recovery] = [&day.lead, &day.recovery].map(|row| Packed::all(&row.figures));
+        KeptDay { reached, back, never, early, untimed, lead, recovery }
     }
 
-    fn day(&self) -> Option<Day> {
-        let KeptDay { reached, back, never, early, untimed, .. } = *self;
-        let (lead, recovery) = (unpacked(&self.lead)?, unpacked(&self.recovery)?);
-        Some(Day { reached, back, never, early, untimed, lead, recovery, unsorted: false })
+    fn day(self) -> Day {
+        let KeptDay { reached, back, never, early, untimed, lead, recovery } = self;
+        let [lead, recovery] = [lead, recovery].map(|kept| Row { kept, ..Row::default() });
+        Day { reached, back, never, early, untimed, lead, recovery, unsorted: false }
+    }
+
+    /// How many letters its figures are kept in.
+    fn letters(&self) -> usize {
+        self.lead.iter().chain(&self.recovery).map(Packed::letters).sum()
     }
 }
 
@@ -171,7 +175,7 @@ pub async fn tally(store: &dyn Read, target: &Target, head: &Head, zone: Tz) -> 
     let mut tally = head.tally(zone);
     for (name, found) in DAYS.scan(store, &format!("{}/", of(target)), usize::MAX).await? {
         let date: NaiveDate = name.rsplit('/').next().unwrap_or_default().parse().context("a day has its date")?;
-        tally.days.insert(date, found.value.day().context("what was kept of a day can not be read")?);
+        tally.days.insert(date, found.value.day());
     }
     Ok(tally)
 }
@@ -200,7 +204,7 @@ pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> any
     let mut is_short = head.is_short();
     for date in dates {
         let day = KeptDay::of(&book.tally.days[&date]);
-        is_short &= day.lead.len() + day.recovery.len() <= LONGEST;
+        is_short &= day.letters() <= LONGEST;
         let name = format!("{}/{date}", of(target));
         // A start makes the whole book anew, and most of it is what it was.
         let there = DAYS.get(cx.store(), &name).await?;
@@ -217,39 +221,10 @@ pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> any
     Ok(())
 }
 
-/// Figures in order, in few letters.
-fn packed(figures: &[u32]) -> String {
-    let (mut bytes, mut before) = (Vec::with_capacity(figures.len() * 2), 0);
-    for figure in figures {
-        let mut more = figure - before;
-        while more >= 0x80 {
-            bytes.push((more & 0x7f) as u8 | 0x80);
-            more >>= 7;
-        }
-        bytes.push(more as u8);
-        before = *figure;
-    }
-    BASE64.encode(bytes)
-}
-
-fn unpacked(packed: &str) -> Option<Vec<u32>> {
-    let bytes = BASE64.decode(packed).ok()?;
-    let (mut figures, mut before, mut more, mut shift) = (Vec::with_capacity(bytes.len()), 0_u32, 0_u32, 0);
-    for byte in bytes {
-        more |= u32::from(byte & 0x7f).checked_shl(shift)?;
-        shift += 7;
-        if byte < 0x80 {
-            before = before.checked_add(more)?;
-            figures.push(before);
-            (more, shift) = (0, 0);
-        }
-    }
-    (shift == 0).then_some(figures)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use chrono::TimeDelta;
 
     /// What is read of a book again after it was kept.
     pub fn read_again(book: &Book, head: &Head) -> Tally {
@@ -257,18 +232,45 @@ pub(super) mod tests {
         let mut tally = head.tally(book.tally.zone);
         for (date, day) in &book.tally.days {
             let kept = serde_json::to_string(&KeptDay::of(day)).unwrap();
-            tally.days.insert(*date, serde_json::from_str::<KeptDay>(&kept).unwrap().day().unwrap());
+            tally.days.insert(*date, serde_json::from_str::<KeptDay>(&kept).unwrap().day());
         }
         tally
     }
 
     #[test]
-    fn figures_are_packed_and_unpacked() {
-        for figures in [&[][..], &[0], &[0, 0, 127, 128, 16_384, 1_000_000, u32::MAX, u32::MAX]] {
-            assert_eq!(unpacked(&packed(figures)).as_deref(), Some(figures));
+    fn what_is_told_again_is_no_news_and_all_else_is() {
+        let at = |minute: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let it = |act: u64, minute: i64, came: Came, known: bool| offer::Deployment {
+            act,
+            commit: String::new(),
+            changes: known.then(Vec::new),
+            began: at(minute - 1),
+            ended: at(minute),
+            came,
+            back_over: None,
+        };
+        let all = [it(1, 1, Came::Live, true), it(2, 2, Came::Live, false), it(3, 3, Came::Unknown, false)];
+        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+        all.iter().for_each(|it| book.add(it.clone().into()));
+        let trouble = Trouble { since: at(2), resolved: Some(at(9)), cause: None };
+        let head = Head::of(&book, LeadFrom::Commit, 7, at(10), std::slice::from_ref(&trouble));
+        assert!(all.iter().all(|it| head.knows(it)));
+        for (what, news) in [
+            ("another deployment", it(4, 9, Came::Live, false)),
+            ("what one brought", it(2, 2, Came::Live, true)),
+            ("how one ended", it(3, 3, Came::Live, false)),
+            ("that one ended nobody knows how", it(4, 9, Came::Unknown, false)),
+        ] {
+            assert!(!head.knows(&news), "{what}");
         }
-        for odd in ["!", "gA", "/////w8B", "//////////8"] {
-            assert_eq!(unpacked(odd), None, "{odd}");
+        assert_eq!(head.open_since(at(0)), Some(at(2)));
+        assert!(head.links(std::slice::from_ref(&trouble)).is_some() && head.links(&[]).is_some());
+        assert_eq!(head.links(&[Trouble { resolved: None, ..trouble }]), None);
+        assert!(head.fits(Tz::UTC, LeadFrom::Commit, 7));
+        for (zone, lead_from, imported) in
+            [(Tz::Asia__Seoul, LeadFrom::Commit, 7), (Tz::UTC, LeadFrom::Merge, 7), (Tz::UTC, LeadFrom::Commit, 8)]
+        {
+            assert!(!head.fits(zone, lead_from, imported));
         }
     }
 }

@@ -4,6 +4,7 @@ mod bands;
 mod book;
 mod import;
 mod kept;
+mod middle;
 mod rows;
 mod rules;
 mod show;

@@ -2,8 +2,9 @@
 
 use super::Target;
 use super::bands::{self, Step};
+use super::middle::Middle;
 use super::rules::{Fails, LeadFrom, Rules};
-use super::tally::{Figures, Middle};
+use super::tally::Figures;
 use crate::metrics::unit::{Unit, number};
 use chrono_tz::Tz;
 use commands::reply::{Reply, Tone};

@@ -1,15 +1,13 @@
 //! What the deployments of a book come to, day by day, and what is told of any days from that alone: as fast of a year as of a
 //! week, and without the book.
 
+use super::middle::{Middle, Part, Row, middle_of_sorted};
 use super::{Key, Trouble};
 use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
-
-/// How many figures are put in order to find the middle one; more are halved first.
-const FEW: usize = 1_024;
 
 /// What a book comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,10 +35,10 @@ pub struct Day {
     pub back: usize,
     /// How many never got to anybody.
     pub never: usize,
-    /// The lead times of what went live, in seconds, in order.
-    pub lead: Vec<u32>,
-    /// In how many seconds those of its deployments were made good that failed, in order.
-    pub recovery: Vec<u32>,
+    /// The lead times of what went live, in seconds.
+    pub lead: Row,
+    /// In how many seconds those of its deployments were made good that failed.
+    pub recovery: Row,
     /// Whether these have to be put in order.
     pub unsorted: bool,
     /// How many changes were live before they were committed.
@@ -60,15 +58,6 @@ pub struct Link {
     pub failed: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The deployments that began while it was open; without those that went back, which are counted anyway.
     pub during: Vec<Key>,
-}
-
-/// A middle, and of how many.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Middle {
-    /// The median.
-    pub value: f64,
-    /// Of how many.
-    pub n: usize,
 }
 
 /// What there is to tell of a span of days. What is nothing was not measured, which is not nought.
@@ -117,8 +106,8 @@ pub struct Figures {
 impl Day {
     /// Puts its figures in order.
     pub fn sort(&mut self) {
-        self.lead.sort_unstable();
-        self.recovery.sort_unstable();
+        self.lead.figures.sort_unstable();
+        self.recovery.figures.sort_unstable();
         self.unsorted = false;
     }
 }
@@ -152,8 +141,9 @@ impl Tally {
         let here = || links.iter().filter(|link| on(&link.trouble.since));
         let alone =
             |caused: bool| here().filter(move |it| it.deployment.is_none() && it.trouble.cause.is_some() == caused);
-        let lead: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.lead).collect();
-        let recovery: Vec<&[u32]> = days.iter().map(|(_, day)| &*day.recovery).chain([&*told.recovery]).collect();
+        let lead = days.iter().flat_map(|(_, day)| day.lead.parts()).collect();
+        let instead = [Part::Plain(&told.recovery)];
+        let recovery = days.iter().flat_map(|(_, day)| day.recovery.parts()).chain(instead).collect();
         Figures {
             days: length(span),
             deployments: sum(|day| day.reached),
@@ -161,12 +151,12 @@ impl Tally {
             one_in: if with.is_empty() { 0.0 } else { length(&self.known(span)) as f64 / with.len() as f64 },
             week: middle(weeks(&self.known(span), today, with.iter().map(|(date, _)| *date))),
             a_day: middle(with.iter().map(|(_, day)| day.reached as f64).collect()),
-            lead: middle_of_sorted(&lead, &[]),
+            lead: middle_of_sorted(lead, &[]),
             early: sum(|day| day.early),
             untimed: sum(|day| day.untimed),
             without_changes: self.open.iter().filter(|(at, _)| on(at)).count(),
-            failed: sum(|day| day.recovery.len()) - told.instead.len() + told.recovery.len() + told.open,
-            recovery: middle_of_sorted(&recovery, &told.instead),
+            failed: sum(|day| day.recovery.count()) - told.instead.len() + told.recovery.len() + told.open,
+            recovery: middle_of_sorted(recovery, &told.instead),
             open: told.open,
             rework: sum(|day| day.back) + in_trouble(&on, links),
             never: sum(|day| day.never),
@@ -260,77 +250,4 @@ fn weeks(span: &RangeInclusive<NaiveDate>, today: NaiveDate, days: impl Iterator
 fn middle(figures: Vec<f64>) -> Option<Middle> {
     let n = figures.len();
     crate::metrics::series::median(figures).map(|value| Middle { value, n })
-}
-
-/// The middle of many rows, each in order, without the figures of `less`, which are in them.
-fn middle_of_sorted(rows: &[&[u32]], less: &[u32]) -> Option<Middle> {
-    let n = rows.iter().map(|row| row.len()).sum::<usize>() - less.len();
-    let places = (n.checked_sub(1)? / 2, n / 2);
-    let lower = figure_at(rows, less, places.0);
-    let upper = if places.0 == places.1 { lower } else { figure_at(rows, less, places.1) };
-    Some(Middle { value: f64::midpoint(lower.into(), upper.into()), n })
-}
-
-/// The figure before which there are so many. What is surely before or behind it is halved away, so that no row is looked at
-/// whole; of the few that are left it is the one in its place.
-fn figure_at(rows: &[&[u32]], mut less: &[u32], mut place: usize) -> u32 {
-    let mut rows = rows.to_vec();
-    let (mut low, mut high) = (0, rows.iter().filter_map(|row| row.last().copied()).max().unwrap_or(0));
-    while low < high && rows.iter().map(|row| row.len()).sum::<usize>() > FEW {
-        let half = low + (high - low) / 2;
-        let cut = |row: &[u32]| row.partition_point(|figure| *figure <= half);
-        let cuts: Vec<_> = rows.iter().map(|row| cut(row)).collect();
-        let of_less = cut(less);
-        let before = cuts.iter().sum::<usize>() - of_less;
-        let is_before = place < before;
-        for (row, at) in rows.iter_mut().zip(cuts) {
-            *row = if is_before { &row[..at] } else { &row[at..] };
-        }
-        if is_before {
-            (less, high) = (&less[..of_less], half);
-        } else {
-            (less, low, place) = (&less[of_less..], half + 1, place - before);
-        }
-    }
-    if low == high {
-        return low;
-    }
-    let mut few = rows.concat();
-    few.sort_unstable();
-    let mut gone = less.iter().peekable();
-    few.into_iter().filter(|figure| gone.next_if_eq(&figure).is_none()).nth(place).unwrap_or(high)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_of_many_rows_is_that_of_one() {
-        let mut seed = 7_u64;
-        let mut dice = |sides: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) % sides
-        };
-        for (sides, rows, long) in [(2_000_000, 90, 100), (5, 40, 100), (1, 3, 2_000), (1_000, 3, 2), (100, 1, 1)] {
-            let rows: Vec<Vec<u32>> = (0..rows)
-                .map(|_| {
-                    let mut row: Vec<_> = (0..dice(long) + 1).map(|_| dice(sides) as u32).collect();
-                    row.sort_unstable();
-                    row
-                })
-                .collect();
-            let mut all = rows.concat();
-            let mut less: Vec<_> = all.iter().copied().filter(|_| dice(4) == 0).collect();
-            less.sort_unstable();
-            for figure in &less {
-                let at = all.iter().position(|it| it == figure).unwrap();
-                all.swap_remove(at);
-            }
-            let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
-            let expected = middle(all.iter().map(|figure| f64::from(*figure)).collect());
-            assert_eq!(middle_of_sorted(&rows, &less), expected, "{sides}");
-        }
-        assert_eq!(middle_of_sorted(&[&[], &[3]], &[3]), None);
-    }
 }

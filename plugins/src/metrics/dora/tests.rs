@@ -3,8 +3,9 @@
 mod at_once;
 
 use super::book::Book;
+use super::middle::Middle;
 use super::rules::LeadFrom;
-use super::tally::{Figures, Middle};
+use super::tally::Figures;
 use super::{Deployment, Trouble};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;

@@ -3,8 +3,9 @@
 use super::{DAY, date, four_weeks, live, trouble};
 use crate::metrics::dora::book::Book;
 use crate::metrics::dora::kept::{Head, tests::read_again};
+use crate::metrics::dora::middle::Middle;
 use crate::metrics::dora::rules::LeadFrom;
-use crate::metrics::dora::tally::{Figures, Middle};
+use crate::metrics::dora::tally::Figures;
 use crate::metrics::dora::{Deployment, Trouble};
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc, Weekday};
 use chrono_tz::Tz;
