@@ -14,6 +14,12 @@ const LOOKED_AT: usize = 2_000;
 /// For how long an act may have been under way, at most.
 const LONGEST: TimeDelta = TimeDelta::days(2);
 
+/// What the acts are called that change what runs: only these can be why something moves.
+const MOVES: [&str; 5] = ["deploy.ship ", "deploy.rollback ", "flags.", "run.", "config.change "];
+
+/// What only speaks of what is there already, and changes nothing that is measured: it is no mark.
+const SPEAKS: [&str; 6] = ["deploy.keep", "deploy.settle", "deploy.verdict", "digest.", "metrics.", "postmortems."];
+
 /// An act that has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -33,6 +39,11 @@ impl Event {
         let failed = if entry.draft.phase == Phase::Failed { ", failed" } else { "" };
         let what = format!("{} {}{failed}", entry.draft.verb, entry.draft.object);
         Event { act: entry.act(), began, ended: entry.draft.at, what }
+    }
+
+    /// Whether something can move because of it.
+    pub fn moves(&self) -> bool {
+        MOVES.iter().any(|verb| self.what.starts_with(verb))
     }
 
     /// It in a sentence: "#412 `deploy.ship hello v2`".
@@ -80,7 +91,8 @@ pub async fn within(
     let concerns = |entry: &&Entry| {
         let (of, at) = (entry.draft.service.as_deref(), entry.draft.environment.as_deref());
         let same = |is: Option<&str>, wanted: Option<&str>| is.is_none() || wanted.is_none() || is == wanted;
-        (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
+        let speaks = SPEAKS.iter().any(|verb| entry.draft.verb.starts_with(verb));
+        !speaks && (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
     };
     let mut events = Vec::new();
     for entry in entries.iter().filter(|entry| entry.draft.phase != Phase::Doing).filter(concerns) {

@@ -105,7 +105,8 @@ impl Told<'_> {
     fn moved(&self) -> Option<String> {
         let long = self.span.end - self.span.start;
         let window = (long / 12).max(self.step * 5).min(TimeDelta::hours(1)).min(long / 2);
-        let moves = self.events.iter().filter_map(|event| Some((event, self.shift(event, window)?)));
+        let moving = self.events.iter().filter(|event| event.moves());
+        let moves = moving.filter_map(|event| Some((event, self.shift(event, window)?)));
         let moves: Vec<_> = moves.collect();
         let most = moves.iter().map(|(_, shift)| shift.abs()).reduce(f64::max)?;
         // Of several that come right before the same move the last one is the nearest to it.
@@ -274,6 +275,12 @@ mod tests {
             (
                 &steps,
                 vec![event(12), event(30)],
+                None,
+                "352 ms now, 246 ms on average over 1 hour. It rose by 210 ms right after #7 `deploy.ship hello v2` (09:30 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
+            ),
+            (
+                &steps,
+                vec![event(30), Event { what: "lock.take hello".to_owned(), ..event(30) }],
                 None,
                 "352 ms now, 246 ms on average over 1 hour. It rose by 210 ms right after #7 `deploy.ship hello v2` (09:30 UTC). It was worth a look (300 ms and more) for 30 minutes, first at 09:30 UTC. Highest: 352 ms at 09:32 UTC.",
             ),
