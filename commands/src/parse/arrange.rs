@@ -31,7 +31,7 @@ pub(crate) fn arrange(
     let mut given = named(command, words)?;
     let is_given = |arg: &&ArgSpec| given.iter().any(|given: &Given| given.arg.name == arg.name);
     let mut free: Vec<_> = command.args.iter().filter(|arg| !arg.named && !is_given(arg)).collect();
-    let mut at = 0;
+    let (mut at, mut behind_name) = (0, false);
     while at < words.len() {
         if option(command, &words[at]).is_some() {
             at += 1;
@@ -40,6 +40,9 @@ pub(crate) fn arrange(
         check_word(command, &words[at..], free.first().map(|arg| arg.kind))?;
         if free.is_empty() {
             return Err(too_many(command, words, at));
+        }
+        if behind_name {
+            no_name_in_text(&free, &words[at], vocabulary)?;
         }
         let arg = free.remove(meant_for(&free, &words[at], vocabulary));
         unambiguous(command, arg, &words[at], &given, vocabulary)?;
@@ -51,6 +54,7 @@ pub(crate) fn arrange(
             _ => 1,
         };
         given.push(together(command, arg, line, &words[at..at + count])?);
+        behind_name = !vocabulary.names(arg.kind).is_empty();
         at += count;
     }
     given.sort_by_key(|given| given.at.start);
@@ -58,7 +62,7 @@ pub(crate) fn arrange(
 }
 
 /// Which of the arguments that are `free` a nameless word is for: the first, unless that takes a name that the word is not,
-/// and another takes the one that it is. So `lock take hello staging` and `lock take staging hello` are the same.
+/// and another takes the one that it is. So `live hello staging` and `live staging hello` are the same.
 pub(crate) fn meant_for(free: &[&ArgSpec], word: &Word, vocabulary: &Vocabulary) -> usize {
     let is_name = |arg: &&ArgSpec| vocabulary.knows(arg.kind, &word.text);
     let takes_names = |arg: &&&ArgSpec| !vocabulary.names(arg.kind).is_empty();
@@ -66,6 +70,21 @@ pub(crate) fn meant_for(free: &[&ArgSpec], word: &Word, vocabulary: &Vocabulary)
         Some(first) if !is_name(first) => free.iter().position(is_name).unwrap_or(0),
         _ => 0,
     }
+}
+
+/// Refuses a name behind a name, where a text is to follow: whether `lock take staging hello moving` locks `hello` or all of
+/// `staging` must not hang on the order of the arguments.
+fn no_name_in_text(free: &[&ArgSpec], word: &Word, vocabulary: &Vocabulary) -> Result<(), Mistake> {
+    let text = free.first().filter(|arg| arg.kind == Kind::Text && word.is_plain());
+    let named = free.iter().find(|arg| vocabulary.knows(arg.kind, &word.text));
+    let Some((text, named)) = text.zip(named) else { return Ok(()) };
+    let (name, shown) = (named.name, text::code(&word.text));
+    let instead = crate::line::quote(&word.text);
+    let what = format!(
+        "{shown} may be the `{name}`, or begin `{0}`. Write `{name}:{instead}`, or put all of the text in quotes: `{0}:\"…\"`.",
+        text.name
+    );
+    Err(Mistake::new(word.at.clone(), what))
 }
 
 /// Refuses a nameless word for an argument that may be left out, when one before that is named only later in the line: the
