@@ -28,7 +28,8 @@ async fn who_shows_no_good_token_is_refused_in_the_protocols_own_words() {
     let backend = desk.token("api", "staging", "backend", "default").await;
     let frontend = desk.token("web", "staging", "frontend", "default").await;
     let gone = desk.token("old", "staging", "frontend", "default").await;
-    let wrong = format!("{}0", &frontend[..frontend.len() - 1]);
+    let (all_but_last, last) = frontend.split_at(frontend.len() - 1);
+    let wrong = format!("{all_but_last}{}", if last == "0" { "1" } else { "0" });
     let reply = desk.say("/flag token revoke old").await;
     assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
     for (token, features, frontend_api, ofrep) in [
