@@ -52,7 +52,7 @@ pub struct Message {
 pub struct Follows {
     /// Messages that were kept: their edits and deletions are [noted](crate::plugin::Plugin::revised).
     pub messages: Vec<Place>,
-    /// Channels and threads in which a [mark](crate::plugin::Plugin::marked) means something.
+    /// Channels and threads of its own: a [mark](crate::plugin::Plugin::marked) there was meant for it, whenever it was made.
     pub channels: Vec<Place>,
 }
 

@@ -92,6 +92,14 @@ pub trait Plugin: Send + Sync {
         Ok(None)
     }
 
+    /// Channels and threads in which a [mark](Self::marked) means something at this moment.
+    ///
+    /// # Errors
+    /// When it can not be found out.
+    async fn listens(&self, _cx: &Cx) -> anyhow::Result<Vec<ledger::Place>> {
+        Ok(Vec::new())
+    }
+
     /// What it follows of what people say.
     ///
     /// # Errors

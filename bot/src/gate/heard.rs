@@ -35,15 +35,18 @@ impl Bot {
     }
 
     /// Somebody has marked a message: where a plugin knows what they say by that, they say it, as any other line, and the
-    /// answer is posted where the message stands. What is for their eyes alone is not: they have asked for nothing.
+    /// answer is posted where the message stands. What is for their eyes alone is not: they have asked for nothing. Returns
+    /// whether somebody else's mark on it says nothing more: not where these may not say it.
     ///
     /// # Errors
     /// When a plugin can not find that out, or it can not be kept.
-    pub async fn marked(self: &Arc<Bot>, message: Message, by: &Speaker) -> anyhow::Result<()> {
+    pub async fn marked(self: &Arc<Bot>, message: Message, by: &Speaker) -> anyhow::Result<bool> {
+        let mut settled = true;
         let place = Place { message: String::new(), ..message.place.clone() };
         for plugged in &self.plugins {
             let Some(line) = plugged.plugin.marked(&self.unasked(), &message).await? else { continue };
             let (line, keeps) = self.on_message(&line, message.clone(), by)?;
+            settled &= !keeps.writes.is_empty();
             self.world.store.commit(keeps).await?;
             let ask = Ask { said: Said::Line(line), speaker: by.clone(), place: place.clone() };
             let mut replies = self.ask(ask);
@@ -55,7 +58,20 @@ impl Bot {
                 self.tell(&place, reply).await?;
             }
         }
-        Ok(())
+        Ok(settled)
+    }
+
+    /// Where on this platform a mark means something to a plugin.
+    ///
+    /// # Errors
+    /// When a plugin can not find that out.
+    pub async fn listens(&self, platform: &str) -> anyhow::Result<Vec<Place>> {
+        let mut all = Vec::new();
+        for plugged in &self.plugins {
+            all.extend(plugged.plugin.listens(&self.unasked()).await?);
+        }
+        all.retain(|place| place.platform == platform);
+        Ok(all)
     }
 
     /// What the plugins follow of what people say on this platform.

@@ -106,6 +106,10 @@ impl Plugin for Incidents {
         quote::marked(cx, message).await
     }
 
+    async fn listens(&self, cx: &Cx) -> anyhow::Result<Vec<Place>> {
+        quote::listens(cx).await
+    }
+
     async fn follows(&self, cx: &Cx) -> anyhow::Result<Follows> {
         quote::follows(cx).await
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use commands::act::Act;
 use commands::cx::Cx;
+use commands::ledger::Place;
 use commands::message::{Attachment, Follows, MESSAGES, Message};
 use commands::offer::incident::Stage;
 use commands::parse::quote;
@@ -222,17 +223,26 @@ pub(super) async fn marked(cx: &Cx, message: &Message) -> anyhow::Result<Option<
     Ok((!known).then(|| format!("incident quote number:{}", it.number)))
 }
 
-/// Where the incidents are talked about that are not over, and the messages that stand in their timelines, or in those of
-/// incidents that have ended lately.
-pub(super) async fn follows(cx: &Cx) -> anyhow::Result<Follows> {
-    let mut follows = Follows::default();
+/// Where the incidents are talked about that are not over.
+pub(super) async fn listens(cx: &Cx) -> anyhow::Result<Vec<Place>> {
+    let mut places: Vec<Place> = Vec::new();
     for it in Standing::open(cx.store()).await? {
         for place in [it.home(), &it.incident.place] {
-            if !follows.channels.iter().any(|other| same_channel(other, place)) {
-                follows.channels.push(place.clone());
+            if !places.iter().any(|other| same_channel(other, place)) {
+                places.push(place.clone());
             }
         }
     }
+    Ok(places)
+}
+
+/// The threads of the incidents that are not over, and the messages that stand in their timelines, or in those of incidents
+/// that have ended lately. In the channel that a thread hangs under there are marks that were there before the incident.
+pub(super) async fn follows(cx: &Cx) -> anyhow::Result<Follows> {
+    let mut follows = Follows::default();
+    let open = Standing::open(cx.store()).await?;
+    let own = open.iter().filter(|it| !same_channel(it.home(), &it.incident.place));
+    follows.channels.extend(own.map(|it| it.home().clone()));
     let lately = cx.now() - LATELY;
     let newest = Standing::newest(cx.store(), RECENT).await?;
     let young = newest.iter().filter(|it| it.incident.clocks.resolved.is_none_or(|resolved| resolved >= lately));
@@ -438,7 +448,7 @@ mod tests {
             who: "ben".to_owned(),
             text: "a".to_owned(),
             about: None,
-            place: commands::ledger::Place::default(),
+            place: Place::default(),
             message: Some(quoted),
             revisions: Vec::new(),
         };

@@ -173,8 +173,8 @@ async fn a_pin_and_a_mark_keep_a_message_where_an_incident_is_talked_about() {
 async fn what_happened_while_deckhand_was_away_is_caught_up_with_once() {
     let mut room = Room::new("[chat.discord]\nmessages = true\n").await;
     let [edited, gone, taken_out] = ["it was v2", "ignore me", "lunch?"].map(|text| room.write("ben", text, &[]));
-    let [pinned, marked, others] =
-        ["the cache is cold", "it is DNS", "so it is"].map(|text| room.write("ben", text, &[]));
+    let [pinned, marked, others, shared] =
+        ["the cache is cold", "it is DNS", "so it is", "we see it too"].map(|text| room.write("ben", text, &[]));
     for message in [&edited, &gone, &taken_out] {
         room.choose("ana", message).await;
     }
@@ -187,12 +187,15 @@ async fn what_happened_while_deckhand_was_away_is_caught_up_with_once() {
     discord.pin("ana", &pinned);
     discord.react("chloe", &marked, "📌");
     discord.react("eve", &others, "📌");
+    // Whoever may is heard, whoever else has marked it, and in whatever order Discord names them.
+    discord.react("eve", &shared, "📌");
+    discord.react("ana", &shared, "📌");
     discord.pin("ana", &taken_out);
     room.house.stage.begin().await.unwrap();
     room.house.pass(10).await;
     room.house.discord().read();
     let page = room.timeline().await;
-    for part in ["it was v3 (edited)", "ignore me (deleted there)", "the cache is cold", "it is DNS"] {
+    for part in ["it was v3 (edited)", "ignore me (deleted there)", "the cache is cold", "it is DNS", "we see it too"] {
         assert!(page.contains(part), "{part} is missing: {page}");
     }
     assert!(!page.contains("lunch?") && !page.contains("so it is"), "{page}");
@@ -208,6 +211,28 @@ async fn what_happened_while_deckhand_was_away_is_caught_up_with_once() {
     let page = room.timeline().await;
     assert!(page.contains("it was the cache (edited)"), "{page}");
     room.house.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn marks_from_before_an_incident_are_none_of_its_own_whenever_deckhand_starts() {
+    let mut house = House::with(&format!("{INCIDENTS}[chat.discord]\nmessages = true\n")).await;
+    let discord = house.discord();
+    let [pinned, marked] =
+        ["last week: v1", "last week: DNS"].map(|text| discord.write("ben", "ops", text, &[]).unwrap());
+    discord.pin("ana", &pinned);
+    discord.react("ana", &marked, "📌");
+    house.say("ana", "/incident open title:\"nobody can pay\"").await;
+    house.pass(3).await;
+    let acts = house.acts().await;
+    house.restart().await;
+    house.pass(10).await;
+    assert_eq!(house.acts().await, acts);
+    // What is marked there now is meant for it.
+    house.discord().react("chloe", &marked, "📌");
+    house.pass(5).await;
+    assert_eq!(house.acts().await, acts + 1);
+    house.discord().read();
+    house.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,8 +23,13 @@ const PIN_IN_PATH: &str = "%F0%9F%93%8C";
 /// How many messages that were kept are looked at again after a silence.
 const MOST_LOOKED_AT: usize = 200;
 
-/// Among how many of a channel's newest messages it is looked for marks: as many as Discord gives at once.
+/// Among how many of a channel's newest messages it is looked for marks, and of how many people: as many as Discord gives at
+/// once.
 const MOST_MESSAGES: usize = 100;
+const MOST_PEOPLE: usize = 100;
+
+/// Of how many of those who have marked a message it is looked up whether they may.
+const MOST_TRIED: usize = 10;
 
 /// A message, as Discord writes it; of one that is edited, only what has changed needs to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -264,12 +269,17 @@ impl Discord {
 
     /// Follows a mark, where marks mean something: what was marked is read at Discord, for the event does not say it.
     async fn mark(&self, guild: &str, channel: &str, message: &str, by: &Speaker) -> anyhow::Result<()> {
-        let followed = self.bot.follows(NAME).await?.channels;
-        let Some(place) = followed.into_iter().find(|place| leaf(&place.channel) == channel) else { return Ok(()) };
-        let Some(raw) = self.look::<Raw>(&format!("/channels/{channel}/messages/{message}")).await? else {
-            return Ok(());
-        };
-        self.bot.marked(self.message(raw, guild, &place.channel), by).await
+        let listens = self.bot.listens(NAME).await?;
+        let Some(place) = listens.into_iter().find(|place| leaf(&place.channel) == channel) else { return Ok(()) };
+        self.marked(guild, &place.channel, message, by).await.map(drop)
+    }
+
+    /// Takes a mark on a message of this channel; false where another mark on it may still say something.
+    async fn marked(&self, guild: &str, channel: &str, message: &str, by: &Speaker) -> anyhow::Result<bool> {
+        match self.look::<Raw>(&format!("/channels/{}/messages/{message}", leaf(channel))).await? {
+            Some(raw) => self.bot.marked(self.message(raw, guild, channel), by).await,
+            None => Ok(true),
+        }
     }
 
     /// What stands at this path; nothing where it is gone, or may not be seen.
@@ -342,18 +352,36 @@ impl Discord {
         for raw in newest.into_iter().rev() {
             let is_pin = raw.kind == Some(MessageType::PinsAdd);
             let is_marked = raw.reactions.iter().any(|it| it.emoji.name.as_deref() == Some(PIN));
-            let (by, message) = match (is_pin, is_marked) {
-                (true, _) => (raw.author.map(|author| author.id), raw.message_reference.and_then(|it| it.message_id)),
+            let (whose, message) = match (is_pin, is_marked) {
+                (true, _) => (raw.author.into_iter().collect(), raw.message_reference.and_then(|it| it.message_id)),
                 (false, true) => {
-                    let path = format!("/channels/{here}/messages/{}/reactions/{PIN_IN_PATH}?limit=1", raw.id);
-                    let whose: Option<Vec<Author>> = self.look(&path).await?;
-                    (whose.unwrap_or_default().into_iter().next().map(|author| author.id), Some(raw.id))
+                    let path =
+                        format!("/channels/{here}/messages/{}/reactions/{PIN_IN_PATH}?limit={MOST_PEOPLE}", raw.id);
+                    (self.look::<Vec<Author>>(&path).await?.unwrap_or_default(), Some(raw.id))
                 }
                 (false, false) => continue,
             };
-            let Some((by, message)) = by.zip(message) else { continue };
-            let member: Option<Member> = self.look(&format!("/guilds/{guild}/members/{by}")).await?;
-            self.mark(&guild, here, &message, &speaker(&by, member.map(|it| it.roles).unwrap_or_default())).await?;
+            let Some(message) = message else { continue };
+            self.first_who_may(&guild, channel, &message, whose).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the mark of the first of these who may, whom the config knows before all others: Discord does not say in which
+    /// order they came. Whoever has left the server has no say any more.
+    async fn first_who_may(
+        &self,
+        guild: &str,
+        channel: &str,
+        message: &str,
+        mut whose: Vec<Author>,
+    ) -> anyhow::Result<()> {
+        whose.sort_by_key(|author| !self.bot.people.who(&speaker(&author.id, Vec::new())).known);
+        for Author { id, .. } in whose.into_iter().take(MOST_TRIED) {
+            let Some(member) = self.look::<Member>(&format!("/guilds/{guild}/members/{id}")).await? else { continue };
+            if self.marked(guild, channel, message, &speaker(&id, member.roles)).await? {
+                break;
+            }
         }
         Ok(())
     }
