@@ -14,25 +14,27 @@ const LONGEST: usize = 100;
 const LONGEST_WORD: usize = 24;
 
 /// What the name of a setting has in it that may be a secret, or what goes along with one.
-const SECRETIVE: [&str; 8] = ["token", "secret", "pass", "key", "credential", "auth", "cookie", "header"];
+const SECRETIVE: [&str; 12] =
+    ["token", "secret", "pass", "pwd", "key", "credential", "auth", "cookie", "header", "salt", "signing", "dsn"];
 
-/// Keys of the core's own whose texts are names, times and lines of commands.
-const OPEN: [&str; 14] = [
-    "environments",
-    "timezone",
-    "roles",
-    "owners",
-    "depends_on",
-    "about",
-    "allow",
-    "deny",
-    "to",
-    "in",
-    "during",
-    "approvers",
-    "within",
-    "channels",
-];
+/// Tables in which people write for programs what these want: anything.
+const FOR_OTHERS: [&str; 5] = ["env", "variables", "body", "params", "inputs"];
+
+/// The core's own settings whose texts are names, times and lines of commands: of the file, of a service, of a person, of a
+/// rule.
+const OF_FILE: [&str; 2] = ["environments", "timezone"];
+const OF_SERVICE: [&str; 3] = ["owners", "depends_on", "about"];
+const OF_PERSON: [&str; 2] = ["roles", "timezone"];
+const OF_RULE: [&str; 7] = ["allow", "deny", "to", "in", "during", "approvers", "within"];
+
+/// Sections whose tables are called as people like.
+const NAMED: [&str; 4] = ["people", "roles", "rooms", "channels"];
+
+/// Settings that are a file or a folder of this machine, by the end of their names.
+const FILES: [&str; 4] = ["file", "folder", "repository", "directory"];
+
+/// Parts of an address behind its host that are no secret: everything else may be, as with web hooks.
+const PLAIN_PARTS: [&str; 9] = ["", "health", "healthz", "live", "ready", "status", "version", "metrics", "api"];
 
 /// One setting of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,11 +71,13 @@ impl Config {
         let names = self.environments.iter().chain(self.services.keys()).chain(self.people.keys());
         let names = names.chain(self.roles.keys()).chain(self.rooms.keys()).chain(&self.channels);
         let held = self.people.values().flat_map(|person| &person.roles);
-        let reader = Reader { tree: &self.tree, names: names.chain(held).map(String::as_str).collect() };
+        let names: BTreeSet<_> = names.chain(held).map(String::as_str).collect();
+        let reader = Reader { tree: &self.tree, names, of_service: false };
         let mut settings = Vec::new();
         for (name, entry) in &self.tree.root.entries {
             match &entry.node.value {
                 Value::Table(services) if name == "services" => {
+                    let reader = Reader { names: reader.names.clone(), of_service: true, ..reader };
                     for (service, entry) in &services.entries {
                         reader.collect(Some(service), &mut Vec::new(), entry.key_at, &entry.node, &mut settings);
                     }
@@ -90,6 +94,8 @@ struct Reader<'a> {
     tree: &'a Tree,
     /// What the config gives names to.
     names: BTreeSet<&'a str>,
+    /// Whether the paths begin below a service's table.
+    of_service: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -123,7 +129,8 @@ impl<'a> Reader<'a> {
 
     /// Whether this can be no secret. What is in doubt is one.
     fn is_harmless(&self, path: &[&str], value: &Value, listed: bool) -> bool {
-        if path.iter().any(|name| self.is_secretive(name)) {
+        let is_name = |at: usize| at == 1 && NAMED.contains(&path[0]);
+        if path.iter().enumerate().any(|(at, name)| !is_name(at) && is_secretive(name)) {
             return false;
         }
         match value {
@@ -138,27 +145,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn is_secretive(&self, name: &str) -> bool {
-        let lower = name.to_lowercase();
-        !self.names.contains(name) && (lower == "env" || SECRETIVE.iter().any(|secret| lower.contains(secret)))
-    }
-
     fn is_harmless_text(&self, path: &[&str], text: &Text, listed: bool) -> bool {
         let written = text.written();
         if text.is_from_outside() {
             // The name of what stands for it, and nothing beside it.
             return written.starts_with("${") && written.find('}') == Some(written.len() - 1);
         }
-        let open = path.last().is_some_and(|key| OPEN.contains(key));
         // An item of a list may be an argument of a program, and that may be anything.
         let is_word = |text: &str| {
             text.len() <= LONGEST_WORD && text.bytes().all(|letter| letter.is_ascii_lowercase() || letter == b'-')
         };
         written.len() <= LONGEST
-            && (open
+            && (is_open(path, self.of_service)
                 || self.names.contains(written)
                 || duration::parse(written).is_ok()
-                || (!listed && (is_word(written) || is_plain_place(written))))
+                || (!listed && (is_word(written) || is_file(path, written) || is_plain_place(written))))
     }
 }
 
@@ -180,22 +181,48 @@ fn all(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether this is a path of words, or a web address of a host and words: without a password, a query, or a part that could be
-/// a token.
+/// Whether what stands under this name may be a secret. The core's own names are in small letters.
+fn is_secretive(name: &str) -> bool {
+    FOR_OTHERS.contains(&name)
+        || name.contains(|letter: char| letter.is_uppercase())
+        || SECRETIVE.iter().any(|secret| name.contains(secret))
+}
+
+/// Whether this is a setting of the core's own whose texts are no secrets.
+fn is_open(path: &[&str], of_service: bool) -> bool {
+    match *path {
+        [key] if of_service => OF_SERVICE.contains(&key),
+        [key] => OF_FILE.contains(&key),
+        ["people", _, key] => OF_PERSON.contains(&key),
+        ["policy", key] => OF_RULE.contains(&key),
+        _ => false,
+    }
+}
+
+/// Whether this is a path of words to a file.
+fn is_file(path: &[&str], text: &str) -> bool {
+    let rest = ["./", "/"].iter().find_map(|begins| text.strip_prefix(begins));
+    let of_file = path.last().is_some_and(|key| FILES.iter().any(|end| key.ends_with(end)));
+    of_file && rest.is_some_and(|rest| rest.split('/').all(is_plain))
+}
+
+/// Whether this is an address with a port, or a web address: without a password, a query, or a part that could be a secret.
 fn is_plain_place(text: &str) -> bool {
     if text.parse::<SocketAddr>().is_ok() {
         return true;
     }
-    let rest = ["https://", "http://", "./", "/"].iter().find_map(|begins| text.strip_prefix(begins));
-    let Some(rest) = rest else { return false };
-    let is_word = |part: &str| {
-        let digits = part.bytes().filter(u8::is_ascii_digit).count();
-        let is_address = digits > 0 && part.bytes().all(|it| it.is_ascii_digit() || b".:".contains(&it));
-        part.len() <= LONGEST_WORD
-            && (digits <= 5 || is_address)
-            && part.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b".-_:{}".contains(&it))
-    };
-    rest.split('/').all(is_word)
+    let Some(rest) = ["https://", "http://"].iter().find_map(|begins| text.strip_prefix(begins)) else { return false };
+    let mut parts = rest.split('/');
+    parts.next().is_some_and(is_plain) && parts.all(|part| PLAIN_PARTS.contains(&part))
+}
+
+/// Whether this is a short word, without so many digits as a token would have.
+fn is_plain(part: &str) -> bool {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    let is_address = digits > 0 && part.bytes().all(|it| it.is_ascii_digit() || b".:".contains(&it));
+    part.len() <= LONGEST_WORD
+        && (digits <= 5 || is_address)
+        && part.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || b".-_:{}".contains(&it))
 }
 
 /// A setting as it is written in its table: `limit = "3m"`.
@@ -259,6 +286,22 @@ mod tests {
             ("[m]\nurl = \"http://hello:8080/health\"", "2:m.url \"http://hello:8080/health\""),
             ("[m]\nurl = \"http://127.0.0.1:17971/live\"", "2:m.url \"http://127.0.0.1:17971/live\""),
             ("[console]\nlisten = \"127.0.0.1:17971\"", "2:console.listen \"127.0.0.1:17971\""),
+            (
+                "[x]\ntoken = \"swordfish\"\n[services.token]\n[roles.token]",
+                "4:roles.token {}|3:token:  {}|2:x.token (hidden)",
+            ),
+            (
+                "[services.a.deploy.variables]\nDB_PWD = \"horse\"\nPIN = 4711\nto = \"a b\"",
+                "2:a: deploy.variables.DB_PWD (hidden)|3:a: deploy.variables.PIN (hidden)|4:a: deploy.variables.to (hidden)",
+            ),
+            (
+                "[m]\nabout = \"Any Text 9$\"\nSIGN = \"horse\"\ndb_pwd = \"horse\"",
+                "3:m.SIGN (hidden)|2:m.about (hidden)|4:m.db_pwd (hidden)",
+            ),
+            ("[chat.irc]\nchannels = [\"#vault s3cr3t\"]", "2:chat.irc.channels (hidden)"),
+            ("[m]\nurl = \"https://ntfy.example/correct-horse\"", "2:m.url (hidden)"),
+            ("[m]\npath = \"/correct-horse\"", "2:m.path (hidden)"),
+            ("[services.a]\nabout = \"Sells 9 things\"", "2:a: about \"Sells 9 things\""),
             ("[m]\nfile = \"/srv/on-call.ics\"", "2:m.file \"/srv/on-call.ics\""),
             ("[m]\nurl = \"https://ana:swordfish@hello/health\"", "2:m.url (hidden)"),
             ("[m]\nurl = \"https://hooks.example.com/T0123/B0123/x8Gh2kQp9\"", "2:m.url (hidden)"),
