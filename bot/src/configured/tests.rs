@@ -35,7 +35,22 @@ fn what_has_changed_is_told_with_what_to_put_back() {
         (
             of("tries = 2"),
             of("tries = 2\nlimit = \"3m\""),
-            "hello -: hello: deploy.limit is new (3m) < take line 4 out",
+            "hello -: hello: deploy.limit is new (3m) < take limit out of [services.hello.deploy] (line 4)",
+        ),
+        (
+            of("live = { limit = \"3m\" }"),
+            of("live = { limit = \"3m\", tries = 5 }"),
+            "hello live: hello: deploy.live.tries is new (5) < take tries out of [services.hello.deploy.live] (line 3)",
+        ),
+        (
+            of("tries = 2"),
+            of("tries = 5\nlive = { limit = \"3m\" }"),
+            "hello -: hello: deploy.live is new; deploy.tries 2 → 5 < write tries = 2 in line 3; take all of services.hello.deploy.live out",
+        ),
+        (
+            String::new(),
+            "timezone = \"Asia/Seoul\"".to_owned(),
+            "- -: timezone is new (Asia/Seoul) < take timezone out at the top (line 2)",
         ),
         (
             of("limit = \"3m\"\ntries = 2"),
@@ -60,7 +75,7 @@ fn what_has_changed_is_told_with_what_to_put_back() {
         (
             "[people.dan]\nroles = [\"dev\"]\ndiscord = \"1\"".to_owned(),
             "[people.eve]\nroles = [\"dev\"]".to_owned(),
-            "- -: people.dan is gone; people.eve is new < write again what stood in [people.dan]; take out [people.eve]",
+            "- -: people.dan is gone; people.eve is new < write again what stood in [people.dan]; take all of people.eve out",
         ),
         (
             "timezone = \"Asia/Seoul\"".to_owned(),
@@ -73,7 +88,7 @@ fn what_has_changed_is_told_with_what_to_put_back() {
             "- -: policy without { allow = \"c\", to = [\"b\"] } < put { allow = \"c\", to = [\"b\"] } back in line 2",
         ),
         ("[metrics]".to_owned(), String::new(), "- -: [metrics] is gone < write again what stood in [metrics]"),
-        (String::new(), "[metrics]".to_owned(), "- -: [metrics] is new < take out [metrics]"),
+        (String::new(), "[metrics]".to_owned(), "- -: [metrics] is new < take all of metrics out"),
     ] {
         assert_eq!(told(&before, &now).join("|"), wanted, "{before}\n→\n{now}");
     }

@@ -25,6 +25,8 @@ pub(super) struct Told<'a> {
 
 /// How a change is put back.
 enum Back {
+    /// By writing this over what stands there: all lines stay where they are.
+    Over(String),
     /// By this.
     By(String),
     /// Nobody here knows: what this said before may be a secret.
@@ -33,7 +35,10 @@ enum Back {
 
 /// How all of them are put back.
 pub(super) fn way_back(told: &[Told<'_>]) -> String {
-    let known = told.iter().filter_map(|told| if let Back::By(how) = &told.back { Some(how.as_str()) } else { None });
+    let over = told.iter().filter_map(|told| if let Back::Over(how) = &told.back { Some(how.as_str()) } else { None });
+    let others = told.iter().filter_map(|told| if let Back::By(how) = &told.back { Some(how.as_str()) } else { None });
+    // Lines have their numbers until one is put in or taken out.
+    let known = over.chain(others);
     let hidden =
         told.iter().filter_map(|told| if let Back::Unknown(of) = &told.back { Some(of.as_str()) } else { None });
     let (known, hidden): (Vec<_>, Vec<_>) = (known.collect(), hidden.collect());
@@ -69,7 +74,7 @@ impl<'a> Changed<'a> {
             let section = self.name.strip_prefix(SECTION).map(str::to_owned);
             let table = settings::dotted(&[self.heading(), section.clone().into_iter().collect()].concat());
             let subject = section.map_or_else(|| "the service".to_owned(), |section| format!("[{section}]"));
-            let back = format!("{back} [{table}]");
+            let back = back.replace("{}", &table);
             vec![Told {
                 path: part.first().map_or(&[], |kept| &kept.path),
                 what: format!("{subject} {what}"),
@@ -78,8 +83,8 @@ impl<'a> Changed<'a> {
         };
         let (before, now) = match (self.before, self.now) {
             (Some(before), Some(now)) => (before, now),
-            (None, Some(now)) => return whole(now, "is new", "take out"),
-            (Some(before), None) => return whole(before, "is gone", "write again what stood in"),
+            (None, Some(now)) => return whole(now, "is new", "take all of {} out"),
+            (Some(before), None) => return whole(before, "is gone", "write again what stood in [{}]"),
             (None, None) => return Vec::new(),
         };
         let old: BTreeMap<_, _> = before.iter().map(|kept| (&kept.path, kept)).collect();
@@ -107,7 +112,7 @@ impl<'a> Changed<'a> {
         let (name, table) = (settings::dotted(path), settings::dotted(&[self.heading(), path.to_vec()].concat()));
         let (what, back) = match gone {
             true => (format!("{name} is gone"), format!("write again what stood in [{table}]")),
-            false => (format!("{name} is new"), format!("take out [{table}]")),
+            false => (format!("{name} is new"), format!("take all of {table} out")),
         };
         Told { path, what, back: Back::By(back) }
     }
@@ -116,19 +121,21 @@ impl<'a> Changed<'a> {
     fn one(&self, before: Option<&'a Kept>, now: Option<&'a Kept>) -> Option<Told<'a>> {
         let path = &before.or(now)?.path[..];
         let name = settings::dotted(path);
-        let table = || match &[self.heading(), path[..path.len() - 1].to_vec()].concat()[..] {
+        let (above, key) = path.split_at(path.len() - 1);
+        let table = |begins: &str| match &[self.heading(), above.to_vec()].concat()[..] {
             [] => "at the top".to_owned(),
-            path => format!("in [{}]", settings::dotted(path)),
+            path => format!("{begins} [{}]", settings::dotted(path)),
         };
         let (what, back) = match (before, now) {
             (None, Some(now)) => {
                 let says = now.shown().map(|says| format!(" ({says})")).unwrap_or_default();
-                (format!("{name} is new{says}"), Back::By(format!("take line {} out", now.line)))
+                let back = format!("take {} out {} (line {})", settings::dotted(key), table("of"), now.line);
+                (format!("{name} is new{says}"), Back::By(back))
             }
             (Some(before), None) => {
                 let says = before.shown().map(|says| format!(" (it was {says})")).unwrap_or_default();
                 let back = match before.written() {
-                    Some(line) => Back::By(format!("write {line} again {}", table())),
+                    Some(line) => Back::By(format!("write {line} again {}", table("in"))),
                     None => Back::Unknown(name.clone()),
                 };
                 (format!("{name} is gone{says}"), back)
@@ -139,7 +146,7 @@ impl<'a> Changed<'a> {
                     false => before.became(now),
                 };
                 let back = match back {
-                    Some(back) => Back::By(format!("{back} in line {}", now.line)),
+                    Some(back) => Back::Over(format!("{back} in line {}", now.line)),
                     None => Back::Unknown(format!("line {}", now.line)),
                 };
                 (format!("{name} {what}"), back)
