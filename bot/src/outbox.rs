@@ -30,6 +30,9 @@ const PAGE: usize = 32;
 const FIRST_PAUSE: u64 = 2_000;
 const LONGEST_PAUSE: u64 = 60_000;
 
+/// How long a channel of its own is waited for, twice: whoever is called is called without it.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A message on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outgoing {
@@ -198,7 +201,8 @@ async fn deliver_page(
     let count = page.len();
     for (key, record) in page {
         let mut done = Batch::default();
-        match send(platform, &record, &mut done).await {
+        let again = *pause > FIRST_PAUSE;
+        match send(platform, &record, &mut done, again).await {
             Ok(()) => *pause = FIRST_PAUSE,
             Err(PostError::Away(error)) => return Err(error),
             Err(PostError::Refused(error)) => {
@@ -210,8 +214,8 @@ async fn deliver_page(
     Ok(count)
 }
 
-/// Delivers a message; what is to be remembered of it goes into `done`.
-async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Result<(), PostError> {
+/// Delivers a message, perhaps `again`; what is to be remembered of it goes into `done`.
+async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch, again: bool) -> Result<(), PostError> {
     let envelope = serde_json::from_slice::<Envelope<Outgoing>>(&record.value);
     let Outgoing { id, what, .. } = match envelope.context("it can not be read") {
         Ok(Envelope { schema: SCHEMA, message }) => message,
@@ -224,7 +228,7 @@ async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch) -> Res
     match what {
         What::Post { channel, reply, thread: None } => post(platform, &channel, &reply, &id).await.map(drop),
         What::Post { channel, reply, thread: Some(thread) } => {
-            let posted = post_with(platform, channel, reply, &thread, &id).await?;
+            let posted = post_with(platform, channel, reply, &thread, (&id, again)).await?;
             POSTED.put_in(done, &thread.name, &posted).map_err(PostError::Refused)
         }
         What::Edit { place, reply } => platform.edit(&place, &reply).await,
@@ -244,11 +248,15 @@ async fn post_with(
     channel: String,
     reply: Reply,
     thread: &Thread,
-    once: &str,
+    (once, again): (&str, bool),
 ) -> Result<Posted, PostError> {
     let place = |channel, message| Place { platform: platform.name().to_owned(), channel, message };
     let own = match &thread.channel {
-        Some(name) => platform.open_channel(&channel, name, &thread.title, once).await,
+        Some(name) => {
+            let open = platform.open_channel(&channel, name, &thread.title, once);
+            let late = |_| Err(PostError::Away(anyhow::anyhow!("{} makes none now", platform.name())));
+            tokio::time::timeout(CHANNEL_PATIENCE, open).await.unwrap_or_else(late)
+        }
         None => Ok(None),
     };
     let refused = match own {
@@ -262,6 +270,8 @@ async fn post_with(
         }
         Ok(None) => None,
         Err(PostError::Refused(error)) => Some(error),
+        // One that was made, of which nobody has heard, is found by the next try. Nobody waits for longer than that.
+        Err(PostError::Away(error)) if again => Some(error),
         Err(away) => return Err(away),
     };
     let message = place(channel.clone(), post(platform, &channel, &reply, once).await?);

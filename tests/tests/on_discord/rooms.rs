@@ -3,7 +3,8 @@
 
 use super::{House, words};
 use serde_json::json;
-use tests::discord::knobs::Fault;
+use std::time::Duration;
+use tests::discord::knobs::{Fault, Scope};
 use tests::discord::state::{Seen, State};
 
 const CHANNELS: &str = "[incidents]\nroom = \"channel\"\n[[policy]]\nallow = \"incident *\"\nto = [\"deployer\"]\nin = [\"ops\"]\n[services.pay]\nowners = [\"ben\"]\n";
@@ -91,6 +92,26 @@ async fn where_no_channel_can_be_made_there_is_a_thread_and_why_is_said() {
         let thread = house.thread("Incident #1");
         seen.extend(house.discord().read());
         assert!(seen.iter().any(|seen| seen.channel == thread && words(seen).contains(told)), "{seen:?}");
+        house.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_called_is_called_where_discord_makes_no_channel_for_an_hour() {
+    let hour = Duration::from_secs(3_600);
+    for (fault, times) in [(Fault::Limited(Scope::Shared, hour), 1), (Fault::Status(503), 2)] {
+        let house = House::with(CHANNELS).await;
+        house.at(|state| state.knobs.plan("POST /guilds/{guild_id}/channels", times, fault));
+        let mut seen = house.say("ana", OPEN).await.seen;
+        house.pass(15).await;
+        seen.extend(house.discord().read());
+        let thread = house.thread("Incident #1");
+        let rung = |seen: &&Seen| seen.body["mentions"].as_array().is_some_and(|calls| !calls.is_empty());
+        assert_eq!(seen.iter().filter(rung).count(), 1, "{fault:?}: {seen:?}");
+        assert!(
+            seen.iter().any(|seen| seen.channel == thread && words(seen).contains("There is no channel")),
+            "{seen:?}"
+        );
         house.finish().await;
     }
 }
