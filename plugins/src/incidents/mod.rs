@@ -294,7 +294,7 @@ async fn meant(cx: &Cx, number: Option<u64>) -> Result<Standing> {
     }
     let here = &cx.call().place;
     let mut open = Standing::open(cx.store()).await?;
-    let own = |it: &Standing| same_channel(it.home(), here);
+    let own = |it: &Standing| it.is_home(here);
     // Where there are no threads, an incident is at home in the channel, and others may be, too.
     if let Some(own) = open.iter().position(|it| own(it) && !same_channel(it.home(), &it.incident.place)) {
         return Ok(open.swap_remove(own));

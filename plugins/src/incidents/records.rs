@@ -353,8 +353,7 @@ impl Standing {
         }
         for it in Standing::newest(store, RECENT).await? {
             let found = Standing::read(store, it.number).await?;
-            let is_here = |it: &Standing| it.home().platform == here.platform && it.home().channel == here.channel;
-            if let Some(found) = found.filter(is_here) {
+            if let Some(found) = found.filter(|it| it.is_home(here)) {
                 return Ok(Some(found));
             }
         }
@@ -364,6 +363,15 @@ impl Standing {
     /// Where it is talked about: in its thread, where it has one.
     pub fn home(&self) -> &Place {
         self.posted.as_ref().and_then(|posted| posted.thread.as_ref()).unwrap_or(&self.incident.place)
+    }
+
+    /// Whether it is talked about here: a channel of its own may have threads, too.
+    pub fn is_home(&self, here: &Place) -> bool {
+        let home = self.home();
+        let inside = |home: &str| {
+            home.contains('/') && here.channel.strip_prefix(home).is_some_and(|thread| thread.starts_with('/'))
+        };
+        home.platform == here.platform && (home.channel == here.channel || inside(&home.channel))
     }
 
     /// The newest, at most so many; where their cards stand is not looked up.

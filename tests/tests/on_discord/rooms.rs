@@ -5,7 +5,7 @@ use super::{House, words};
 use serde_json::json;
 use std::time::Duration;
 use tests::discord::knobs::{Fault, Scope};
-use tests::discord::state::{Seen, State};
+use tests::discord::state::{Channel, Seen, State};
 
 const CHANNELS: &str = "[incidents]\nroom = \"channel\"\n[[policy]]\nallow = \"incident *\"\nto = [\"deployer\"]\nin = [\"ops\"]\n[services.pay]\nowners = [\"ben\"]\n";
 
@@ -114,4 +114,26 @@ async fn whoever_is_called_is_called_where_discord_makes_no_channel_for_an_hour(
         );
         house.finish().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_thread_of_its_channel_an_incident_is_meant_too() {
+    let house = House::with(CHANNELS).await;
+    let (room, _) = opened(&house).await;
+    house.say("ana", "/incident open title:\"search is slow\" another:yes").await;
+    house.pass(5).await;
+    house.discord().read();
+    let thread = "1400000000000000001";
+    house.at(|state| {
+        let parent = &state.channels[&room];
+        let name = "what the database says".to_owned();
+        let (guild, access) = (parent.guild.clone(), parent.access);
+        let inside = Channel { guild, name, parent: Some(room.clone()), access, made: json!(null) };
+        state.channels.insert(thread.to_owned(), inside);
+    });
+    let told = house.say_in(thread, "ana", "/incident note text:\"the pool is exhausted\"").await;
+    assert!(words(told.last()).contains("#1") && words(told.last()).contains("the pool is"), "{}", words(told.last()));
+    house.pass(3).await;
+    house.discord().read();
+    house.finish().await;
 }

@@ -31,9 +31,11 @@ struct Channel {
 }
 
 impl Discord {
-    /// Deckhand's name of a channel: one that was made beside another one belongs to that, as a thread does.
+    /// Deckhand's name of a channel, or of a thread in it: one that was made beside another one belongs to that, as a thread
+    /// does.
     pub(super) async fn whole(&self, channel: String) -> String {
-        match ROOMS.get(&**self.records.store(), &channel).await {
+        let room = channel.split('/').next().unwrap_or(&channel);
+        match ROOMS.get(&**self.records.store(), room).await {
             Ok(Some(beside)) => format!("{}/{channel}", beside.value),
             Ok(None) => channel,
             Err(error) => {
