@@ -2,7 +2,7 @@
 //! where Discord lets it read messages, pins, marks, edits and deletions.
 
 use super::incoming::Heard;
-use super::{Discord, NAME, leaf};
+use super::{Callback, Discord, NAME, leaf, unheard};
 use crate::gate;
 use crate::gate::people::Speaker;
 use crate::platforms::discord::rest::{Request, RestError};
@@ -207,7 +207,12 @@ impl Discord {
         };
         match said {
             Ok((line, keeps)) => self.ask(heard, &line, gate::Said::Line(line.clone()), None, keeps).await,
-            Err(error) => tracing::error!("a message can not be written as JSON: {error:#}"),
+            Err(error) => {
+                tracing::error!("a message can not be written as JSON: {error:#}");
+                let text = "Deckhand can not keep this message, so nothing was done. Say what it says in a command instead; if this goes on, tell the operator.";
+                let told = self.only_you(text);
+                unheard(self.call_back(&heard.id, &heard.token, Callback::Message, told, false).await);
+            }
         }
     }
 

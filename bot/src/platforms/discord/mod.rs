@@ -242,15 +242,15 @@ impl Discord {
         // promise could not say.
         let at_once = async { !reads && bot.welcomes(&there).await };
         let begin = async move |promised: Option<String>| {
-            if !keeps.writes.is_empty() {
-                discord.records.store().commit(keeps).await?;
-            }
             if reads {
+                if !keeps.writes.is_empty() {
+                    discord.records.store().commit(keeps).await?;
+                }
                 return Ok(Some(discord.bot.ask(ask)));
             }
             // What Discord sends twice is done once, be it in another life of Deckhand.
             let taken = Taken { message: promised.or(taken.message), ..taken };
-            match discord.records.take(&ask.place.message, &taken).await? {
+            match discord.records.take(&ask.place.message, &taken, keeps).await? {
                 true => Ok(Some(discord.bot.ask(ask))),
                 false => Ok(None),
             }

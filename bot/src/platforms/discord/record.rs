@@ -70,12 +70,12 @@ impl Records {
         &self.store
     }
 
-    /// Notes durably that the interaction `id` is taken; false if it was taken before.
+    /// Notes durably that the interaction `id` is taken, along with what else the batch has; neither, and false, if it was
+    /// taken before.
     ///
     /// # Errors
     /// When the store can not write.
-    pub async fn take(&self, id: &str, taken: &Taken) -> Result<bool> {
-        let mut batch = Batch::default();
+    pub async fn take(&self, id: &str, taken: &Taken, mut batch: Batch) -> Result<bool> {
         batch.expect(TAKEN.key(id), 0);
         TAKEN.put_in(&mut batch, id, taken)?;
         match self.store.commit(batch).await {
