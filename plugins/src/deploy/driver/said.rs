@@ -2,7 +2,7 @@
 
 use super::Run;
 use bytes::Bytes;
-use commands::cx::Ports;
+use commands::ports::Http;
 use commands::text;
 use http::{Request, Response, StatusCode, header};
 use std::time::Duration;
@@ -68,37 +68,48 @@ impl Again {
 }
 
 /// The end of the text that a request reads. `who` is asked, as the beginning of a sentence: "The service".
-pub async fn end_of(ports: &Ports, request: &Request<()>, who: &str) -> Result<String, Unfetched> {
-    let answer = read(ports, request, who, None).await?;
-    let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let whole: usize = length.unwrap_or(answer.body().len());
-    if whole <= MOST {
-        return Ok(String::from_utf8_lossy(answer.body()).into_owned());
-    }
-    // Not everybody takes a range; the beginning is better than nothing.
-    let end = read(ports, request, who, Some(whole - MOST)).await?;
-    let body = String::from_utf8_lossy(end.body());
-    Ok(match (end.status(), body.split_once('\n')) {
-        (StatusCode::PARTIAL_CONTENT, Some((_, lines))) => format!("(What came before is not kept.)\n{lines}"),
-        _ => format!("{body}\n(What comes after is not kept.)"),
+pub async fn end_of(http: &Http, request: &Request<()>, who: &str) -> Result<String, Unfetched> {
+    let answer = read(http, request, who, None).await?;
+    let length: Option<usize> =
+        answer.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let range = match length {
+        // Not every store takes a range that counts from the end.
+        Some(length) if length > MOST => format!("bytes={}-", length - MOST),
+        // What comes in chunks does not say how long it is.
+        None if answer.body().len() > MOST => format!("bytes=-{MOST}"),
+        _ => return Ok(String::from_utf8_lossy(answer.body()).into_owned()),
+    };
+    let end = match read(http, request, who, Some(range)).await {
+        Err(Unfetched::Yet(why)) => return Err(Unfetched::Yet(why)),
+        end => end.ok().filter(|end| end.status() == StatusCode::PARTIAL_CONTENT),
+    };
+    Ok(match &end {
+        Some(end) => {
+            let end = String::from_utf8_lossy(end.body());
+            let lines = end.split_once('\n').map_or(&*end, |(_, lines)| lines);
+            format!("(What came before is not kept.)\n{lines}")
+        }
+        // Not everybody takes a range; the beginning is better than nothing.
+        None => format!("{}\n(What comes after is not kept.)", String::from_utf8_lossy(answer.body())),
     })
 }
 
 async fn read(
-    ports: &Ports,
+    http: &Http,
     request: &Request<()>,
     who: &str,
-    from: Option<usize>,
+    range: Option<String>,
 ) -> Result<Response<Bytes>, Unfetched> {
     let mut asks = Request::get(request.uri());
     for (name, value) in request.headers() {
         asks = asks.header(name, value);
     }
-    if let Some(from) = from {
-        asks = asks.header(header::RANGE, format!("bytes={from}-"));
+    if let Some(range) = range {
+        asks = asks.header(header::RANGE, range);
     }
     let asks = asks.body(Bytes::new()).map_err(|error| Unfetched::Ever(format!("It can not be asked for: {error}")))?;
-    let answer = ports.http.read(asks, TIMEOUT, MOST).await;
+    // One byte more tells whether there is more.
+    let answer = http.read(asks, TIMEOUT, MOST + 1).await;
     let answer = answer
         .map_err(|error| Unfetched::Yet(format!("{who} could not be asked: {}", text::plain(&format!("{error:#}")))))?;
     match answer.status() {
@@ -108,5 +119,77 @@ async fn read(
         }
         status if status.is_server_error() => Err(Unfetched::Yet(format!("{who} answered {}", status.as_u16()))),
         status => Err(Unfetched::Ever(format!("{who} answered {}", status.as_u16()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use commands::ports::Wire;
+    use std::sync::Arc;
+
+    /// A store that has one text.
+    struct Store {
+        text: Vec<u8>,
+        /// Whether it says how long that is.
+        says: bool,
+        /// Whether it takes ranges.
+        ranges: bool,
+        /// What it answers to a range that it does not take.
+        otherwise: u16,
+    }
+
+    #[async_trait]
+    impl Wire for Store {
+        async fn send(
+            &self,
+            request: Request<Bytes>,
+            _timeout: Duration,
+            limit: usize,
+        ) -> anyhow::Result<Response<Bytes>> {
+            let range =
+                request.headers().get(header::RANGE).and_then(|range| range.to_str().ok()?.strip_prefix("bytes="));
+            let from = range.filter(|_| self.ranges).and_then(|range| match range.strip_prefix('-') {
+                Some(last) => Some(self.text.len() - last.parse::<usize>().ok()?),
+                None => range.strip_suffix('-')?.parse().ok(),
+            });
+            let (status, text) = match (range, from) {
+                (_, Some(from)) => (206, &self.text[from..]),
+                (Some(_), None) => (self.otherwise, &self.text[..]),
+                (None, None) => (200, &self.text[..]),
+            };
+            let mut answer = Response::builder().status(status);
+            if self.says {
+                answer = answer.header(header::CONTENT_LENGTH, text.len());
+            }
+            Ok(answer.body(Bytes::copy_from_slice(&text[..text.len().min(limit)]))?)
+        }
+    }
+
+    async fn fetched(lines: usize, says: bool, ranges: bool, otherwise: u16) -> String {
+        let text = (1..=lines).map(|line| format!("{line:07}\n")).collect::<String>().into_bytes();
+        let http = Http::new(Arc::new(Store { text, says, ranges, otherwise }));
+        let request = Request::get("https://ships.example/runs/1/log").body(()).expect("a request");
+        end_of(&http, &request, "The service").await.expect("it is fetched")
+    }
+
+    #[tokio::test]
+    async fn of_a_long_text_the_end_is_kept_whether_or_not_it_says_its_length() {
+        let (whole, long) = (MOST / 8, 3 * MOST / 16);
+        for says in [true, false] {
+            let text = fetched(whole, says, true, 200).await;
+            assert!(text.starts_with("0000001\n") && text.ends_with(&format!("{whole:07}\n")), "whole, {says}");
+
+            let text = fetched(long, says, true, 200).await;
+            assert!(text.starts_with("(What came before is not kept.)\n"), "{says}");
+            assert!(text.ends_with(&format!("\n{long:07}\n")) && text.len() <= MOST + 32, "{says}");
+
+            for otherwise in [200, 416] {
+                let text = fetched(long, says, false, otherwise).await;
+                assert!(text.starts_with("0000001\n"), "{says} {otherwise}");
+                assert!(text.ends_with("\n(What comes after is not kept.)"), "{says} {otherwise}");
+            }
+        }
     }
 }

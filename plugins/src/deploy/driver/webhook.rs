@@ -271,7 +271,7 @@ impl Service {
         let request = request.map_err(|error| error.to_string())?.map(drop);
         let again = Again::begin();
         loop {
-            match said::end_of(run.ports, &request, "the service").await {
+            match said::end_of(&run.ports.http, &request, "the service").await {
                 Ok(said) => return Ok(said),
                 Err(why) => again.after(why).await?,
             }

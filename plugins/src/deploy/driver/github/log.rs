@@ -67,7 +67,7 @@ impl Workflow {
         })?;
         let request = Request::get(place).body(());
         let request = request.map_err(|_| Unfetched::Ever("GitHub has said no address where it is".to_owned()))?;
-        said::end_of(ports, &request, "GitHub").await
+        said::end_of(&ports.http, &request, "GitHub").await
     }
 }
 
