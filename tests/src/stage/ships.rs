@@ -26,6 +26,8 @@ pub struct Ships {
     loses: bool,
     /// Whether it keeps no logs.
     logless: bool,
+    /// Whether who asks it for a log gets no answer.
+    mute: bool,
     amiss: Vec<String>,
 }
 
@@ -55,10 +57,16 @@ impl Ships {
                 self.forgets = count.parse().unwrap_or_default();
             }
             ["the", "service", "keeps", "no", "logs"] => self.logless = true,
+            ["the", "service", "is", "mute", "about", "logs"] => self.mute = true,
             ["the", "service", "answers", status, "next"] => self.fault = status.parse().ok(),
             _ => return false,
         }
         true
+    }
+
+    /// Whether it never answers this request.
+    pub fn is_mute(&self, request: &Request<Bytes>) -> bool {
+        self.mute && request.uri().path().ends_with("/log")
     }
 
     /// Answers a request.

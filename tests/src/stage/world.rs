@@ -282,6 +282,10 @@ impl Wire for World {
                 None => std::future::pending().await,
             };
         }
+        if self.state().ships.is_mute(&request) {
+            tokio::time::sleep(timeout).await;
+            bail!("no answer within {}", config::duration::show(timeout));
+        }
         let mut state = self.state();
         if let Some(bytes) = state.served.get(&address) {
             let status = if bytes.is_some() { 200 } else { 404 };

@@ -409,7 +409,7 @@ impl Workflow {
             }
         };
         self.report(run, noted.deployment, state, &format!("The run ended with {conclusion}."), Some(seen)).await;
-        self.keep_log(run, seen, told).await;
+        self.keep_log(run, seen, told, &end).await;
         end
     }
 

@@ -1,6 +1,6 @@
 //! What work has said that is done elsewhere: fetched once it has ended, and kept as its log, as the output of a program is.
 
-use super::Run;
+use super::{End, Run};
 use bytes::Bytes;
 use commands::ports::Http;
 use commands::text;
@@ -16,6 +16,11 @@ pub const LOG: usize = 8 << 20;
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How long all texts of work that has gone well may take, and of any other: then a way back waits for them, and so does
+/// whoever is to be told.
+const WELL: Duration = Duration::from_secs(20);
+const NOT_WELL: Duration = Duration::from_secs(5);
 
 /// How long a text may take to be there after the end of what has said it, and how often it is asked for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,13 +48,18 @@ pub async fn keep(run: &Run<'_>, heading: &str, said: &str) {
     }
 }
 
-/// Asks again for what was not fetched, though not for long.
+/// Until when what was said by work with this end, which has come now, is fetched at the most.
+pub fn until(end: &End) -> Instant {
+    Instant::now() + if matches!(end, End::Good) { WELL } else { NOT_WELL }
+}
+
+/// Asks again for what was not fetched, though not for long: until then.
 pub struct Again(Instant);
 
 impl Again {
-    /// From now on.
-    pub fn begin() -> Again {
-        Again(Instant::now())
+    /// For one text from now on, and until `end` at the most.
+    pub fn until(end: Instant) -> Again {
+        Again(end.min(Instant::now() + PATIENCE))
     }
 
     /// Waits before the next try.
@@ -58,7 +68,7 @@ impl Again {
     /// Why it was not fetched, where there is no other.
     pub async fn after(&self, unfetched: Unfetched) -> Result<(), String> {
         match unfetched {
-            Unfetched::Yet(_) if self.0.elapsed() < PATIENCE => {
+            Unfetched::Yet(_) if Instant::now() + AGAIN < self.0 => {
                 sleep(AGAIN).await;
                 Ok(())
             }

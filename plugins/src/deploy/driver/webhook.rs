@@ -21,7 +21,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use template::{CALLBACK, ID, Own, Template, template};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -258,7 +258,9 @@ impl Service {
     async fn to_its_end(&self, run: &Run<'_>, id: String) -> End {
         let end = self.follow(run, &id).await;
         if let Some(log) = &self.log {
-            let said = self.said(run, log, &id).await;
+            let until = said::until(&end);
+            let said = timeout_at(until, self.said(run, log, &id, until)).await;
+            let said = said.unwrap_or_else(|_| Err("the service took too long".to_owned()));
             let said = said.unwrap_or_else(|why| format!("What it has said could not be fetched: {why}"));
             said::keep(run, &format!("Run {id}"), &said).await;
         }
@@ -266,10 +268,10 @@ impl Service {
     }
 
     /// What a run has said that has ended.
-    async fn said(&self, run: &Run<'_>, log: &Template, id: &str) -> Result<String, String> {
+    async fn said(&self, run: &Run<'_>, log: &Template, id: &str, until: Instant) -> Result<String, String> {
         let request = log.fill(&run.work.names(None), Own { id, ..Own::default() });
         let request = request.map_err(|error| error.to_string())?.map(drop);
-        let again = Again::begin();
+        let again = Again::until(until);
         loop {
             match said::end_of(&run.ports.http, &request, "the service").await {
                 Ok(said) => return Ok(said),

@@ -2,17 +2,13 @@
 
 use super::jobs::{Job, Told};
 use super::{Seen, Workflow};
-use crate::deploy::driver::Run;
 use crate::deploy::driver::said::{self, Again, Unfetched};
+use crate::deploy::driver::{End, Run};
 use chrono::DateTime;
 use commands::cx::Ports;
 use commands::text;
 use http::Request;
-use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// How long all jobs' logs may take: somebody waits for the last word.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many jobs' logs are fetched at the most, those of failed ones first.
 const JOBS: usize = 10;
@@ -25,15 +21,15 @@ const ERROR: &str = "Error: ";
 
 impl Workflow {
     /// Keeps what the jobs of a run that has ended have said. What can not be fetched is said in its place.
-    pub(super) async fn keep_log(&self, run: &Run<'_>, seen: &Seen, told: &Told) {
-        let until = Instant::now() + PATIENCE;
+    pub(super) async fn keep_log(&self, run: &Run<'_>, seen: &Seen, told: &Told, end: &End) {
+        let until = said::until(end);
         let mut parts = Vec::<String>::new();
         for (number, job) in told.by_need().enumerate() {
             if number == JOBS || parts.iter().map(String::len).sum::<usize>() > said::LOG {
                 parts.push(format!("What other jobs have said is at {}\n", seen.html_url));
                 break;
             }
-            let fetched = timeout_at(until, self.log_of(run.ports, job)).await;
+            let fetched = timeout_at(until, self.log_of(run.ports, job, until)).await;
             let fetched = fetched.unwrap_or_else(|_| Err("GitHub took too long".to_owned()));
             parts.push(match fetched {
                 Ok(log) => part(job, &log),
@@ -48,8 +44,8 @@ impl Workflow {
         said::keep(run, &format!("Run {}", seen.html_url), &parts.concat()).await;
     }
 
-    async fn log_of(&self, ports: &Ports, job: &Job) -> Result<String, String> {
-        let again = Again::begin();
+    async fn log_of(&self, ports: &Ports, job: &Job, until: Instant) -> Result<String, String> {
+        let again = Again::until(until);
         loop {
             match self.fetch(ports, job).await {
                 Ok(log) => return Ok(log),
