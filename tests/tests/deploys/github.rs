@@ -52,7 +52,7 @@ async fn installation() -> (Home, Served, Service) {
 fn kept(home: &Home, number: &serde_json::Value) -> usize {
     let log = home.data().join(format!("files/deploy-{number}-app-staging.log"));
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().filter(|line| line.starts_with("Run https://")).count()
+    text.lines().filter(|line| line.starts_with("== Run https://")).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

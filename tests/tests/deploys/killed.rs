@@ -255,7 +255,7 @@ impl Rig {
         assert_eq!(about, 1, "{told}: more than one message tells of it");
         let log = self.home.data().join(format!("files/deploy-{}-app-staging.log", doing["seq"]));
         let log = std::fs::read_to_string(log).unwrap_or_default();
-        let runs = log.lines().filter(|line| line.starts_with("Run ")).count();
+        let runs = log.lines().filter(|line| line.starts_with("== Run ")).count();
         assert!(runs <= 1 && (runs == 1 || !what.starts_with("webhook") || end != "did"), "{told}: its log is\n{log}");
         let in_doubt = ["not known", "nobody knows", "Look at once"].iter().any(|doubt| says.contains(doubt));
         if end == "did" {

@@ -1,6 +1,6 @@
 //! What work has said that is done elsewhere: fetched once it has ended, and kept as its log, as the output of a program is.
 
-use super::{End, Run};
+use super::{End, Run, Work};
 use bytes::Bytes;
 use commands::ports::Http;
 use commands::text;
@@ -35,17 +35,47 @@ pub enum Unfetched {
     Ever(String),
 }
 
-/// Adds to the log of the work what was said under this heading, unless that stands there: the end of some work is met again
-/// after a restart.
-pub async fn keep(run: &Run<'_>, heading: &str, said: &str) {
-    let so_far = run.ports.files.tail(&run.work.log, LOG).await.ok().flatten().unwrap_or_default();
-    if so_far.lines().any(|line| line == heading) {
-        return;
-    }
-    let log = format!("{so_far}{heading}\n{}\n", said.trim_end());
-    if let Err(error) = run.permit.keep_text(&run.work.log, &log).await {
+/// Adds to the log of the work what its run has said, which is called so, unless that stands there: the end of some work is
+/// met again after a restart.
+pub async fn keep(run: &Run<'_>, name: &str, said: &str) {
+    let log = &run.work.log;
+    let kept = match run.ports.files.tail(log, LOG).await {
+        Ok(so_far) => match with(&so_far.unwrap_or_default(), &heading(&run.work, name), said) {
+            Some(log_now) => run.permit.keep_text(log, &log_now).await,
+            None => Ok(()),
+        },
+        // Written anew, it would have lost what earlier steps have said.
+        Err(error) => Err(error),
+    };
+    if let Err(error) = kept {
         run.board.line(format!("Its log could not be kept: {error:#}"));
     }
+}
+
+/// How the lines begin under which runs have said something.
+const HEADING: &str = "== Run ";
+
+/// The heading of a run: a service may call the runs of all steps alike.
+fn heading(work: &Work<'_>, name: &str) -> String {
+    let hosts: Vec<_> = work.hosts.iter().map(|host| host.name.as_str()).collect();
+    let places = Some(hosts.join(", ")).filter(|hosts| !hosts.is_empty());
+    let onto = places.as_deref().or(work.colour).map(|places| format!(", onto {places}")).unwrap_or_default();
+    let back = if work.back { ", back" } else { "" };
+    format!("{HEADING}{}{onto}{back}", text::plain(name))
+}
+
+/// A log with what was said under this heading; nothing where it has that.
+fn with(so_far: &str, heading: &str, said: &str) -> Option<String> {
+    if so_far.lines().any(|line| line == heading) {
+        return None;
+    }
+    let mut log = format!("{so_far}{heading}\n");
+    for line in said.trim_end().lines() {
+        // No run says in another's name.
+        let aside = if line.starts_with(HEADING) { " " } else { "" };
+        log.extend([aside, line, "\n"]);
+    }
+    Some(log)
 }
 
 /// Until when what was said by work with this end, which has come now, is fetched at the most.
@@ -201,5 +231,13 @@ mod tests {
                 assert!(text.ends_with("\n(What comes after is not kept.)"), "{says} {otherwise}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_run_says_is_kept_once_and_in_no_other_name() {
+        let first = with("", "== Run 1", "one\n== Run 1, back\nRun 1\n").expect("it is new");
+        assert_eq!(first, "== Run 1\none\n == Run 1, back\nRun 1\n");
+        assert_eq!(with(&first, "== Run 1", "one"), None);
+        assert_eq!(with(&first, "== Run 1, back", "two"), Some(format!("{first}== Run 1, back\ntwo\n")));
     }
 }

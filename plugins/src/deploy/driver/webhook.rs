@@ -262,7 +262,7 @@ impl Service {
             let said = timeout_at(until, self.said(run, log, &id, until)).await;
             let said = said.unwrap_or_else(|_| Err("the service took too long".to_owned()));
             let said = said.unwrap_or_else(|why| format!("What it has said could not be fetched: {why}"));
-            said::keep(run, &format!("Run {id}"), &said).await;
+            said::keep(run, &id, &said).await;
         }
         end
     }

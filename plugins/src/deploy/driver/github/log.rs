@@ -41,7 +41,7 @@ impl Workflow {
         }
         // Whoever reads a log begins at its end, and what went wrong is there.
         parts.reverse();
-        said::keep(run, &format!("Run {}", seen.html_url), &parts.concat()).await;
+        said::keep(run, &seen.html_url, &parts.concat()).await;
     }
 
     async fn log_of(&self, ports: &Ports, job: &Job, until: Instant) -> Result<String, String> {
