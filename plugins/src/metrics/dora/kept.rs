@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use commands::cx::Cx;
 use commands::offer::{self, Came};
 use commands::store::{Batch, Read};
-use commands::table::Table;
+use commands::table::{Table, Versioned};
 use serde::{Deserialize, Serialize};
 
 /// What is kept of a book besides its days, by its target.
@@ -20,6 +20,10 @@ const HEADS: Table<Head> = Table::new("counts/metrics/dora/head/");
 
 /// What is kept of its days, by its target and the date.
 const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/day/");
+
+/// By which rules is counted: one more for every change in Deckhand after which a book comes to something else, so that nothing is
+/// told after an upgrade that was counted by the old ones.
+const MADE: u32 = 1;
 
 /// The most names in a head: it is one record. Who has more of them is told what the book says, once it is read.
 const MOST: usize = 2_000;
@@ -30,6 +34,9 @@ const LONGEST: usize = 160_000;
 /// A book as it stands, but for its days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
+    /// By which rules it was counted; 0 where it was not noted yet.
+    #[serde(default)]
+    made: u32,
     /// The name of the zone.
     zone: String,
     lead_from: LeadFrom,
@@ -89,6 +96,7 @@ impl Head {
         let mut recent = book.since(until - super::LATE - super::OVERLAP);
         recent.sort();
         Head {
+            made: MADE,
             zone: zone.name().to_owned(),
             lead_from,
             imported,
@@ -104,7 +112,7 @@ impl Head {
 
     /// Whether it says what a book of this kind would.
     pub fn fits(&self, zone: Tz, lead_from: LeadFrom, imported: u64) -> bool {
-        self.zone == zone.name() && (self.lead_from, self.imported) == (lead_from, imported)
+        self.zone == zone.name() && (self.made, self.lead_from, self.imported) == (MADE, lead_from, imported)
     }
 
     /// Whether it says the same as another, whenever either was written.
@@ -163,21 +171,28 @@ fn of(target: &Target) -> String {
 ///
 /// # Errors
 /// When the store can not be read.
-pub async fn head(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Head>> {
-    Ok(HEADS.get(store, of(target)).await?.map(|found| found.value))
+pub async fn head(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Versioned<Head>>> {
+    HEADS.get(store, of(target)).await
 }
 
-/// What it came to.
+/// What it came to; nothing where it has been kept anew since its head was read: its days may be of another book than that.
 ///
 /// # Errors
 /// When the store can not be read, or something else has been written there.
-pub async fn tally(store: &dyn Read, target: &Target, head: &Head, zone: Tz) -> anyhow::Result<Tally> {
-    let mut tally = head.tally(zone);
+pub async fn tally(
+    store: &dyn Read,
+    target: &Target,
+    head: &Versioned<Head>,
+    zone: Tz,
+) -> anyhow::Result<Option<Tally>> {
+    let mut tally = head.value.tally(zone);
     for (name, found) in DAYS.scan(store, &format!("{}/", of(target)), usize::MAX).await? {
         let date: NaiveDate = name.rsplit('/').next().unwrap_or_default().parse().context("a day has its date")?;
         tally.days.insert(date, found.value.day());
     }
-    Ok(tally)
+    // Whatever is kept is kept with its head.
+    let now = HEADS.get(store, of(target)).await?;
+    Ok(now.is_some_and(|now| now.version == head.version).then_some(tally))
 }
 
 /// Keeps what a book comes to, as far as it has changed.
@@ -186,8 +201,7 @@ pub async fn tally(store: &dyn Read, target: &Target, head: &Head, zone: Tz) -> 
 /// When the store can not be read or written.
 pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> anyhow::Result<()> {
     let was = HEADS.get(cx.store(), of(target)).await?.map(|found| found.value);
-    let of_this =
-        was.filter(|was| was.zone == head.zone && (was.lead_from, was.imported) == (head.lead_from, head.imported));
+    let of_this = was.filter(|was| was.fits(book.tally.zone, head.lead_from, head.imported));
     let mut batch = Batch::default();
     let dates = match &of_this {
         Some(was) if book.changed.is_empty() && was.says(head) => return Ok(()),
@@ -224,7 +238,10 @@ pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> any
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use async_trait::async_trait;
     use chrono::TimeDelta;
+    use commands::store::{Record, Watch};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// What is read of a book again after it was kept.
     pub fn read_again(book: &Book, head: &Head) -> Tally {
@@ -271,6 +288,61 @@ pub(super) mod tests {
             [(Tz::Asia__Seoul, LeadFrom::Commit, 7), (Tz::UTC, LeadFrom::Merge, 7), (Tz::UTC, LeadFrom::Commit, 8)]
         {
             assert!(!head.fits(zone, lead_from, imported));
+        }
+        let before = Head { made: MADE - 1, ..head };
+        assert!(!before.fits(Tz::UTC, LeadFrom::Commit, 7), "it was counted by other rules");
+    }
+
+    /// A store with the head of an empty book, which may be kept anew whenever its days are read.
+    struct Shelved {
+        head: Vec<u8>,
+        version: AtomicU64,
+        kept_meanwhile: bool,
+    }
+
+    #[async_trait]
+    impl Read for Shelved {
+        async fn get(&self, _key: &str) -> anyhow::Result<Option<Record>> {
+            Ok(Some(Record { value: self.head.clone().into(), version: self.version.load(Ordering::SeqCst) }))
+        }
+
+        async fn scan(
+            &self,
+            _prefix: &str,
+            _after: Option<&str>,
+            _limit: usize,
+        ) -> anyhow::Result<Vec<(String, Record)>> {
+            self.version.fetch_add(self.kept_meanwhile.into(), Ordering::SeqCst);
+            Ok(Vec::new())
+        }
+
+        async fn scan_back(
+            &self,
+            prefix: &str,
+            before: Option<&str>,
+            limit: usize,
+        ) -> anyhow::Result<Vec<(String, Record)>> {
+            self.scan(prefix, before, limit).await
+        }
+
+        fn watch(&self, _prefix: &str) -> Watch {
+            Watch::new(tokio::sync::mpsc::unbounded_channel().1)
+        }
+    }
+
+    #[tokio::test]
+    async fn days_are_not_told_with_the_head_of_another_book() {
+        let target = Target { service: "hello".to_owned(), environment: "production".to_owned() };
+        let book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let head = Head::of(&book, LeadFrom::Commit, 0, DateTime::UNIX_EPOCH, &[]);
+        let mut batch = Batch::default();
+        HEADS.put_in(&mut batch, of(&target), &head).unwrap();
+        let written = batch.writes.remove(0).1.unwrap();
+        for kept_meanwhile in [false, true] {
+            let store = Shelved { head: written.to_vec(), version: AtomicU64::new(1), kept_meanwhile };
+            let head = super::head(&store, &target).await.unwrap().unwrap();
+            let told = tally(&store, &target, &head, Tz::UTC).await.unwrap();
+            assert_eq!(told.is_none(), kept_meanwhile);
         }
     }
 }

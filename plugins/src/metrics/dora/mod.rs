@@ -224,9 +224,10 @@ impl Metrics {
         let (store, zone, now) = (&*ports.store, ports.vocabulary.zone, ports.clock.now());
         let imported = import::version(store).await?;
         let head = kept::head(store, target).await?;
-        let Some(head) = head.filter(|it| it.fits(zone, self.settings.rules.lead_from, imported)) else {
+        let Some(found) = head.filter(|it| it.value.fits(zone, self.settings.rules.lead_from, imported)) else {
             return Ok(None);
         };
+        let head = &found.value;
         let Some(links) = head.links(troubles) else { return Ok(None) };
         let newest = head.until - OVERLAP;
         let since = head.open_since(now - LATE).map_or(newest, |open| open.min(newest));
@@ -235,7 +236,7 @@ impl Metrics {
         if !told.iter().all(|it| head.knows(it)) {
             return Ok(None);
         }
-        Ok(Some((kept::tally(store, target, &head, zone).await?, links)))
+        Ok(kept::tally(store, target, &found, zone).await?.map(|tally| (tally, links)))
     }
 
     /// The book of all there is.

@@ -155,7 +155,9 @@ impl Tally {
             early: sum(|day| day.early),
             untimed: sum(|day| day.untimed),
             without_changes: self.open.iter().filter(|(at, _)| on(at)).count(),
-            failed: sum(|day| day.recovery.count()) - told.instead.len() + told.recovery.len() + told.open,
+            failed: sum(|day| day.recovery.count()).saturating_sub(told.instead.len())
+                + told.recovery.len()
+                + told.open,
             recovery: middle_of_sorted(recovery, &told.instead),
             open: told.open,
             rework: sum(|day| day.back) + in_trouble(&on, links),
