@@ -4,14 +4,16 @@
 
 use super::Metrics;
 use super::asked::{Asked, Said};
+use super::round::LOOKED;
 use super::series::{Point, Series, median};
-use super::settings::{ENVIRONMENT, Keeping, Measure, SERVICE};
+use super::settings::{ENVIRONMENT, Measure, SERVICE};
 use super::source::{Answer, Query};
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Timelike, Utc};
 use commands::cx::{Cx, Ports};
 use commands::store::{Batch, Read};
 use commands::table::Table;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
@@ -30,6 +32,9 @@ const KEPT: i64 = 400;
 
 /// The shortest time between two figures that are asked for: every one is written to the disk.
 pub const SHORTEST: Duration = Duration::from_secs(10);
+
+/// How many are asked for at once: a measure may be kept of each service in each environment.
+const AT_ONCE: usize = 32;
 
 /// The most figures of a name in an hour: one in ten seconds.
 const MOST: usize = 360;
@@ -144,10 +149,19 @@ impl Metrics {
         let kept = self.settings.measures.iter().filter_map(|it| Some((it, it.keeps.as_ref()?)));
         let asked = kept.filter(|(_, keeping)| keeping.every == pace).flat_map(|(measure, keeping)| {
             let all = each(measure, ports).into_iter().filter_map(|said| Asked::of(measure, &said, ports).ok());
-            all.map(move |asked| (keeping, asked))
+            all.map(move |asked| (keeping.name(&asked.query), asked))
         });
-        let figures = join_all(asked.map(async |(keeping, asked)| figure(ports, keeping, &asked, now).await)).await;
-        let figures: Vec<_> = figures.into_iter().flatten().collect();
+        let asked: Vec<_> = asked.collect();
+        let figures = stream::iter(asked).map(async |(name, asked)| {
+            // A source that is silent keeps the others waiting for no longer than its round.
+            let figure = figure(ports, &asked, now);
+            self.rounds
+                .within(&asked.measure.source_name, now, LOOKED, figure)
+                .await
+                .flatten()
+                .map(|figure| (name, figure))
+        });
+        let figures: Vec<_> = figures.buffer_unordered(AT_ONCE).filter_map(async |figure| figure).collect().await;
         if figures.is_empty() {
             return Ok(());
         }
@@ -173,12 +187,11 @@ fn each(measure: &Measure, ports: &Ports) -> Vec<Said> {
     services.iter().flat_map(|service| environments.iter().map(move |env| said(service, env))).collect()
 }
 
-/// A figure as it stands now, under the name that it is kept by.
-async fn figure(ports: &Ports, keeping: &Keeping, asked: &Asked, now: DateTime<Utc>) -> Option<(String, f64)> {
+/// A figure as it stands now.
+async fn figure(ports: &Ports, asked: &Asked, now: DateTime<Utc>) -> Option<f64> {
     let answer = asked.at(ports, now).await;
     let answer = answer.inspect_err(|stop| tracing::debug!("{}: {stop}", asked.title())).ok()?;
-    let figure = answer.series.first().and_then(Series::summary)?.last;
-    Some((keeping.name(&asked.query), figure))
+    Some(answer.series.first().and_then(Series::summary)?.last)
 }
 
 /// How long it is until the next time at this pace, on the clocks: what is asked every minute is asked when a minute begins.
