@@ -8,6 +8,10 @@ use chrono::{DateTime, Utc};
 use commands::cx::Ports;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// What is usually long enough for the next figure.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The source, and how its figures are kept.
 struct Kept {
@@ -27,10 +31,7 @@ impl Source for Kept {
     }
 
     fn nothing(&self, _query: &Query) -> String {
-        let every = config::duration::show(self.keeping.every);
-        format!(
-            "is asked every {every}, and Deckhand keeps what it says. It has nothing of this time: say it again in a minute, or ask for a later time."
-        )
+        nothing(self.keeping.every)
     }
 
     async fn at(&self, ports: &Ports, query: &Query, at: DateTime<Utc>) -> Result<Answer, String> {
@@ -44,5 +45,27 @@ impl Source for Kept {
 
     async fn over(&self, ports: &Ports, query: &Query, span: &Range<DateTime<Utc>>) -> Result<Answer, String> {
         samples::answer(ports, &self.keeping.name(query), span, query).await
+    }
+}
+
+/// What is said where nothing was kept of a time, of a source that is asked so often.
+fn nothing(every: Duration) -> String {
+    let shown = config::duration::show(every);
+    let again = if every > SOON { &shown } else { "a minute" };
+    format!(
+        "is asked every {shown}, and Deckhand keeps what it says. It has nothing of this time: say it again in {again}, or ask for a later time."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_when_there_will_be_something() {
+        for (seconds, again) in [(10, "in a minute,"), (60, "in a minute,"), (300, "in 5m,"), (86_400, "in 1d,")] {
+            let said = nothing(Duration::from_secs(seconds));
+            assert!(said.contains(again), "{said}");
+        }
     }
 }
