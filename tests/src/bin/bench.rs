@@ -1,8 +1,8 @@
 //! Measures what docs/benchmarks.md keeps, and prints it as a table; `bench discord` is the part with Discord, `bench
 //! deploys` what Deckhand adds to a deploy (`bench deploys small`: fewer turns), `bench flags` what flags cost beside Unleash
 //! Edge (`bench flags small`: less of it), `bench find` searching ten thousand post-mortems, `bench dora` DORA's measures over
-//! many deployments, `bench metrics` charts and digests (`bench metrics digests`: those alone), `bench ask` the time from a line
-//! to its last reply alone. `bench hints FOLDER [SAMPLE]` prints what the hints say of Markdown that others wrote.
+//! many deployments, `bench metrics` charts, `bench digests` a thousand digests at once, `bench ask` the time from a line to its
+//! last reply alone. `bench hints FOLDER [SAMPLE]` prints what the hints say of Markdown that others wrote.
 
 use anyhow::Context;
 use std::io::Write;
@@ -35,8 +35,10 @@ async fn main() -> anyhow::Result<()> {
     let small = std::env::args().nth(2).as_deref() == Some("small");
     let tell = |figure| Ok(writeln!(std::io::stdout(), "{figure}")?);
     if part.as_deref() == Some("metrics") {
-        let digests = std::env::args().nth(2).as_deref() == Some("digests");
-        return metrics::run(programs, scratch.path(), digests, tell).await;
+        return metrics::charts(programs, scratch.path(), tell);
+    }
+    if part.as_deref() == Some("digests") {
+        return metrics::digests(programs, scratch.path(), tell).await;
     }
     if part.as_deref() == Some("deploys") {
         let longest = Duration::from_secs(if small { 5 } else { 60 });

@@ -8,21 +8,19 @@ use anyhow::Result;
 pub use charts::draw;
 use std::path::Path;
 
-/// Measures both, or `digests` alone, with the programs in `programs`, and tells each figure as soon as it is there; everything is
-/// kept under `scratch`.
+/// Measures charts with the programs in `programs`, and tells each figure; everything is kept under `scratch`.
 ///
 /// # Errors
 /// When something can not be started, or is not drawn.
-pub async fn run(
-    programs: &Path,
-    scratch: &Path,
-    digests: bool,
-    mut tell: impl FnMut(Figure) -> Result<()>,
-) -> Result<()> {
-    if !digests {
-        for figure in charts::run(programs, scratch)? {
-            tell(figure)?;
-        }
-    }
+pub fn charts(programs: &Path, scratch: &Path, tell: impl FnMut(Figure) -> Result<()>) -> Result<()> {
+    charts::run(programs, scratch)?.into_iter().try_for_each(tell)
+}
+
+/// Measures digests with the programs in `programs`, and tells each figure as soon as it is there; everything is kept under
+/// `scratch`.
+///
+/// # Errors
+/// When something can not be started, or is not told.
+pub async fn digests(programs: &Path, scratch: &Path, mut tell: impl FnMut(Figure) -> Result<()>) -> Result<()> {
     digests::run(programs, scratch, &mut tell).await
 }
