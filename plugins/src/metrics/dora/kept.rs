@@ -25,10 +25,8 @@ const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/day/");
 /// told after an upgrade that was counted by the old ones.
 const MADE: u32 = 1;
 
-/// The most names in a head: it is one record. Who has more of them is told what the book says, once it is read.
-const MOST: usize = 2_000;
-
-/// The most letters that the figures of a day are kept in: they are one record.
+/// The most letters that a head, or the figures of a day, are kept in: each is one record. Who has more of them is told what the
+/// book says, once it is read.
 const LONGEST: usize = 160_000;
 
 /// A book as it stands, but for its days.
@@ -144,11 +142,7 @@ impl Head {
 
     /// Whether it can be kept.
     fn is_short(&self) -> bool {
-        let during: usize = self.links.iter().map(|link| link.during.len()).sum();
-        [self.left.len(), self.open.len(), self.unknown.len(), self.recent.len(), self.links.len(), during]
-            .into_iter()
-            .sum::<usize>()
-            <= MOST
+        serde_json::to_vec(self).is_ok_and(|kept| kept.len() <= LONGEST)
     }
 
     fn tally(&self, zone: Tz) -> Tally {
@@ -252,6 +246,17 @@ pub(super) mod tests {
             tally.days.insert(*date, serde_json::from_str::<KeptDay>(&kept).unwrap().day());
         }
         tally
+    }
+
+    #[test]
+    fn who_deploys_a_thousand_times_a_day_has_a_head_that_is_kept() {
+        for (deployments, is_short) in [(2_500, true), (10_000, true), (100_000, false)] {
+            let book = Book::new(Tz::UTC, LeadFrom::Commit);
+            let ids = (0..deployments).map(crate::metrics::dora::of_act);
+            let head =
+                Head { recent: ids.collect(), ..Head::of(&book, LeadFrom::Commit, 0, DateTime::UNIX_EPOCH, &[]) };
+            assert_eq!(head.is_short(), is_short, "{deployments}");
+        }
     }
 
     #[test]
