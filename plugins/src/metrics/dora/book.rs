@@ -177,7 +177,7 @@ impl Book {
         if let (Entry::Vacant(vacant), true) = (self.failed.entry(key), since <= until) {
             vacant.insert((since, until));
             let day = self.day(at);
-            day.recovery.figures.push(seconds(since, until));
+            day.recovery.push(seconds(since, until));
             day.unsorted = true;
         }
     }

@@ -2,7 +2,7 @@
 //! has happened since. They are counts, on which nothing rests: the book is always made of what really happened.
 
 use super::book::Book;
-use super::middle::{Packed, Row};
+use super::middle::{self, Ends, Packed, Row};
 use super::rules::LeadFrom;
 use super::tally::{Day, Link, Tally};
 use super::{Key, Target, Trouble};
@@ -14,6 +14,7 @@ use commands::offer::{self, Came};
 use commands::store::{Batch, Read};
 use commands::table::{Table, Versioned};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// What is kept of a book besides its days, by its target.
 const HEADS: Table<Head> = Table::new("counts/metrics/dora/head/");
@@ -21,12 +22,15 @@ const HEADS: Table<Head> = Table::new("counts/metrics/dora/head/");
 /// What is kept of its days, by its target and the date.
 const DAYS: Table<KeptDay> = Table::new("counts/metrics/dora/day/");
 
+/// The figures of a part of a day's lead times, by the name of the day and the number of the part.
+const PARTS: Table<String> = Table::new("counts/metrics/dora/part/");
+
 /// By which rules is counted: one more for every change in Deckhand after which a book comes to something else, so that nothing is
 /// told after an upgrade that was counted by the old ones.
-const MADE: u32 = 1;
+const MADE: u32 = 2;
 
-/// The most letters that a head, or the figures of a day, are kept in: each is one record. Who has more of them is told what the
-/// book says, once it is read.
+/// The most letters that a head, or a day, is kept in: each is one record. Who has more is told what the book says, once it is
+/// read.
 const LONGEST: usize = 160_000;
 
 /// A book as it stands, but for its days.
@@ -60,29 +64,31 @@ struct KeptDay {
     never: usize,
     early: usize,
     untimed: usize,
-    lead: Vec<Packed>,
-    recovery: Vec<Packed>,
+    /// Whose figures are kept apart: most of them nobody looks at.
+    lead: Vec<Ends>,
+    recovery: Vec<u32>,
 }
 
 impl KeptDay {
-    fn of(day: &Day) -> KeptDay {
+    /// What is kept of a day, and the figures of its parts.
+    fn of(day: &Day) -> (KeptDay, Vec<String>) {
         let mut day = day.clone();
         day.sort();
-        let Day { reached, back, never, early, untimed, .. } = day;
-        let [lead, recovery] = [&day.lead, &day.recovery].map(|row| Packed::all(&row.figures));
-        KeptDay { reached, back, never, early, untimed, lead, recovery }
+        let Day { reached, back, never, early, untimed, recovery, .. } = day;
+        let (lead, parts) = Packed::all(&day.lead.figures);
+        (KeptDay { reached, back, never, early, untimed, lead, recovery }, parts)
     }
 
     fn day(self) -> Day {
         let KeptDay { reached, back, never, early, untimed, lead, recovery } = self;
-        let [lead, recovery] = [lead, recovery].map(|kept| Row { kept, ..Row::default() });
+        let lead = Row { kept: lead.into_iter().map(Packed::new).collect(), ..Row::default() };
         Day { reached, back, never, early, untimed, lead, recovery, unsorted: false }
     }
+}
 
-    /// How many letters its figures are kept in.
-    fn letters(&self) -> usize {
-        self.lead.iter().chain(&self.recovery).map(Packed::letters).sum()
-    }
+/// Whether it can be kept as a record.
+fn is_short(record: &impl Serialize) -> bool {
+    serde_json::to_vec(record).is_ok_and(|kept| kept.len() <= LONGEST)
 }
 
 impl Head {
@@ -140,11 +146,6 @@ impl Head {
         troubles.iter().map(|trouble| self.links.iter().find(|link| link.trouble == *trouble).cloned()).collect()
     }
 
-    /// Whether it can be kept.
-    fn is_short(&self) -> bool {
-        serde_json::to_vec(self).is_ok_and(|kept| kept.len() <= LONGEST)
-    }
-
     fn tally(&self, zone: Tz) -> Tally {
         Tally {
             first: self.first,
@@ -169,7 +170,8 @@ pub async fn head(store: &dyn Read, target: &Target) -> anyhow::Result<Option<Ve
     HEADS.get(store, of(target)).await
 }
 
-/// What it came to; nothing where it has been kept anew since its head was read: its days may be of another book than that.
+/// What it came to on these days; nothing where it has been kept anew since its head was read: its days may be of another book
+/// than that.
 ///
 /// # Errors
 /// When the store can not be read, or something else has been written there.
@@ -178,15 +180,41 @@ pub async fn tally(
     target: &Target,
     head: &Versioned<Head>,
     zone: Tz,
+    span: &RangeInclusive<NaiveDate>,
 ) -> anyhow::Result<Option<Tally>> {
     let mut tally = head.value.tally(zone);
-    for (name, found) in DAYS.scan(store, &format!("{}/", of(target)), usize::MAX).await? {
+    let next = span.end().succ_opt().map(|next| day_name(target, next));
+    let days = usize::try_from((*span.end() - *span.start()).num_days() + 1)?;
+    for (name, found) in DAYS.scan_back(store, &format!("{}/", of(target)), next.as_deref(), days).await? {
         let date: NaiveDate = name.rsplit('/').next().unwrap_or_default().parse().context("a day has its date")?;
-        tally.days.insert(date, found.value.day());
+        if span.contains(&date) {
+            tally.days.insert(date, found.value.day());
+        }
+    }
+    let lead: Vec<_> = tally.days.values().flat_map(|day| day.lead.parts()).collect();
+    if let Some(middle) = middle::around_middle(&lead) {
+        for (date, day) in &mut tally.days {
+            for (number, part) in day.lead.kept.iter_mut().enumerate().filter(|(_, part)| part.reaches(&middle)) {
+                let kept = PARTS.get(store, part_name(target, *date, number)).await?;
+                if kept.and_then(|kept| part.read(&kept.value)).is_none() {
+                    return Ok(None);
+                }
+            }
+        }
     }
     // Whatever is kept is kept with its head.
-    let now = HEADS.get(store, of(target)).await?;
+    let now = store.get(&HEADS.key(of(target))).await?;
     Ok(now.is_some_and(|now| now.version == head.version).then_some(tally))
+}
+
+/// What a day is kept as.
+fn day_name(target: &Target, date: NaiveDate) -> String {
+    format!("{}/{date}", of(target))
+}
+
+/// What a part of its lead times is kept as.
+fn part_name(target: &Target, date: NaiveDate, number: usize) -> String {
+    format!("{}/{number:05}", day_name(target, date))
 }
 
 /// Keeps what a book comes to, as far as it has changed.
@@ -194,39 +222,55 @@ pub async fn tally(
 /// # Errors
 /// When the store can not be read or written.
 pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> anyhow::Result<()> {
-    let was = HEADS.get(cx.store(), of(target)).await?.map(|found| found.value);
+    if let Some(batch) = changes(cx.store(), target, book, head).await? {
+        cx.keep_counts(batch).await?;
+    }
+    book.changed.clear();
+    Ok(())
+}
+
+/// What has to be written of a book, beside what is kept.
+async fn changes(store: &dyn Read, target: &Target, book: &Book, head: &Head) -> anyhow::Result<Option<Batch>> {
+    let was = HEADS.get(store, of(target)).await?.map(|found| found.value);
     let of_this = was.filter(|was| was.fits(book.tally.zone, head.lead_from, head.imported));
     let mut batch = Batch::default();
     let dates = match &of_this {
-        Some(was) if book.changed.is_empty() && was.says(head) => return Ok(()),
+        Some(was) if book.changed.is_empty() && was.says(head) => return Ok(None),
         Some(_) => book.changed.clone(),
         None => {
-            // What was kept of another book may have days that this one has not.
-            let there = DAYS.scan(cx.store(), &format!("{}/", of(target)), usize::MAX).await?;
-            let is_old = |name: &str| !book.tally.days.keys().any(|date| name.ends_with(&date.to_string()));
-            let old = there.iter().filter(|(name, _)| is_old(name));
-            old.for_each(|(name, _)| _ = batch.delete(DAYS.key(name)));
+            // What was kept of another book may have days that this one has not. What is written again below stays.
+            for prefix in [DAYS.key(of(target)), PARTS.key(of(target))] {
+                let old = store.scan(&format!("{prefix}/"), None, usize::MAX).await?;
+                old.into_iter().for_each(|(key, _)| _ = batch.delete(key));
+            }
             book.tally.days.keys().copied().collect()
         }
     };
-    let mut is_short = head.is_short();
+    let is_new = of_this.is_none();
+    let mut all_short = is_short(head);
     for date in dates {
-        let day = KeptDay::of(&book.tally.days[&date]);
-        is_short &= day.letters() <= LONGEST;
-        let name = format!("{}/{date}", of(target));
+        let (day, parts) = KeptDay::of(&book.tally.days[&date]);
+        all_short &= is_short(&day);
         // A start makes the whole book anew, and most of it is what it was.
-        let there = DAYS.get(cx.store(), &name).await?;
-        if is_short && there.is_none_or(|there| there.value != day) {
+        let name = day_name(target, date);
+        if is_new || DAYS.get(store, &name).await?.is_none_or(|there| there.value != day) {
             DAYS.put_in(&mut batch, name, &day)?;
         }
+        for (number, part) in parts.into_iter().enumerate() {
+            let name = part_name(target, date, number);
+            if is_new || PARTS.get(store, &name).await?.is_none_or(|there| there.value != part) {
+                PARTS.put_in(&mut batch, name, &part)?;
+            }
+        }
     }
-    match is_short {
-        true => HEADS.put_in(&mut batch, of(target), head)?,
-        false => _ = batch.delete(HEADS.key(of(target))),
+    if all_short {
+        HEADS.put_in(&mut batch, of(target), head)?;
+    } else {
+        // Without its head nothing of it is read.
+        batch = Batch::default();
+        batch.delete(HEADS.key(of(target)));
     }
-    cx.keep_counts(batch).await?;
-    book.changed.clear();
-    Ok(())
+    Ok(Some(batch))
 }
 
 #[cfg(test)]
@@ -234,18 +278,84 @@ pub(super) mod tests {
     use super::*;
     use async_trait::async_trait;
     use chrono::TimeDelta;
+    use commands::offer::Change;
     use commands::store::{Record, Watch};
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::collections::BTreeMap;
 
-    /// What is read of a book again after it was kept.
-    pub fn read_again(book: &Book, head: &Head) -> Tally {
-        let head: Head = serde_json::from_str(&serde_json::to_string(head).unwrap()).unwrap();
-        let mut tally = head.tally(book.tally.zone);
-        for (date, day) in &book.tally.days {
-            let kept = serde_json::to_string(&KeptDay::of(day)).unwrap();
-            tally.days.insert(*date, serde_json::from_str::<KeptDay>(&kept).unwrap().day());
+    /// Where books are kept; when days are read, they may have been kept anew since their head was.
+    #[derive(Default)]
+    pub struct Shelf {
+        records: std::sync::Mutex<BTreeMap<String, Record>>,
+        kept_meanwhile: bool,
+    }
+
+    impl Shelf {
+        async fn keep(&self, book: &mut Book, head: &Head) {
+            let batch = changes(self, &target(), book, head).await.unwrap().unwrap_or_default();
+            book.changed.clear();
+            let mut records = self.records.lock().unwrap();
+            for (key, value) in batch.writes {
+                let version = records.get(&key).map_or(1, |record| record.version + 1);
+                match value {
+                    Some(value) => _ = records.insert(key, Record { value, version }),
+                    None => _ = records.remove(&key),
+                }
+            }
         }
-        tally
+
+        async fn tally(&self, zone: Tz, span: &RangeInclusive<NaiveDate>) -> Option<Tally> {
+            let head = head(self, &target()).await.unwrap()?;
+            tally(self, &target(), &head, zone, span).await.unwrap()
+        }
+
+        /// What is read of a book on these days, after it was kept beside what was kept before.
+        pub async fn read_again(&self, book: &mut Book, head: &Head, span: &RangeInclusive<NaiveDate>) -> Tally {
+            self.keep(book, head).await;
+            self.tally(book.tally.zone, span).await.unwrap()
+        }
+    }
+
+    fn deployment(act: u64, ended: DateTime<Utc>, came: Came) -> offer::Deployment {
+        let began = ended - TimeDelta::minutes(1);
+        offer::Deployment { act, commit: String::new(), changes: None, began, ended, came, back_over: None }
+    }
+
+    fn target() -> Target {
+        Target { service: "hello".to_owned(), environment: "production".to_owned() }
+    }
+
+    #[async_trait]
+    impl Read for Shelf {
+        async fn get(&self, key: &str) -> anyhow::Result<Option<Record>> {
+            Ok(self.records.lock().unwrap().get(key).cloned())
+        }
+
+        async fn scan(&self, prefix: &str, _: Option<&str>, _: usize) -> anyhow::Result<Vec<(String, Record)>> {
+            let records = self.records.lock().unwrap();
+            Ok(records
+                .iter()
+                .filter(|(key, _)| key.starts_with(prefix))
+                .map(|(k, it)| (k.clone(), it.clone()))
+                .collect())
+        }
+
+        async fn scan_back(
+            &self,
+            prefix: &str,
+            before: Option<&str>,
+            limit: usize,
+        ) -> anyhow::Result<Vec<(String, Record)>> {
+            let mut found = self.scan(prefix, None, limit).await?;
+            found.retain(|(key, _)| before.is_none_or(|before| &**key < before));
+            if self.kept_meanwhile {
+                self.records.lock().unwrap().values_mut().for_each(|record| record.version += 1);
+            }
+            Ok(found.into_iter().rev().take(limit).collect())
+        }
+
+        fn watch(&self, _prefix: &str) -> Watch {
+            Watch::new(tokio::sync::mpsc::unbounded_channel().1)
+        }
     }
 
     #[test]
@@ -255,7 +365,7 @@ pub(super) mod tests {
             let ids = (0..deployments).map(crate::metrics::dora::of_act);
             let head =
                 Head { recent: ids.collect(), ..Head::of(&book, LeadFrom::Commit, 0, DateTime::UNIX_EPOCH, &[]) };
-            assert_eq!(head.is_short(), is_short, "{deployments}");
+            assert_eq!(super::is_short(&head), is_short, "{deployments}");
         }
     }
 
@@ -263,13 +373,8 @@ pub(super) mod tests {
     fn what_is_told_again_is_no_news_and_all_else_is() {
         let at = |minute: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
         let it = |act: u64, minute: i64, came: Came, known: bool| offer::Deployment {
-            act,
-            commit: String::new(),
             changes: known.then(Vec::new),
-            began: at(minute - 1),
-            ended: at(minute),
-            came,
-            back_over: None,
+            ..deployment(act, at(minute), came)
         };
         let all = [it(1, 1, Came::Live, true), it(2, 2, Came::Live, false), it(3, 3, Came::Unknown, false)];
         let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
@@ -298,56 +403,31 @@ pub(super) mod tests {
         assert!(!before.fits(Tz::UTC, LeadFrom::Commit, 7), "it was counted by other rules");
     }
 
-    /// A store with the head of an empty book, which may be kept anew whenever its days are read.
-    struct Shelved {
-        head: Vec<u8>,
-        version: AtomicU64,
-        kept_meanwhile: bool,
-    }
-
-    #[async_trait]
-    impl Read for Shelved {
-        async fn get(&self, _key: &str) -> anyhow::Result<Option<Record>> {
-            Ok(Some(Record { value: self.head.clone().into(), version: self.version.load(Ordering::SeqCst) }))
-        }
-
-        async fn scan(
-            &self,
-            _prefix: &str,
-            _after: Option<&str>,
-            _limit: usize,
-        ) -> anyhow::Result<Vec<(String, Record)>> {
-            self.version.fetch_add(self.kept_meanwhile.into(), Ordering::SeqCst);
-            Ok(Vec::new())
-        }
-
-        async fn scan_back(
-            &self,
-            prefix: &str,
-            before: Option<&str>,
-            limit: usize,
-        ) -> anyhow::Result<Vec<(String, Record)>> {
-            self.scan(prefix, before, limit).await
-        }
-
-        fn watch(&self, _prefix: &str) -> Watch {
-            Watch::new(tokio::sync::mpsc::unbounded_channel().1)
+    #[tokio::test]
+    async fn days_are_not_told_with_the_head_of_another_book() {
+        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let head = Head::of(&book, LeadFrom::Commit, 0, DateTime::UNIX_EPOCH, &[]);
+        let span = NaiveDate::MIN..=NaiveDate::MIN;
+        for kept_meanwhile in [false, true] {
+            let shelf = Shelf { kept_meanwhile, ..Shelf::default() };
+            shelf.keep(&mut book, &head).await;
+            assert_eq!(shelf.tally(Tz::UTC, &span).await.is_none(), kept_meanwhile);
         }
     }
 
     #[tokio::test]
-    async fn days_are_not_told_with_the_head_of_another_book() {
-        let target = Target { service: "hello".to_owned(), environment: "production".to_owned() };
-        let book = Book::new(Tz::UTC, LeadFrom::Commit);
-        let head = Head::of(&book, LeadFrom::Commit, 0, DateTime::UNIX_EPOCH, &[]);
-        let mut batch = Batch::default();
-        HEADS.put_in(&mut batch, of(&target), &head).unwrap();
-        let written = batch.writes.remove(0).1.unwrap();
-        for kept_meanwhile in [false, true] {
-            let store = Shelved { head: written.to_vec(), version: AtomicU64::new(1), kept_meanwhile };
-            let head = super::head(&store, &target).await.unwrap().unwrap();
-            let told = tally(&store, &target, &head, Tz::UTC).await.unwrap();
-            assert_eq!(told.is_none(), kept_meanwhile);
-        }
+    async fn a_day_whose_figures_are_not_all_there_is_not_told() {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let mut book = Book::new(Tz::UTC, LeadFrom::Commit);
+        let change = Change { commit: "1111111".to_owned(), committed: DateTime::UNIX_EPOCH, merged: None };
+        book.add(offer::Deployment { changes: Some(vec![change]), ..deployment(1, at, Came::Live) }.into());
+        let head = Head::of(&book, LeadFrom::Commit, 0, at, &[]);
+        let span = at.date_naive()..=at.date_naive();
+        let shelf = Shelf::default();
+        let mut tally = shelf.read_again(&mut book, &head, &span).await;
+        assert_eq!(tally.over(&span, at.date_naive(), &[]).lead.map(|it| it.value), Some(86_400.0));
+        let part = PARTS.key(part_name(&target(), at.date_naive(), 0));
+        shelf.records.lock().unwrap().remove(&part).unwrap();
+        assert_eq!(shelf.tally(Tz::UTC, &span).await, None);
     }
 }

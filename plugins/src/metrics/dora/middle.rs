@@ -3,13 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
-use std::sync::OnceLock;
+use std::ops::RangeInclusive;
 
 /// How many figures are put in order to find the middle one; more are halved first.
 const FEW: usize = 1_024;
 
-/// How many figures are kept in one part of a row: what is looked into is unpacked whole.
-const PACKED: usize = 256;
+/// How many figures are kept in one part of a row: what is looked into is read whole.
+const PACKED: usize = 512;
 
 /// A middle, and of how many.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,17 +29,16 @@ pub struct Row {
     pub kept: Vec<Packed>,
 }
 
-/// A part of a row, in order, which is unpacked only where somebody has to look into it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Between what the figures of a part lie, and how many there are: the least, the greatest, the count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends(u32, u32, usize);
+
+/// A part of a row, in order, whose figures are kept elsewhere, and read only where somebody has to look into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
-    /// The least of its figures, the greatest, and how many there are.
-    least: u32,
-    most: u32,
-    len: usize,
-    /// Each as what it is more than the one before, seven bits a byte.
-    packed: String,
-    #[serde(skip)]
-    figures: OnceLock<Vec<u32>>,
+    ends: Ends,
+    /// Its figures, once they are read.
+    figures: Vec<u32>,
 }
 
 /// A part of a row.
@@ -52,69 +51,66 @@ pub enum Part<'a> {
 }
 
 impl Row {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.figures.len() + self.kept.iter().map(|part| part.len).sum::<usize>()
-    }
-
     /// Its parts.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         self.kept.iter().map(Part::Packed).chain([Part::Plain(&self.figures)])
     }
 }
 
+impl Ends {
+    fn of(figures: &[u32]) -> Option<Ends> {
+        Some(Ends(*figures.first()?, *figures.last()?, figures.len()))
+    }
+}
+
 impl Packed {
-    /// Figures in order, as they are kept.
-    pub fn all(figures: &[u32]) -> Vec<Packed> {
-        let part = |figures: &[u32]| {
-            let (least, most) = (figures.first().copied()?, figures.last().copied()?);
-            Some(Packed { least, most, len: figures.len(), packed: packed(figures), figures: OnceLock::new() })
-        };
-        figures.chunks(PACKED).filter_map(part).collect()
+    /// Figures in order, in parts: the ends of each, and what is kept of its figures.
+    pub fn all(figures: &[u32]) -> (Vec<Ends>, Vec<String>) {
+        figures.chunks(PACKED).filter_map(|part| Some((Ends::of(part)?, packed(part)))).unzip()
     }
 
-    /// How many letters they are kept in.
-    pub fn letters(&self) -> usize {
-        self.packed.len()
+    /// A part whose figures are not read.
+    pub fn new(ends: Ends) -> Packed {
+        Packed { ends, figures: Vec::new() }
     }
 
-    fn figures(&self) -> &[u32] {
-        self.figures.get_or_init(|| {
-            let mut figures = unpacked(&self.packed).unwrap_or_default();
-            // Of what can not be read it is known at least between what it lies.
-            figures.resize(self.len, self.most);
-            figures
-        })
+    /// Whether one of its figures may lie there.
+    pub fn reaches(&self, span: &RangeInclusive<u32>) -> bool {
+        let Ends(least, most, _) = self.ends;
+        least <= *span.end() && *span.start() <= most
+    }
+
+    /// Reads its figures from what was kept of them; nothing where they are others.
+    pub fn read(&mut self, kept: &str) -> Option<()> {
+        self.figures = unpacked(kept)?;
+        (Ends::of(&self.figures)? == self.ends).then_some(())
     }
 }
 
 impl<'a> Part<'a> {
-    fn len(self) -> usize {
+    fn ends(self) -> Option<Ends> {
         match self {
-            Part::Plain(figures) => figures.len(),
-            Part::Packed(part) => part.len,
+            Part::Plain(figures) => Ends::of(figures),
+            Part::Packed(part) => Some(part.ends),
         }
     }
 
-    fn most(self) -> Option<u32> {
-        match self {
-            Part::Plain(figures) => figures.last().copied(),
-            Part::Packed(part) => Some(part.most),
-        }
+    fn len(self) -> usize {
+        self.ends().map_or(0, |Ends(.., len)| len)
     }
 
     fn figures(self) -> &'a [u32] {
         match self {
             Part::Plain(figures) => figures,
-            Part::Packed(part) => part.figures(),
+            Part::Packed(part) => &part.figures,
         }
     }
 
     /// What of it is no more than this, and what is more.
     fn cut(self, half: u32) -> (Part<'a>, Part<'a>) {
         match self {
-            Part::Packed(part) if part.most <= half => (self, Part::Plain(&[])),
-            Part::Packed(part) if part.least > half => (Part::Plain(&[]), self),
+            Part::Packed(Packed { ends: Ends(_, most, _), .. }) if *most <= half => (self, Part::Plain(&[])),
+            Part::Packed(Packed { ends: Ends(least, ..), .. }) if *least > half => (Part::Plain(&[]), self),
             _ => {
                 let figures = self.figures();
                 let (before, behind) = figures.split_at(figures.partition_point(|figure| *figure <= half));
@@ -126,37 +122,77 @@ impl<'a> Part<'a> {
 
 /// The middle of many rows, each in order, without the figures of `less`, which are in them; nothing where there are too few.
 pub fn middle_of_sorted(rows: Vec<Part<'_>>, less: &[u32]) -> Option<Middle> {
-    let n = rows.iter().map(|row| row.len()).sum::<usize>().checked_sub(less.len())?;
-    let places = (n.checked_sub(1)? / 2, n / 2);
-    let lower = figure_at(rows.clone(), less, places.0);
-    let upper = if places.0 == places.1 { lower } else { figure_at(rows, less, places.1) };
+    let n = count(&rows).checked_sub(less.len())?;
+    let (lower, upper) = figures_at(rows, less, n.checked_sub(1)? / 2, n / 2);
     Some(Middle { value: f64::midpoint(lower.into(), upper.into()), n })
 }
 
-/// The figure before which there are so many. What is surely before or behind it is halved away, so that no row is looked at
-/// whole; of the few that are left it is the one in its place.
-fn figure_at(mut rows: Vec<Part<'_>>, mut less: &[u32], mut place: usize) -> u32 {
-    let count = |rows: &[Part<'_>]| rows.iter().map(|row| row.len()).sum::<usize>();
-    let (mut low, mut high) = (0, rows.iter().filter_map(|row| row.most()).max().unwrap_or(0));
-    while low < high && count(&rows) > FEW {
-        let half = low + (high - low) / 2;
+/// Between what the middle of many rows lies, as far as their ends tell: no other part is looked into.
+pub fn around_middle(rows: &[Part<'_>]) -> Option<RangeInclusive<u32>> {
+    let n = count(rows);
+    let (low, high) = around(rows, &[], n.checked_sub(1)? / 2, n / 2);
+    Some(low..=high)
+}
+
+fn count(rows: &[Part<'_>]) -> usize {
+    rows.iter().map(|row| row.len()).sum()
+}
+
+/// Between what the figures lie in these places, as far as the ends of the rows tell: no more figures can be up to somewhere than
+/// are in rows that begin there, and no fewer than in those that end there.
+fn around(rows: &[Part<'_>], less: &[u32], lower: usize, upper: usize) -> (u32, u32) {
+    let ends: Vec<_> = rows.iter().filter_map(|row| row.ends()).collect();
+    let reached = |end: fn(&Ends) -> u32, place: usize| {
+        let (mut low, mut high) = (0, ends.iter().map(end).max().unwrap_or(0));
+        while low < high {
+            let half = low + (high - low) / 2;
+            let n: usize = ends.iter().filter(|it| end(it) <= half).map(|Ends(.., len)| len).sum();
+            match n > place + less.partition_point(|figure| *figure <= half) {
+                true => high = half,
+                false => low = half + 1,
+            }
+        }
+        low
+    };
+    (reached(|Ends(least, ..)| *least, lower), reached(|Ends(_, most, _)| *most, upper))
+}
+
+/// The figures before which there are so many, of two places beside each other. What is surely before or behind them is cut away, so
+/// that no row is looked at whole; of the few that are left they are those in their places.
+fn figures_at(mut rows: Vec<Part<'_>>, mut less: &[u32], mut lower: usize, mut upper: usize) -> (u32, u32) {
+    let (mut low, mut high) = around(&rows, less, lower, upper);
+    // The first two cuts leave what is in between.
+    let mut cuts = [low.checked_sub(1), Some(high)].into_iter().flatten();
+    loop {
+        let half = match cuts.next() {
+            Some(end) => end,
+            None if low < high && count(&rows) > FEW => low + (high - low) / 2,
+            None => break,
+        };
         let (before, behind): (Vec<_>, Vec<_>) = rows.iter().map(|row| row.cut(half)).unzip();
         let (less_before, less_behind) = less.split_at(less.partition_point(|figure| *figure <= half));
         let skipped = count(&before).saturating_sub(less_before.len());
-        if place < skipped {
-            (rows, less, high) = (before, less_before, half);
+        if upper < skipped {
+            (rows, less, high) = (before, less_before, half.min(high));
+        } else if lower >= skipped {
+            (rows, less, low) = (behind, less_behind, half + 1);
+            (lower, upper) = (lower - skipped, upper - skipped);
         } else {
-            (rows, less, low, place) = (behind, less_behind, half + 1, place - skipped);
+            let (lower, _) = figures_at(before, less_before, lower, lower);
+            let (upper, _) = figures_at(behind, less_behind, upper - skipped, upper - skipped);
+            return (lower, upper);
         }
         rows.retain(|row| row.len() > 0);
     }
     if low == high {
-        return low;
+        return (low, low);
     }
     let mut few: Vec<u32> = rows.iter().flat_map(|row| row.figures()).copied().collect();
     few.sort_unstable();
     let mut gone = less.iter().peekable();
-    few.into_iter().filter(|figure| gone.next_if_eq(&figure).is_none()).nth(place).unwrap_or(high)
+    few.retain(|figure| gone.next_if_eq(&figure).is_none());
+    let at = |place: usize| few.get(place).copied().unwrap_or(high);
+    (at(lower), at(upper))
 }
 
 /// Figures in order, in few letters.
@@ -217,15 +253,32 @@ mod tests {
             }
             let middle = crate::metrics::series::median(all.iter().map(|figure| f64::from(*figure)).collect());
             let expected = middle.map(|value| Middle { value, n: all.len() });
-            let kept: Vec<_> = rows.iter().map(|row| Packed::all(row)).collect();
-            let kept = kept.iter().flatten().map(Part::Packed).collect();
-            assert_eq!(middle_of_sorted(kept, &less), expected, "as they are kept, {sides}");
-            let rows = rows.iter().map(|row| Part::Plain(row)).collect();
-            assert_eq!(middle_of_sorted(rows, &less), expected, "{sides}");
+            assert_eq!(middle_of_sorted(rows_of(&rows), &less), expected, "{sides}");
+            // Only what has to be looked into is read.
+            let mut kept: Vec<_> = rows.iter().flat_map(|row| parts(row)).collect();
+            let all: Vec<_> = kept.iter().map(|(part, _)| Part::Packed(part)).collect();
+            let (around, whole) = (around_middle(&all).unwrap(), middle_of_sorted(rows_of(&rows), &[]));
+            for (part, text) in kept.iter_mut().filter(|(part, _)| part.reaches(&around)) {
+                part.read(text).unwrap();
+            }
+            let all = kept.iter().map(|(part, _)| Part::Packed(part)).collect();
+            assert_eq!(middle_of_sorted(all, &[]), whole, "as they are kept, {sides}");
         }
+        let apart = vec![Part::Plain(&[0; FEW]), Part::Plain(&[100; FEW])];
+        assert_eq!(middle_of_sorted(apart, &[]), Some(Middle { value: 50.0, n: 2 * FEW }), "between two rows");
         for less in [&[3][..], &[3, 3]] {
             assert_eq!(middle_of_sorted(vec![Part::Plain(&[]), Part::Plain(&[3])], less), None);
         }
+    }
+
+    /// The parts of a row, and what is kept of them.
+    fn parts(row: &[u32]) -> impl Iterator<Item = (Packed, String)> {
+        let (parts, kept) = Packed::all(row);
+        parts.into_iter().map(Packed::new).zip(kept)
+    }
+
+    fn rows_of(rows: &[Vec<u32>]) -> Vec<Part<'_>> {
+        rows.iter().map(|row| Part::Plain(row)).collect()
     }
 
     #[test]
@@ -237,9 +290,11 @@ mod tests {
             assert_eq!(unpacked(odd), None, "{odd}");
         }
         let many: Vec<_> = (0..1_000).collect();
-        let parts = Packed::all(&many);
-        assert!(parts.len() > 1 && parts.iter().flat_map(Packed::figures).eq(&many), "{parts:?}");
-        let odd = Packed { packed: "!".to_owned(), figures: OnceLock::new(), ..parts[0].clone() };
-        assert_eq!((odd.figures().len(), odd.figures()[0]), (odd.len, odd.most));
+        let parts: Vec<_> = parts(&many).collect();
+        assert!(parts.len() > 1);
+        for (part, text) in &parts {
+            assert_eq!(part.clone().read(text), Some(()));
+            assert_eq!(part.clone().read(&parts[0].1).is_some(), part == &parts[0].0, "those are others");
+        }
     }
 }

@@ -177,7 +177,7 @@ impl Metrics {
         let is_read = shelf.try_lock().is_ok_and(|shelf| shelf.is_some());
         if !is_read {
             // Nobody has to wait for a long book where nothing has happened since it was kept.
-            let kept = self.kept_tally(ports, target, &troubles).await;
+            let kept = self.kept_tally(ports, target, span, &troubles).await;
             let kept =
                 kept.inspect_err(|error| tracing::warn!("what was kept of deployments can not be read: {error:#}"));
             if let Ok(Some((mut tally, links))) = kept {
@@ -214,11 +214,12 @@ impl Metrics {
         Ok(shelf.insert(kept))
     }
 
-    /// What a book came to when it was kept, as long as it still says all there is to say of it.
+    /// What a book came to on these days when it was kept, as long as it still says all there is to say of it.
     async fn kept_tally(
         &self,
         ports: &Ports,
         target: &Target,
+        span: &RangeInclusive<NaiveDate>,
         troubles: &[Trouble],
     ) -> anyhow::Result<Option<(Tally, Vec<Link>)>> {
         let (store, zone, now) = (&*ports.store, ports.vocabulary.zone, ports.clock.now());
@@ -231,12 +232,12 @@ impl Metrics {
         let Some(links) = head.links(troubles) else { return Ok(None) };
         let newest = head.until - OVERLAP;
         let since = head.open_since(now - LATE).map_or(newest, |open| open.min(newest));
-        let span = since..now + TimeDelta::seconds(1);
-        let told = ports.offered.deployments(ports, &target.service, &target.environment, span).await?;
+        let lately = since..now + TimeDelta::seconds(1);
+        let told = ports.offered.deployments(ports, &target.service, &target.environment, lately).await?;
         if !told.iter().all(|it| head.knows(it)) {
             return Ok(None);
         }
-        Ok(kept::tally(store, target, &found, zone).await?.map(|tally| (tally, links)))
+        Ok(kept::tally(store, target, &found, zone, span).await?.map(|tally| (tally, links)))
     }
 
     /// The book of all there is.

@@ -38,7 +38,7 @@ pub struct Day {
     /// The lead times of what went live, in seconds.
     pub lead: Row,
     /// In how many seconds those of its deployments were made good that failed.
-    pub recovery: Row,
+    pub recovery: Vec<u32>,
     /// Whether these have to be put in order.
     pub unsorted: bool,
     /// How many changes were live before they were committed.
@@ -107,7 +107,7 @@ impl Day {
     /// Puts its figures in order.
     pub fn sort(&mut self) {
         self.lead.figures.sort_unstable();
-        self.recovery.figures.sort_unstable();
+        self.recovery.sort_unstable();
         self.unsorted = false;
     }
 }
@@ -142,8 +142,8 @@ impl Tally {
         let alone =
             |caused: bool| here().filter(move |it| it.deployment.is_none() && it.trouble.cause.is_some() == caused);
         let lead = days.iter().flat_map(|(_, day)| day.lead.parts()).collect();
-        let instead = [Part::Plain(&told.recovery)];
-        let recovery = days.iter().flat_map(|(_, day)| day.recovery.parts()).chain(instead).collect();
+        let recovery = days.iter().map(|(_, day)| &day.recovery).chain([&told.recovery]);
+        let recovery = recovery.map(|figures| Part::Plain(figures)).collect();
         Figures {
             days: length(span),
             deployments: sum(|day| day.reached),
@@ -155,9 +155,7 @@ impl Tally {
             early: sum(|day| day.early),
             untimed: sum(|day| day.untimed),
             without_changes: self.open.iter().filter(|(at, _)| on(at)).count(),
-            failed: sum(|day| day.recovery.count()).saturating_sub(told.instead.len())
-                + told.recovery.len()
-                + told.open,
+            failed: sum(|day| day.recovery.len()).saturating_sub(told.instead.len()) + told.recovery.len() + told.open,
             recovery: middle_of_sorted(recovery, &told.instead),
             open: told.open,
             rework: sum(|day| day.back) + in_trouble(&on, links),
