@@ -132,7 +132,7 @@ fn lead(it: &Figures, rules: Rules) -> String {
         LeadFrom::Merge => "live before it was merged",
     };
     let parts = [
-        (it.without_changes, "deployment", "of which it is not known what they brought"),
+        (it.without_changes, "deployment", "whose changes are not known"),
         (it.early, "change", early),
         (it.untimed, "change", "of which it is not known when it was merged"),
     ];
