@@ -63,8 +63,13 @@ impl Metrics {
         if answer.series.is_empty() {
             return Ok(empty(&asked));
         }
-        let events =
+        let mut events =
             events::within(&*ports.store, &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
+        // What is asked for is marked, whatever it is.
+        if !events.all.contains(&event) {
+            let later = events.all.partition_point(|it| it.ended <= event.ended);
+            events.all.insert(later, event.clone());
+        }
         let drawing = Drawing { asked: &asked, span, answer, earlier: None, events };
         let reply = compared(&drawing, &event, &before, &after, cx);
         Ok(with(reply, self.picture(ports, &drawing).await?))

@@ -15,10 +15,20 @@ const LOOKED_AT: usize = 2_000;
 const LONGEST: TimeDelta = TimeDelta::days(2);
 
 /// What the acts are called that change what runs: only these can be why something moves.
-const MOVES: [&str; 5] = ["deploy.ship ", "deploy.rollback ", "flags.", "run.", "config.change "];
+const MOVES: [&str; 5] = ["config.change", "deploy.rollback", "deploy.ship", "flags.", "run."];
 
-/// What only speaks of what is there already, and changes nothing that is measured: it is no mark.
-const SPEAKS: [&str; 6] = ["deploy.keep", "deploy.settle", "deploy.verdict", "digest.", "metrics.", "postmortems."];
+/// What else is a mark: since when, and until when, something was so. An incident has many acts besides, which would hide it.
+const STANDS: [&str; 9] = [
+    "alerts.fire",
+    "alerts.resolve",
+    "checks.down",
+    "checks.up",
+    "freeze.",
+    "incidents.mitigate",
+    "incidents.open",
+    "incidents.reopen",
+    "incidents.resolve",
+];
 
 /// An act that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +81,7 @@ impl Events {
     }
 }
 
-/// The acts that ended within a span, and concern this service and environment (or, where none is named, any), oldest
+/// The acts that ended within a span, are marks, and concern this service and environment (or, where none is named, any), oldest
 /// first. What concerns neither any service nor any environment is nobody's business here.
 ///
 /// # Errors
@@ -91,8 +101,8 @@ pub async fn within(
     let concerns = |entry: &&Entry| {
         let (of, at) = (entry.draft.service.as_deref(), entry.draft.environment.as_deref());
         let same = |is: Option<&str>, wanted: Option<&str>| is.is_none() || wanted.is_none() || is == wanted;
-        let speaks = SPEAKS.iter().any(|verb| entry.draft.verb.starts_with(verb));
-        !speaks && (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
+        let is_mark = MOVES.iter().chain(&STANDS).any(|verb| entry.draft.verb.starts_with(verb));
+        is_mark && (of.is_some() || at.is_some()) && same(of, service) && same(at, environment)
     };
     let mut events = Vec::new();
     for entry in entries.iter().filter(|entry| entry.draft.phase != Phase::Doing).filter(concerns) {
