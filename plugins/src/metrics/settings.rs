@@ -102,6 +102,7 @@ impl Settings {
         settings.push = Push::read(&section);
         for (name, section) in tables(&section, "sources", "a source") {
             let source = source::read(&section, &setup.config.folder);
+            source.iter().for_each(|source| check_markers(setup, &section, source.markers()));
             section.finish();
             settings.sources.insert(name, source);
         }
@@ -121,6 +122,19 @@ impl Settings {
 
 fn tables<'a>(section: &Section<'a>, key: &str, of: &str) -> Vec<(String, Section<'a>)> {
     section.table(key).map(|table| table.named_tables(of)).unwrap_or_default()
+}
+
+/// Says which markers there can never be: what a verb begins with is the section of a plugin, or Deckhand's own.
+fn check_markers(setup: &Setup<'_>, section: &Section<'_>, verbs: &[String]) {
+    const OWN: [&str; 2] = ["config", "grant"];
+    for verb in verbs {
+        let head = verb.split('.').next().unwrap_or(verb);
+        if !OWN.contains(&head) && !setup.config.has(head) {
+            let what = format!("nothing is called {} on the ledger", config::quoted(verb));
+            let instead = format!("write a section {} too, or take it out", config::quoted(&format!("[{head}]")));
+            section.problem("markers", what, instead);
+        }
+    }
 }
 
 fn measure(setup: &Setup<'_>, name: &str, section: &Section<'_>, sources: &Sources) -> Option<Measure> {
@@ -311,6 +325,11 @@ mod tests {
             ),
             ("kind = \"program\"", 4, "`[metrics.sources.x]` has no `program`"),
             ("kind = \"graphite\"\nurl = \"http://a/\"\ninterval = \"1m\"", 7, "has no setting `interval`"),
+            (
+                "kind = \"graphite\"\nurl = \"http://a/\"\nmarkers = [\"config\", \"deplyo\"]",
+                7,
+                "nothing is called `deplyo` on the ledger",
+            ),
         ];
         let of_measure = [
             ("query = \"up\"", 7, "`[metrics.measures.x]` has no `source`"),
