@@ -6,7 +6,7 @@ mod show;
 mod voice;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use commands::act::Act;
 use commands::args::Args;
@@ -221,6 +221,8 @@ async fn add(cx: &Cx) -> Result<Reply> {
     let Some(due) = schedule.next(cx.now()) else {
         return Err(Stop::refuse(format!("{} never comes. Write another line.", text::code(&cron))));
     };
+    // The first one tells of as much as the others will, and of all that comes before it.
+    let apart = schedule.next(due).map_or(TimeDelta::zero(), |next| next - due);
     let place = Place { message: String::new(), ..cx.call().place.clone() };
     let digest = Digest {
         cron: cron.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -228,7 +230,7 @@ async fn add(cx: &Cx) -> Result<Reply> {
         place,
         who: cx.who().to_owned(),
         due,
-        until: cx.now(),
+        until: cx.now().min(due - apart),
         paused: false,
     };
     let act = Act { undo: Some(format!("digest remove name:{name}")), ..act("digest.add", &name) };

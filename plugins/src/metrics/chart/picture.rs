@@ -128,24 +128,23 @@ impl<'a> Plot<'a> {
         head(out, self.colours, title, span, *zone)
     }
 
-    /// The limits that are to be seen, each with where its band ends, and its colour.
-    fn seen_limits(&self) -> impl Iterator<Item = (f64, f64, &'static str)> {
+    /// The limits, each with where its band ends, and its colour.
+    fn all_limits(&self) -> impl Iterator<Item = (f64, f64, &'static str)> {
         let Limits { better, warn, bad } = self.chart.limits;
-        let (low, high) = ends(&self.ticks);
-        let edge = if better == Better::Lower { high } else { low };
+        let edge = if better == Better::Lower { f64::MAX } else { f64::MIN };
         let limits = [(warn, bad.unwrap_or(edge), self.colours.warn), (bad, edge, self.colours.bad)];
-        let seen = move |(limit, until, colour): (Option<f64>, f64, _)| {
-            limit.filter(|limit| (low..=high).contains(limit)).map(|limit| (limit, until, colour))
-        };
-        limits.into_iter().filter_map(seen)
+        limits.into_iter().filter_map(|(limit, until, colour)| Some((limit?, until, colour)))
     }
 
     /// From where on it is not well, behind everything.
     fn bands(&self, out: &mut String) -> std::fmt::Result {
         let (left, wide) = (self.left, self.room.right - self.left);
-        for (limit, until, colour) in self.seen_limits() {
+        for (limit, until, colour) in self.all_limits() {
             let (one, other) = (self.y(limit), self.y(until));
             let (top, tall) = (one.min(other), (one - other).abs());
+            if tall == 0.0 {
+                continue;
+            }
             writeln!(
                 out,
                 "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\" fill=\"{colour}\" opacity=\"0.1\"/>"
@@ -157,7 +156,8 @@ impl<'a> Plot<'a> {
     /// Where that begins, before everything.
     fn limits(&self, out: &mut String) -> std::fmt::Result {
         let (left, ground) = (self.left, self.colours.ground);
-        for (limit, _, colour) in self.seen_limits() {
+        let (low, high) = ends(&self.ticks);
+        for (limit, _, colour) in self.all_limits().filter(|(limit, ..)| (low..=high).contains(limit)) {
             let y = self.y(limit);
             // Beyond the limit, where the band is; within the plot all the same.
             let is_above = match self.chart.limits.better {
@@ -207,17 +207,19 @@ impl<'a> Plot<'a> {
 
     /// What happened, as numbers above lines. Numbers that would cover each other stand one above the other.
     fn marks(&self, out: &mut String) -> std::fmt::Result {
+        let (muted, bottom) = (self.colours.muted, TOP + HIGH);
+        let places: Vec<_> = self.chart.marks.iter().take(MARKS).map(|mark| self.x(mark.at)).collect();
+        for x in &places {
+            writeln!(out, "<path d=\"M{x:.1} {TOP}V{bottom}\" stroke=\"{muted}\" stroke-dasharray=\"1 3\"/>")?;
+        }
         let mut rows: Vec<f64> = Vec::new();
-        for (number, mark) in self.chart.marks.iter().take(MARKS).enumerate() {
-            let x = self.x(mark.at);
+        for (number, x) in places.into_iter().enumerate() {
             let row = rows.iter().position(|last| x - last >= 17.0).unwrap_or(rows.len());
             if row < rows.len() {
                 rows[row] = x
             } else {
                 rows.push(x)
             }
-            let (muted, bottom) = (self.colours.muted, TOP + HIGH);
-            writeln!(out, "<path d=\"M{x:.1} {TOP}V{bottom}\" stroke=\"{muted}\" stroke-dasharray=\"1 3\"/>")?;
             self.badge(out, number, x, TOP + 9.0 + 17.0 * row as f64)?;
         }
         Ok(())

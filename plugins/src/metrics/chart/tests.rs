@@ -41,9 +41,9 @@ fn charts() -> Vec<(&'static str, Chart)> {
         unit: Unit::of("s"),
         limits,
         marks: vec![
-            mark(60, "#410 lock.take hello in production"),
+            mark(60, "#410 freeze.add checkout in production"),
             mark(150, "#412 deploy.ship hello v2 (3f2c1ab)"),
-            mark(154, "#413 lock.release hello in production"),
+            mark(154, "#413 incidents.open nobody can pay"),
         ],
         theme: Theme::Light,
     };
@@ -65,7 +65,9 @@ fn charts() -> Vec<(&'static str, Chart)> {
     };
     let nothing =
         Chart { lines: vec![line("", false, |_| f64::NAN)], unit: Unit::of("%"), marks: Vec::new(), ..latency.clone() };
-    let flat = Chart { lines: vec![line("flat", false, |_| 0.2)], marks: Vec::new(), ..latency.clone() };
+    // All of it needs a look.
+    let limits = Limits { better: Better::Lower, warn: Some(0.1), bad: Some(0.3) };
+    let flat = Chart { lines: vec![line("flat", false, |_| 0.2)], limits, marks: Vec::new(), ..latency.clone() };
     vec![("latency", latency), ("five", five), ("nothing", nothing), ("flat", flat)]
 }
 
