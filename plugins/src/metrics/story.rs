@@ -192,9 +192,9 @@ pub fn change(unit: &Unit, was: f64, is: f64) -> String {
     }
     let part = (is - was) / was.abs() * 100.0;
     match part {
-        part if !part.is_finite() => "up from nought".replace("up", if is > was { "up" } else { "down" }),
+        part if !part.is_finite() => format!("{} from nought", if is > was { "up" } else { "down" }),
         part if part.abs() >= 1_000.0 => format!("{} times as much", super::unit::number(is / was)),
-        part if part.abs() < 0.5 => "less than 1 % away".to_owned(),
+        part if part.abs() < 0.5 => "less than ±1 %".to_owned(),
         part => format!("{part:+.0} %"),
     }
 }
@@ -327,12 +327,12 @@ mod tests {
             ("s", 0.1, 0.104, "+4 %"),
             ("s", 0.1, 0.05, "-50 %"),
             ("s", 0.1, 0.1, "no change"),
-            ("s", 0.1, 0.1001, "less than 1 % away"),
+            ("s", 0.1, 0.1001, "less than ±1 %"),
             ("s", 0.0, 0.1, "up from nought"),
             ("s", 0.0, -0.1, "down from nought"),
             ("s", 0.1, 3.0, "30 times as much"),
             ("s", -2.0, -1.0, "+50 %"),
-            ("share", 0.02, 0.03, "+1 points"),
+            ("share", 0.02, 0.03, "+1 point"),
         ] {
             assert_eq!(change(&Unit::of(unit), was, is), said, "{was} to {is} {unit}");
         }

@@ -133,7 +133,8 @@ impl Unit {
     /// A difference as people read it, with its sign; points of a percentage are called so.
     pub fn show_difference(&self, value: f64) -> String {
         let shown = self.show(value.abs());
-        let shown = if self.in_points() { shown.replace(" %", " points") } else { shown };
+        let points = if shown == "1 %" { " point" } else { " points" };
+        let shown = if self.in_points() { shown.replace(" %", points) } else { shown };
         format!("{}{shown}", if value < 0.0 { "-" } else { "+" })
     }
 }
@@ -206,6 +207,7 @@ mod tests {
             assert_eq!(Unit::of(one).fits(&Unit::of(other)), fits, "{one} and {other}");
         }
         assert_eq!(Unit::of("share").show_difference(-0.012), "-1.2 points");
+        assert_eq!(Unit::of("%").show_difference(1.0), "+1 point");
         assert_eq!(Unit::of("s").show_difference(0.21), "+210 ms");
     }
 }

@@ -89,8 +89,8 @@ fn sheets() -> Vec<(&'static str, Sheet)> {
     let said = |chart: Chart, comes_to: &str| (chart, comes_to.to_owned());
     let charts = vec![
         said(chart(0, "checkout-latency in production"), "232 ms, +66 %"),
-        said(small("%", "cpu of web1", |minute| 5.0 + wave(minute, 30.0)), "5.02 %, +1 points"),
-        said(small("orders/min", "orders", |minute| 4.0 + wave(minute, 90.0)), "4.01 orders/min, less than 1 % away"),
+        said(small("%", "cpu of web1", |minute| 5.0 + wave(minute, 30.0)), "5.02 %, +1 point"),
+        said(small("orders/min", "orders", |minute| 4.0 + wave(minute, 90.0)), "4.01 orders/min, less than ±1 %"),
         said(chart(1, "requests by server"), "5 series"),
         said(chart(2, "nothing"), "no figures"),
     ];
