@@ -289,15 +289,16 @@ pub(super) fn missing(
     registry: &Registry,
     vocabulary: &Vocabulary,
 ) -> Mistake {
-    let question = match arg.kind {
-        Kind::Person => "who".to_owned(),
-        Kind::Duration => "how long".to_owned(),
-        Kind::Time | Kind::Later => "when".to_owned(),
-        Kind::Text => text::plain(arg.about).to_lowercase(),
-        Kind::Choice(_) => "which".to_owned(),
-        kind => format!("which {}", value::noun(kind)),
+    let what = match arg.kind {
+        Kind::Person => "who?".to_owned(),
+        Kind::Duration => "how long?".to_owned(),
+        Kind::Time | Kind::Later => "when?".to_owned(),
+        // What it is: "why", "what it is called".
+        Kind::Text => text::plain(arg.about).to_lowercase() + ".",
+        Kind::Choice(_) => "which?".to_owned(),
+        kind => format!("which {}?", value::noun(kind)),
     };
     let fits = value::what_fits(arg.kind, registry, vocabulary);
     let example = command.examples.first().map(|line| format!(" For example: `/{line}`")).unwrap_or_default();
-    Mistake::new(end..end, format!("`{}` needs `{}`: {question}? {fits}{example}", command.name, arg.name))
+    Mistake::new(end..end, format!("`{}` needs `{}`: {what} {fits}{example}", command.name, arg.name))
 }
