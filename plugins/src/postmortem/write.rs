@@ -5,12 +5,14 @@ use super::form::{self, Asked, Known, LONGEST};
 use super::hints::{Hint, NAME, Part};
 use super::records::{ABOUT, DOCUMENTS, Document, ITEMS, Item, PAST, Stage, Wording, past_name};
 use super::{Postmortems, Said, account, act, agree, document, pictures, records, show};
+use chrono::TimeDelta;
 use commands::act::Act;
 use commands::cx::Cx;
-use commands::offer::incident::Account;
+use commands::offer::incident::{Account, Incident};
 use commands::reply::{Button, Form, Input, Look, Reply, Tone};
 use commands::stop::{Result, Stop};
 use commands::text;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The longest text of a section, in bytes: as many as the longest one has in Korean. All of them fit into one record.
@@ -18,6 +20,10 @@ const BYTES: usize = 3 * LONGEST;
 
 /// The longest title, in columns.
 const TITLE: usize = 120;
+
+/// Of which incidents a post-mortem is offered where nobody says what it is about: those that were not over before, the newest.
+const LATELY: TimeDelta = TimeDelta::days(14);
+const ASKED: usize = 3;
 
 /// The number that a title is, and nothing else: `5`, `#5`.
 fn numbered(title: &str) -> Option<u64> {
@@ -38,9 +44,7 @@ impl Postmortems {
         };
         let about = account.as_ref().map(|account| &account.incident);
         let Some(title) = said.title.clone().or_else(|| about.map(|about| about.title.clone())) else {
-            return Err(Stop::refuse(
-                "It is not said what it is about, so nothing was started. Say `/postmortem start title:\"…\"`.",
-            ));
+            return Err(ask_about(cx).await?.into());
         };
         let severity = || about.and_then(|about| about.severity).map(|severity| format!("sev{severity}"));
         let begun = Document {
@@ -327,4 +331,22 @@ pub(super) fn is_open(document: &Document) -> Result<()> {
             stage.words()
         ))),
     }
+}
+
+/// Asks what a post-mortem is about: one of the incidents of late that have none.
+async fn ask_about(cx: &Cx) -> Result<Reply> {
+    let mut incidents = cx.ports().offered.incidents(cx.ports(), cx.now() - LATELY).await?;
+    incidents.sort_by_key(|incident| Reverse(incident.number));
+    let (mut named, mut buttons) = (String::new(), Vec::new());
+    for Incident { number, title, .. } in incidents {
+        if ABOUT.get(cx.store(), records::name(number)).await?.is_none() && buttons.len() < ASKED {
+            named += &format!(" Incident #{number} ({}) has none yet.", text::cut(&text::plain(&title), 60));
+            buttons.push(Button::new(format!("Start it for #{number}"), format!("postmortem start incident:{number}")));
+        }
+    }
+    let reply = Reply::refuse(format!(
+        "It is not said what it is about, so nothing was started.{named} Say `/postmortem start title:\"…\"`{}.",
+        if buttons.is_empty() { "" } else { " for anything else" }
+    ));
+    Ok(buttons.into_iter().fold(reply, Reply::button))
 }
