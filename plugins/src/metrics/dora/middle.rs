@@ -96,7 +96,10 @@ impl<'a> Part<'a> {
     }
 
     fn len(self) -> usize {
-        self.ends().map_or(0, |Ends(.., len)| len)
+        match self {
+            Part::Plain(figures) => figures.len(),
+            Part::Packed(Packed { ends: Ends(.., len), .. }) => *len,
+        }
     }
 
     fn figures(self) -> &'a [u32] {
@@ -161,8 +164,9 @@ fn around(rows: &[Part<'_>], less: &[u32], lower: usize, upper: usize) -> (u32, 
 /// that no row is looked at whole; of the few that are left they are those in their places.
 fn figures_at(mut rows: Vec<Part<'_>>, mut less: &[u32], mut lower: usize, mut upper: usize) -> (u32, u32) {
     let (mut low, mut high) = around(&rows, less, lower, upper);
-    // The first two cuts leave what is in between.
-    let mut cuts = [low.checked_sub(1), Some(high)].into_iter().flatten();
+    // These cuts leave what is in between, and what is likely to be near.
+    let ends = [low.checked_sub(1), Some(high)];
+    let mut cuts = ends.into_iter().chain(near(&rows, lower)).flatten();
     loop {
         let half = match cuts.next() {
             Some(end) => end,
@@ -193,6 +197,17 @@ fn figures_at(mut rows: Vec<Part<'_>>, mut less: &[u32], mut lower: usize, mut u
     few.retain(|figure| gone.next_if_eq(&figure).is_none());
     let at = |place: usize| few.get(place).copied().unwrap_or(high);
     (at(lower), at(upper))
+}
+
+/// Between what the figure in a place is likely to lie, by where the longest row has its own: days are much alike.
+fn near(rows: &[Part<'_>], place: usize) -> [Option<u32>; 2] {
+    let plain = rows.iter().filter_map(|row| match row {
+        Part::Plain(figures) => Some(*figures),
+        Part::Packed(_) => None,
+    });
+    let longest = plain.max_by_key(|figures| figures.len()).unwrap_or_default();
+    let (at, off) = (place * longest.len() / count(rows).max(1), longest.len().isqrt());
+    [longest.get(at.saturating_sub(off)).copied(), longest.get(at + off).copied()]
 }
 
 /// Figures in order, in few letters.
