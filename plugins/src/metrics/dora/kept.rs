@@ -97,7 +97,9 @@ impl Head {
         let Tally { zone, first, left, open, unknown, .. } = &book.tally;
         let mut unknown: Vec<_> = unknown.iter().map(|(id, at)| (id.clone(), *at)).collect();
         unknown.sort();
+        // What was imported is not told again: the version of it all says whether there is more.
         let mut recent = book.since(until - super::LATE - super::OVERLAP);
+        recent.retain(|id| id.starts_with('#'));
         recent.sort();
         Head {
             made: MADE,
