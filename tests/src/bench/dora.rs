@@ -77,10 +77,6 @@ pub async fn run(scratch: &Path, mut tell: impl FnMut(Figure) -> Result<()>) -> 
             took.push(ask(&started, LINE).await?.as_secs_f64());
         }
     }
-    // The first of them reads the book.
-    for (bot, ..) in &bots {
-        ask(bot, LINE).await?;
-    }
     for _ in 0..TURNS {
         for ((bot, ..), took) in bots.iter().zip(&mut read) {
             took.push(ask(bot, LINE).await?.as_secs_f64());

@@ -144,20 +144,24 @@ fn count(rows: &[Part<'_>]) -> usize {
 /// Between what the figures lie in these places, as far as the ends of the rows tell: no more figures can be up to somewhere than
 /// are in rows that begin there, and no fewer than in those that end there.
 fn around(rows: &[Part<'_>], less: &[u32], lower: usize, upper: usize) -> (u32, u32) {
-    let ends: Vec<_> = rows.iter().filter_map(|row| row.ends()).collect();
-    let reached = |end: fn(&Ends) -> u32, place: usize| {
-        let (mut low, mut high) = (0, ends.iter().map(end).max().unwrap_or(0));
+    let reached = |end: fn(Ends) -> u32, place: usize| {
+        let mut open: Vec<_> = rows.iter().filter_map(|row| row.ends()).map(|ends| (end(ends), ends.2)).collect();
+        let (mut low, mut high) = (0, open.iter().map(|(end, _)| *end).max().unwrap_or(0));
+        let mut before = 0;
         while low < high {
             let half = low + (high - low) / 2;
-            let n: usize = ends.iter().filter(|it| end(it) <= half).map(|Ends(.., len)| len).sum();
-            match n > place + less.partition_point(|figure| *figure <= half) {
-                true => high = half,
-                false => low = half + 1,
+            let upto = before + open.iter().filter(|(end, _)| *end <= half).map(|(_, len)| len).sum::<usize>();
+            if upto > place + less.partition_point(|figure| *figure <= half) {
+                high = half;
+                open.retain(|(end, _)| *end <= half);
+            } else {
+                (low, before) = (half + 1, upto);
+                open.retain(|(end, _)| *end > half);
             }
         }
         low
     };
-    (reached(|Ends(least, ..)| *least, lower), reached(|Ends(_, most, _)| *most, upper))
+    (reached(|Ends(least, ..)| least, lower), reached(|Ends(_, most, _)| most, upper))
 }
 
 /// The figures before which there are so many, of two places beside each other. What is surely before or behind them is cut away, so
