@@ -123,7 +123,8 @@ impl<'a> Changed<'a> {
         let name = settings::dotted(path);
         let (above, key) = path.split_at(path.len() - 1);
         let table = |begins: &str| match &[self.heading(), above.to_vec()].concat()[..] {
-            [] => "at the top".to_owned(),
+            [] if begins == "of" => "of the top of the file".to_owned(),
+            [] => "at the top of the file".to_owned(),
             path => format!("{begins} [{}]", settings::dotted(path)),
         };
         let (what, back) = match (before, now) {

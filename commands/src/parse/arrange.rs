@@ -293,8 +293,12 @@ pub(super) fn missing(
         Kind::Person => "who?".to_owned(),
         Kind::Duration => "how long?".to_owned(),
         Kind::Time | Kind::Later => "when?".to_owned(),
-        // What it is: "why", "what it is called".
-        Kind::Text => text::plain(arg.about).to_lowercase() + ".",
+        Kind::Text => {
+            let about = text::plain(arg.about).to_lowercase();
+            // "which train?", and "what it is called."
+            let end = if about.starts_with("wh") && !about.starts_with("what") { "?" } else { "." };
+            about + end
+        }
         Kind::Choice(_) => "which?".to_owned(),
         kind => format!("which {}?", value::noun(kind)),
     };

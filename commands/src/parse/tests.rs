@@ -259,7 +259,7 @@ fn options_that_are_unknown_doubled_or_missing_are_refused() {
         (
             "/deploy lock hello staging",
             "",
-            "`deploy lock` needs `because`: why. Write a text, in quotes if it has spaces. For example: `/deploy lock hello staging the database moves for:2h`",
+            "`deploy lock` needs `because`: why? Write a text, in quotes if it has spaces. For example: `/deploy lock hello staging the database moves for:2h`",
         ),
     ]);
 }

@@ -2,6 +2,7 @@
 
 use super::Metrics;
 use super::asked::Said;
+use super::chart;
 use super::draw::{Drawing, empty, tone, with};
 use super::events::{self, Event};
 use super::series::{Series, Summary};
@@ -65,11 +66,12 @@ impl Metrics {
         }
         let mut events =
             events::within(&*ports.store, &span, asked.service.as_deref(), asked.environment.as_deref()).await?;
-        // What is asked for is marked, whatever it is.
-        if !events.all.contains(&event) {
-            let later = events.all.partition_point(|it| it.ended <= event.ended);
-            events.all.insert(later, event.clone());
-        }
+        // What is asked for is marked, whatever it is, and of the others those that are nearest.
+        events.all.retain(|it| *it != event);
+        events.all.push(event.clone());
+        events.all.sort_by_key(|it| (it.ended - event.ended).abs());
+        events.all.truncate(chart::MARKS);
+        events.all.sort_by_key(|it| it.ended);
         let drawing = Drawing { asked: &asked, span, answer, earlier: None, events };
         let reply = compared(&drawing, &event, &before, &after, cx);
         Ok(with(reply, self.picture(ports, &drawing).await?))

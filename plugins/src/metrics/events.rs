@@ -21,9 +21,9 @@ const MOVES: [&str; 5] = ["config.change", "deploy.rollback", "deploy.ship", "fl
 const STANDS: [&str; 9] = [
     "alerts.fire",
     "alerts.resolve",
-    "checks.down",
-    "checks.up",
+    "checks.",
     "freeze.",
+    "incidents.affect",
     "incidents.mitigate",
     "incidents.open",
     "incidents.reopen",

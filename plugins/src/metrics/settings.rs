@@ -124,11 +124,14 @@ fn tables<'a>(section: &Section<'a>, key: &str, of: &str) -> Vec<(String, Sectio
     section.table(key).map(|table| table.named_tables(of)).unwrap_or_default()
 }
 
-/// Says which markers there can never be: what a verb begins with is the section of a plugin, or Deckhand's own.
+/// Says which markers there can never be: what a verb begins with is the section of a plugin, but for a few.
 fn check_markers(setup: &Setup<'_>, section: &Section<'_>, verbs: &[String]) {
-    const OWN: [&str; 2] = ["config", "grant"];
+    const OWN: [&str; 4] = ["approval", "config", "enroll", "grant"];
     for verb in verbs {
-        let head = verb.split('.').next().unwrap_or(verb);
+        let head = match verb.split('.').next().unwrap_or(verb) {
+            "voice" => "digest",
+            head => head,
+        };
         if !OWN.contains(&head) && !setup.config.has(head) {
             let what = format!("nothing is called {} on the ledger", config::quoted(verb));
             let instead = format!("write a section {} too, or take it out", config::quoted(&format!("[{head}]")));

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 pub use multiples::{MOST as MOST_CHARTS, Sheet};
-pub use picture::svg;
+pub use picture::{MARKS, svg};
 pub use theme::{MOST, Theme};
 
 /// What is drawn.

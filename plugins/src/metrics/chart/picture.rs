@@ -123,6 +123,11 @@ impl<'a> Plot<'a> {
         self.room.top + (1.0 - share.clamp(0.0, 1.0)) * (self.room.bottom - self.room.top)
     }
 
+    /// Whether there is nothing to draw, so that the axis is any.
+    fn is_empty(&self) -> bool {
+        self.chart.lines.iter().all(|line| line.series.summary().is_none())
+    }
+
     fn head(&self, out: &mut String) -> std::fmt::Result {
         let Chart { title, span, zone, .. } = self.chart;
         head(out, self.colours, title, span, *zone)
@@ -139,7 +144,8 @@ impl<'a> Plot<'a> {
     /// From where on it is not well, behind everything.
     fn bands(&self, out: &mut String) -> std::fmt::Result {
         let (left, wide) = (self.left, self.room.right - self.left);
-        for (limit, until, colour) in self.all_limits() {
+        let limits = self.all_limits().filter(|_| !self.is_empty());
+        for (limit, until, colour) in limits {
             let (one, other) = (self.y(limit), self.y(until));
             let (top, tall) = (one.min(other), (one - other).abs());
             if tall == 0.0 {
@@ -189,7 +195,7 @@ impl<'a> Plot<'a> {
                 words(label, 24)
             )?;
         }
-        if self.chart.lines.iter().all(|line| line.series.summary().is_none()) {
+        if self.is_empty() {
             let (x, y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
             writeln!(out, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\" fill=\"{muted}\">no figures</text>")?;
         }

@@ -63,8 +63,14 @@ fn charts() -> Vec<(&'static str, Chart)> {
         theme: Theme::Dark,
         ..latency.clone()
     };
-    let nothing =
-        Chart { lines: vec![line("", false, |_| f64::NAN)], unit: Unit::of("%"), marks: Vec::new(), ..latency.clone() };
+    // Nothing of what is not there is bad.
+    let nothing = Chart {
+        lines: vec![line("", false, |_| f64::NAN)],
+        unit: Unit::of("%"),
+        limits: Limits { better: Better::Higher, warn: None, bad: Some(95.0) },
+        marks: Vec::new(),
+        ..latency.clone()
+    };
     // All of it needs a look.
     let limits = Limits { better: Better::Lower, warn: Some(0.1), bad: Some(0.3) };
     let flat = Chart { lines: vec![line("flat", false, |_| 0.2)], limits, marks: Vec::new(), ..latency.clone() };

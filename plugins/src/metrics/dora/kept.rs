@@ -234,6 +234,12 @@ pub async fn keep(cx: &Cx, target: &Target, book: &mut Book, head: &Head) -> any
 /// What has to be written of a book, beside what is kept.
 async fn changes(store: &dyn Read, target: &Target, book: &Book, head: &Head) -> anyhow::Result<Option<Batch>> {
     let was = HEADS.get(store, of(target)).await?.map(|found| found.value);
+    // Without its head nothing of it is read.
+    let mut without = Batch::default();
+    without.delete(HEADS.key(of(target)));
+    if !is_short(head) {
+        return Ok(was.map(|_| without));
+    }
     let of_this = was.filter(|was| was.fits(book.tally.zone, head.lead_from, head.imported));
     let mut batch = Batch::default();
     let dates = match &of_this {
@@ -249,7 +255,7 @@ async fn changes(store: &dyn Read, target: &Target, book: &Book, head: &Head) ->
         }
     };
     let is_new = of_this.is_none();
-    let mut all_short = is_short(head);
+    let mut all_short = true;
     for date in dates {
         let (day, parts) = KeptDay::of(&book.tally.days[&date]);
         all_short &= is_short(&day);
@@ -265,13 +271,10 @@ async fn changes(store: &dyn Read, target: &Target, book: &Book, head: &Head) ->
             }
         }
     }
-    if all_short {
-        HEADS.put_in(&mut batch, of(target), head)?;
-    } else {
-        // Without its head nothing of it is read.
-        batch = Batch::default();
-        batch.delete(HEADS.key(of(target)));
+    if !all_short {
+        return Ok(Some(without));
     }
+    HEADS.put_in(&mut batch, of(target), head)?;
     Ok(Some(batch))
 }
 
