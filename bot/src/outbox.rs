@@ -246,7 +246,7 @@ async fn send(platform: &dyn Platform, record: &Record, done: &mut Batch, again:
 async fn post_with(
     platform: &dyn Platform,
     channel: String,
-    reply: Reply,
+    mut reply: Reply,
     thread: &Thread,
     (once, again): (&str, bool),
 ) -> Result<Posted, PostError> {
@@ -274,6 +274,8 @@ async fn post_with(
         Err(PostError::Away(error)) if again => Some(error),
         Err(away) => return Err(away),
     };
+    // A try before may have posted it without calls, and then it is not posted again.
+    let calls = if refused.is_some() { std::mem::take(&mut reply.calls) } else { Vec::new() };
     let message = place(channel.clone(), post(platform, &channel, &reply, once).await?);
     let opened = match platform.open_thread(&message, &thread.title).await {
         Ok(channel) => Some(place(channel, String::new())),
@@ -287,7 +289,8 @@ async fn post_with(
         tracing::warn!(thread.name, "no channel was made: {error:#}");
         let told = format!("There is no channel for {}, so it is talked about here: {error:#}.", thread.title);
         let here = opened.as_ref().map_or(&channel, |opened| &opened.channel);
-        post(platform, here, &Reply::say(told).outcome(Outcome::Broken), &format!("{once}-here")).await?;
+        let told = Reply { calls, ..Reply::say(told).outcome(Outcome::Broken) };
+        post(platform, here, &told, &format!("{once}-here")).await?;
     }
     Ok(Posted { message, thread: opened })
 }
