@@ -21,7 +21,9 @@ impl Bot {
     pub fn on_message(&self, command: &str, message: Message, by: &Speaker) -> anyhow::Result<(String, Batch)> {
         let line = format!("{command} {ARGUMENT}:{}", quote(&message.name()));
         let who = self.people.who(by);
-        let may = self.parse(&line).is_ok_and(|said| self.permit(&said, &who, &message.place).is_ok());
+        let may = self
+            .parse(&line)
+            .is_ok_and(|said| self.decide(&self.question(&who, said.command, &said.args, &message.place)).allowed);
         let mut batch = Batch::default();
         if !may {
             return Ok((line, batch));
