@@ -50,7 +50,7 @@ fn what_has_changed_is_told_with_what_to_put_back() {
         (
             String::new(),
             "timezone = \"Asia/Seoul\"".to_owned(),
-            "- -: timezone is new (Asia/Seoul) < take timezone out at the top (line 2)",
+            "- -: timezone is new (Asia/Seoul) < take timezone out of the top of the file (line 2)",
         ),
         (
             of("limit = \"3m\"\ntries = 2"),
@@ -80,7 +80,7 @@ fn what_has_changed_is_told_with_what_to_put_back() {
         (
             "timezone = \"Asia/Seoul\"".to_owned(),
             String::new(),
-            "- -: timezone is gone (it was Asia/Seoul) < write timezone = \"Asia/Seoul\" again at the top",
+            "- -: timezone is gone (it was Asia/Seoul) < write timezone = \"Asia/Seoul\" again at the top of the file",
         ),
         (
             "[[policy]]\nallow = \"a\"\nto = [\"b\"]\n[[policy]]\nallow = \"c\"\nto = [\"b\"]".to_owned(),
