@@ -296,8 +296,8 @@ pub(super) fn missing(
         Kind::Text => {
             let about = text::plain(arg.about).to_lowercase();
             // "which train?", and "what it is called."
-            let end = if about.starts_with("wh") && !about.starts_with("what") { "?" } else { "." };
-            about + end
+            let is_question = ["which", "why"].iter().any(|word| about.starts_with(word));
+            about + if is_question { "?" } else { "." }
         }
         Kind::Choice(_) => "which?".to_owned(),
         kind => format!("which {}?", value::noun(kind)),

@@ -339,7 +339,7 @@ async fn ask_about(cx: &Cx) -> Result<Reply> {
     incidents.sort_by_key(|incident| Reverse(incident.number));
     let (mut named, mut buttons) = (String::new(), Vec::new());
     for Incident { number, title, .. } in incidents {
-        if ABOUT.get(cx.store(), records::name(number)).await?.is_none() && buttons.len() < ASKED {
+        if buttons.len() < ASKED && ABOUT.get(cx.store(), records::name(number)).await?.is_none() {
             named += &format!(" Incident #{number} ({}) has none yet.", text::cut(&text::plain(&title), 60));
             buttons.push(Button::new(format!("Start it for #{number}"), format!("postmortem start incident:{number}")));
         }
